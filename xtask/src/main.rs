@@ -1,0 +1,2 @@
+//! Every build, run and test step.
+fn main() {}
