@@ -63,6 +63,9 @@ impl fmt::Display for Method {
 pub struct Methods(u8);
 
 impl Methods {
+    /// Every method that the gate knows.
+    pub const ALL: Self = Self(0x7f);
+
     /// The set of one method, and of `HEAD` with `GET`.
     pub const fn of(method: Method) -> Self {
         let head = if matches!(method, Method::Get) { Method::Head.bit() } else { 0 };
