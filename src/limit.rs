@@ -51,7 +51,7 @@ mod tests {
     fn burst_then_refill_and_denials_cost_nothing() {
         let limits = Limits { requests: 3600, window_seconds: 3600, burst: 3 };
         let mut meter = Meter::default();
-        let at = |millis| Now::from_millis(1_000_000 + millis);
+        let at = |millis: u64| Now::from_millis(1_000_000 + millis);
         for _ in 0..3 {
             assert!(meter.spend(&limits, at(0)).is_ok());
         }
