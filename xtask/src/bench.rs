@@ -35,7 +35,7 @@ pub fn load(url: &str, connections: usize, seconds: f64, headers: &[String]) -> 
 /// A report in one line.
 pub fn line(report: &Report) -> String {
     format!(
-        "{:.0}/s, p50 {:.0?}, p99 {:.0?}, {:?}, {} errors",
+        "{:.0}/s, p50 {:.2?}, p99 {:.2?}, {:?}, {} errors",
         report.per_second(),
         report.percentile(0.5),
         report.percentile(0.99),

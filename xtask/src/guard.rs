@@ -9,8 +9,10 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 
-/// Runs `program`; its process id is the first line on standard output. Its exit code is returned.
+/// Runs `program`; the first line on standard output is
+/// `{"event":"start","pid":N}`. Its exit code is returned.
 pub fn run(program: &[String]) -> Result<i32> {
     let [path, arguments @ ..] = program else { bail!("no program to guard") };
     let mut child = Command::new(path)
@@ -18,7 +20,7 @@ pub fn run(program: &[String]) -> Result<i32> {
         .stdin(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot run {path}"))?;
-    println!("{}", child.id());
+    println!("{}", json!({ "event": "start", "pid": child.id() }));
     let (closed, wait) = channel::<()>();
     std::thread::spawn(move || {
         let mut bytes = [0; 64];

@@ -41,8 +41,13 @@ impl Reply {
 /// Sends `bytes` on a connection of its own and reads one response.
 pub fn exchange(address: SocketAddr, bytes: &[u8], timeout: Duration) -> Result<Reply> {
     let mut connection = Connection::open(address, timeout)?;
-    connection.send(bytes)?;
-    connection.receive(bytes.starts_with(b"HEAD "))
+    // A server may answer and close before it has read all.
+    let sent = connection.send(bytes);
+    let reply = connection.receive(bytes.starts_with(b"HEAD "));
+    if reply.is_err() {
+        sent?;
+    }
+    reply
 }
 
 /// Sends one well-formed request on a connection of its own; `Host` and `Content-Length` are added.
@@ -319,7 +324,7 @@ mod tests {
     #[test]
     fn a_head_is_read_when_it_is_complete() {
         let bytes = b"HTTP/1.1 200 OK\r\ncontent-LENGTH:  5 \r\nConnection: Close\r\n\r\nhello";
-        assert_eq!(framing(&bytes[..60], false).unwrap(), None);
+        assert_eq!(framing(&bytes[..58], false).unwrap(), None);
         let read = framing(bytes, false).unwrap().unwrap();
         assert_eq!((read.status, read.body, read.close), (200, Body::Length(5), true));
         assert_eq!(&bytes[read.head..], b"hello");

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde_json::Value;
 
 use crate::checkout::{lock_now, private_dir, say, write_private};
 use crate::control::Control;
@@ -77,6 +79,8 @@ pub struct Server {
     /// Closed to end the guard.
     pipe: Option<ChildStdin>,
     log: Arc<Mutex<VecDeque<String>>>,
+    /// The threads that fill the log.
+    followers: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -115,20 +119,32 @@ impl Server {
         let (stdout, stderr) = (guard.stdout.take(), guard.stderr.take());
         let log = Arc::new(Mutex::new(VecDeque::new()));
         let (sender, messages) = channel();
+        let mut followers = Vec::new();
         if let (Some(stdout), Some(stderr)) = (stdout, stderr) {
-            follow(stdout, Arc::clone(&log), Some(sender));
-            follow(stderr, Arc::clone(&log), None);
+            followers.push(follow(stdout, Arc::clone(&log), Some(sender)));
+            followers.push(follow(stderr, Arc::clone(&log), None));
         }
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let control = Control::new(any);
         let mut server =
-            Self { pid: 0, control: Control::new(any), control_address: any, guard, pipe, log };
+            Self { pid: 0, control, control_address: any, guard, pipe, log, followers };
         server.await_sockets(&messages, usize::from(options.isolates) + 1)?;
         Ok(server)
     }
 
-    /// How workerd ended, if it did.
+    /// How workerd ended, if it did; its log is complete then.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        Ok(self.guard.try_wait()?)
+        let status = self.guard.try_wait()?;
+        if status.is_some() {
+            self.finish_log();
+        }
+        Ok(status)
+    }
+
+    fn finish_log(&mut self) {
+        for follower in self.followers.drain(..) {
+            let _ = follower.join();
+        }
     }
 
     /// The last lines that workerd and its Workers printed.
@@ -149,6 +165,7 @@ impl Server {
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.guard.wait()?;
+                    self.finish_log();
                     bail!("workerd ended:\n{}", self.log())
                 }
             }
@@ -175,13 +192,16 @@ enum Message {
 
 impl Message {
     fn parse(line: &str) -> Option<Self> {
-        if let Ok(pid) = line.parse() {
-            return Some(Self::Pid(pid));
+        let message: Value = serde_json::from_str(line).ok()?;
+        let number = |name| message.get(name).and_then(Value::as_u64);
+        match message.get("event")?.as_str()? {
+            "start" => Some(Self::Pid(number("pid")?.try_into().ok()?)),
+            "listen" => {
+                let socket = message.get("socket")?.as_str()?.to_owned();
+                Some(Self::Listens { socket, port: number("port")?.try_into().ok()? })
+            }
+            _ => None,
         }
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        (message.get("event")? == "listen").then_some(())?;
-        let port = message.get("port")?.as_u64()?.try_into().ok()?;
-        Some(Self::Listens { socket: message.get("socket")?.as_str()?.to_owned(), port })
     }
 }
 
@@ -190,7 +210,7 @@ fn follow(
     stream: impl Read + Send + 'static,
     log: Arc<Mutex<VecDeque<String>>>,
     messages: Option<Sender<Message>>,
-) {
+) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
@@ -208,7 +228,7 @@ fn follow(
                 }
             }
         }
-    });
+    })
 }
 
 /// An origin outside workerd.
@@ -382,10 +402,13 @@ mod tests {
 
     #[test]
     fn messages_are_told_from_logs() {
-        assert!(matches!(Message::parse("123"), Some(Message::Pid(123))));
+        assert!(matches!(
+            Message::parse(r#"{"event":"start","pid":123}"#),
+            Some(Message::Pid(123))
+        ));
         let line = r#"{"event":"listen","socket":"gate-0","port":8787}"#;
         assert!(matches!(Message::parse(line), Some(Message::Listens { port: 8787, .. })));
         assert!(Message::parse(r#"{"event":"other"}"#).is_none());
-        assert!(Message::parse("hello").is_none());
+        assert!(Message::parse("123").is_none());
     }
 }

@@ -6,10 +6,7 @@
 
 export default {
   async fetch(request) {
-    const digest = new crypto.DigestStream("SHA-256");
-    if (request.body) await request.body.pipeTo(digest);
-    else await digest.getWriter().close();
-    const sha256 = new Uint8Array(await digest.digest);
+    const sha256 = await hash(request.body);
     return Response.json({
       method: request.method,
       target: request.url.replace(/^[^:]*:\/\/[^/?#]*/, ""),
@@ -18,3 +15,19 @@ export default {
     });
   },
 };
+
+// Through one buffer: `pipeTo` takes a new one for each piece, and memory grows with the body.
+async function hash(body) {
+  const digest = new crypto.DigestStream("SHA-256");
+  const writer = digest.getWriter();
+  const reader = body?.getReader({ mode: "byob" });
+  let buffer = new ArrayBuffer(65536);
+  while (reader) {
+    const { done, value } = await reader.read(new Uint8Array(buffer));
+    if (done) break;
+    await writer.write(value);
+    buffer = value.buffer;
+  }
+  await writer.close();
+  return new Uint8Array(await digest.digest);
+}
