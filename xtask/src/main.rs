@@ -1,2 +1,141 @@
-//! Every build, run and test step.
-fn main() {}
+//! The command line of every build, run and test step.
+
+use std::path::PathBuf;
+use std::process::exit;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use xtask::checkout::Checkout;
+use xtask::serve::Serve;
+use xtask::{bench, guard, prove, serve, test, tools, worker};
+
+#[derive(Parser)]
+#[command(about = "Every build, run and test step of Portcullis.", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run the product: install what is missing, build, seed a demo workspace and serve it.
+    Dev {
+        /// Port of the gate.
+        #[arg(long, default_value_t = 8787)]
+        port: u16,
+        /// URL of the origin, without a path [default: a demo origin].
+        #[arg(long)]
+        origin: Option<String>,
+        /// Forget keys and rows of earlier runs (the root secret stays).
+        #[arg(long)]
+        fresh: bool,
+        /// Print one line of JSON once it answers, and nothing else, on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Serve the built Worker on plain workerd, for tests.
+    Workerd {
+        /// Port of the first gate; the others follow.
+        #[arg(long, default_value_t = 8787)]
+        port: u16,
+        /// Number of gates, each an isolate; they share KV and Durable Objects.
+        #[arg(long, default_value_t = 1)]
+        isolates: u16,
+        /// URL of the origin, without a path [default: a demo origin].
+        #[arg(long)]
+        origin: Option<String>,
+        /// Folder for what outlives the run [default: .portcullis/workerd-state].
+        #[arg(long)]
+        state: Option<PathBuf>,
+        /// Empty that folder first.
+        #[arg(long)]
+        fresh: bool,
+        /// Let faults of KV and of the origin be set over the port before the first.
+        #[arg(long)]
+        chaos: bool,
+        /// Build the Worker with this policy instead of policy.toml.
+        #[arg(long)]
+        policy: Option<PathBuf>,
+        /// Print one line of JSON once it answers, and nothing else, on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Build the Worker that is deployed, into build/.
+    Build,
+    /// Run every check, or those named.
+    Test {
+        /// Names of steps.
+        steps: Vec<String>,
+        /// Go on after a step that fails.
+        #[arg(long)]
+        keep_going: bool,
+    },
+    /// Print the performance table.
+    Bench,
+    /// Run the full size of a bar that has a small size in `test`.
+    Prove {
+        /// Which [default: all].
+        bar: Option<String>,
+    },
+    /// Load a URL with GETs by the bench's own load generator.
+    Load {
+        /// http://ADDRESS:PORT/target
+        url: String,
+        /// Connections, each with one request under way.
+        #[arg(long, default_value_t = 8)]
+        connections: usize,
+        /// Seconds.
+        #[arg(long, default_value_t = 4.0)]
+        seconds: f64,
+        /// A header line.
+        #[arg(short = 'H')]
+        header: Vec<String>,
+    },
+    #[command(hide = true)]
+    Guard {
+        #[arg(last = true)]
+        program: Vec<String>,
+    },
+}
+
+fn main() {
+    match run(Arguments::parse().task) {
+        Ok(code) => exit(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            exit(1);
+        }
+    }
+}
+
+fn run(task: Task) -> Result<i32> {
+    if let Task::Guard { program } = task {
+        return guard::run(&program);
+    }
+    let checkout = Checkout::find()?;
+    match task {
+        Task::Dev { port, origin, fresh, json } => {
+            let state = checkout.private("dev-state")?;
+            let dev = Serve { port, isolates: 1, origin, state, fresh, chaos: false, policy: None };
+            return serve::serve(&checkout, &dev, json);
+        }
+        Task::Workerd { port, isolates, origin, state, fresh, chaos, policy, json } => {
+            let state = state.map_or_else(|| checkout.private("workerd-state"), Ok)?;
+            let workerd = Serve { port, isolates, origin, state, fresh, chaos, policy };
+            return serve::serve(&checkout, &workerd, json);
+        }
+        Task::Build => {
+            tools::ensure_present(&checkout, tools::BUILD)?;
+            worker::build(&checkout, &worker::Flavour::Production)?;
+        }
+        Task::Test { steps, keep_going } => test::test(&checkout, &steps, keep_going)?,
+        Task::Bench => bench::bench(&checkout)?,
+        Task::Prove { bar } => prove::prove(&checkout, bar.as_deref())?,
+        Task::Load { url, connections, seconds, header } => {
+            bench::load(&url, connections, seconds, &header)?;
+        }
+        Task::Guard { .. } => {}
+    }
+    Ok(0)
+}

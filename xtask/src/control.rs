@@ -1,0 +1,77 @@
+//! A client of the control service (`xtask/workerd/control.mjs`): KV rows, counts, faults.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+
+use crate::http::{Reply, request};
+
+/// The control service of one workerd.
+#[derive(Debug, Clone, Copy)]
+pub struct Control {
+    address: SocketAddr,
+}
+
+impl Control {
+    /// The control service at this address.
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address }
+    }
+
+    /// Stores rows, as many transactions as it takes; nothing is counted and no fault applies.
+    pub fn put_rows(&self, rows: impl IntoIterator<Item = (String, Vec<u8>)>) -> Result<()> {
+        let mut batch = String::new();
+        for (key, value) in rows {
+            batch.push_str(&json!({ "key": key, "value": BASE64.encode(&value) }).to_string());
+            batch.push('\n');
+            if batch.len() > BATCH {
+                self.call("POST", "/kv", batch.as_bytes())?;
+                batch.clear();
+            }
+        }
+        if !batch.is_empty() {
+            self.call("POST", "/kv", batch.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// How often KV (and, with `--chaos`, the origin) was asked since the last reset.
+    pub fn counts(&self) -> Result<Value> {
+        self.call("GET", "/counts?keys=1", b"")?.json()
+    }
+
+    /// Sets all counts to 0.
+    pub fn reset_counts(&self) -> Result<()> {
+        self.call("POST", "/counts/reset", b"").map(drop)
+    }
+
+    /// Sets faults: `{"kv": …, "origin": …}`.
+    pub fn set_faults(&self, faults: &Value) -> Result<()> {
+        self.call("PUT", "/faults", faults.to_string().as_bytes()).map(drop)
+    }
+
+    /// Takes all faults back.
+    pub fn clear_faults(&self) -> Result<()> {
+        self.call("DELETE", "/faults", b"").map(drop)
+    }
+
+    /// Removes a row.
+    pub fn delete_row(&self, key: &str) -> Result<()> {
+        self.call("DELETE", &format!("/kv/{key}"), b"").map(drop)
+    }
+
+    fn call(&self, method: &str, target: &str, body: &[u8]) -> Result<Reply> {
+        let reply = request(self.address, method, target, &[], body, TIMEOUT)?;
+        if reply.status != 200 {
+            bail!("control: {method} {target}: {} {}", reply.status, reply.text());
+        }
+        Ok(reply)
+    }
+}
+
+/// Bytes of JSON after which a batch is sent.
+const BATCH: usize = 4 << 20;
+const TIMEOUT: Duration = Duration::from_secs(60);

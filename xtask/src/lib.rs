@@ -1,0 +1,15 @@
+//! Every build, run and test step.
+
+pub mod bench;
+pub mod checkout;
+pub mod control;
+pub mod guard;
+pub mod http;
+pub mod load;
+pub mod prove;
+pub mod seed;
+pub mod serve;
+pub mod test;
+pub mod tools;
+pub mod worker;
+pub mod workerd;

@@ -1,0 +1,105 @@
+//! `cargo xtask test`: every check of the repository, step by step.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::checkout::{Checkout, run, say};
+use crate::{tools, worker};
+
+/// A named step.
+struct Step {
+    name: &'static str,
+    run: fn(&Checkout) -> Result<()>,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "format", run: format },
+    Step { name: "lint", run: lint },
+    Step { name: "native", run: native },
+    Step { name: "wasm", run: wasm },
+    Step { name: "build", run: build },
+];
+
+/// Runs the steps, or those named in `only`; ends at the first that fails unless told to go on.
+pub fn test(checkout: &Checkout, only: &[String], keep_going: bool) -> Result<()> {
+    let names: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+    if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
+        bail!("no step {unknown}; there are {}", names.join(", "));
+    }
+    tools::ensure_present(checkout, tools::BUILD)?;
+    tools::ensure_present(checkout, tools::TEST)?;
+    let (mut failed, mut lines) = (Vec::new(), Vec::new());
+    for step in STEPS {
+        if !only.is_empty() && !only.iter().any(|name| name == step.name) {
+            continue;
+        }
+        say(format!("── {}", step.name));
+        let start = Instant::now();
+        let result = (step.run)(checkout);
+        let seconds = start.elapsed().as_secs_f64();
+        let word = if result.is_ok() { "ok" } else { "FAILED" };
+        lines.push(format!("{:<12} {word:<6} {seconds:>7.1} s", step.name));
+        if let Err(error) = result {
+            say(format!("{}: {error:#}", step.name));
+            failed.push(step.name);
+            if !keep_going {
+                break;
+            }
+        }
+    }
+    say(format!("──\n{}", lines.join("\n")));
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn format(checkout: &Checkout) -> Result<()> {
+    run("cargo fmt", checkout.command("cargo").args(["fmt", "--all", "--check"]))
+}
+
+fn lint(checkout: &Checkout) -> Result<()> {
+    for arguments in [
+        "--workspace --all-targets",
+        "--package portcullis --lib --target wasm32-unknown-unknown --features worker",
+        "--package portcullis --lib --target wasm32-unknown-unknown --features js",
+    ] {
+        let mut clippy = checkout.command("cargo");
+        clippy
+            .args(["clippy", "--quiet"])
+            .args(arguments.split(' '))
+            .args(["--", "-D", "warnings"]);
+        run(&format!("clippy {arguments}"), &mut clippy)?;
+    }
+    Ok(())
+}
+
+fn native(checkout: &Checkout) -> Result<()> {
+    run("cargo test", checkout.command("cargo").args(["test", "--workspace"]))
+}
+
+/// The core's tests once more, in Wasm on Node.js.
+fn wasm(checkout: &Checkout) -> Result<()> {
+    let mut pack = checkout.command(tools::cargo_bin(checkout, "wasm-pack"));
+    // Finds wasm-bindgen and its test runner in PATH; never downloads them.
+    pack.args(["test", "--mode", "no-install", "--node"]).env("PATH", path_with_tools(checkout)?);
+    run("wasm-pack test", &mut pack)
+}
+
+fn build(checkout: &Checkout) -> Result<()> {
+    let built = worker::build(checkout, &worker::Flavour::Production)?;
+    if built.gzip > UPLOAD_LIMIT {
+        bail!("the upload is {} bytes of gzip, over {UPLOAD_LIMIT}", built.gzip);
+    }
+    Ok(())
+}
+
+fn path_with_tools(checkout: &Checkout) -> Result<std::ffi::OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let tools = std::iter::once(checkout.path(".tools/bin"));
+    std::env::join_paths(tools.chain(std::env::split_paths(&path))).context("bad PATH")
+}
+
+/// Bytes of the upload, each file compressed by gzip.
+const UPLOAD_LIMIT: u64 = 200_000;

@@ -1,0 +1,200 @@
+//! The built Worker: `index.js` and `index_bg.wasm`, made by worker-build, in some flavours.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use flate2::{Compression, write::GzEncoder};
+use sha2::{Digest, Sha256};
+
+use crate::checkout::{Checkout, lock, output, run, say, sha256};
+use crate::tools;
+
+/// Which Worker to build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Flavour {
+    /// What is deployed: `policy.toml` as it is, dated by the commit. In `build/`.
+    Production,
+    /// The same for a root of this clone.
+    Dev {
+        /// The public fingerprint of that root.
+        fingerprint: String,
+    },
+    /// For tests: another policy.
+    Conformance {
+        /// The policy's file.
+        policy: PathBuf,
+        /// The public fingerprint of the root it is to be served with.
+        fingerprint: String,
+    },
+}
+
+/// A built Worker.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The folder that holds `index.js` and `index_bg.wasm`.
+    pub folder: PathBuf,
+    /// Bytes of the upload, each file compressed by gzip.
+    pub gzip: u64,
+}
+
+/// The files of a Worker, in the order they are uploaded.
+pub const MODULES: [&str; 2] = ["index.js", "index_bg.wasm"];
+
+/// Builds a Worker, unless what is there was built from the same.
+pub fn build(checkout: &Checkout, flavour: &Flavour) -> Result<Built> {
+    let name = flavour.name();
+    // All flavours share cargo's target folder.
+    let _lock = lock(&checkout.private("build.lock")?, "build")?;
+    let folder = checkout.path(flavour.folder());
+    let environment = flavour.environment(checkout)?;
+    let stamp = stamp(checkout, flavour, &environment)?;
+    let stamp_path = checkout.private(format!("{name}.stamp"))?;
+    let fresh = fs::read_to_string(&stamp_path).is_ok_and(|last| last == stamp)
+        && MODULES.iter().all(|module| folder.join(module).is_file());
+    if !fresh {
+        say(format!("building the Worker ({name}) …"));
+        let _ = fs::remove_file(&stamp_path);
+        run("worker-build", &mut worker_build(checkout, flavour, &environment))?;
+        fs::write(&stamp_path, stamp)?;
+    }
+    let gzip = gzip_size(&folder)?;
+    let kilobytes = gzip as f64 / 1000.0;
+    say(format!(
+        "Worker ({name}): {kilobytes:.1} KB gzip{}",
+        if fresh { ", up to date" } else { "" }
+    ));
+    Ok(Built { folder, gzip })
+}
+
+impl Flavour {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Dev { .. } => "dev",
+            Self::Conformance { .. } => "conformance",
+        }
+    }
+
+    /// Where it goes; worker-build takes it relative to the crate.
+    fn folder(&self) -> &'static str {
+        match self {
+            Self::Production => "build",
+            Self::Dev { .. } => ".portcullis/build-dev",
+            Self::Conformance { .. } => ".portcullis/build-conformance",
+        }
+    }
+
+    fn policy(&self, checkout: &Checkout) -> PathBuf {
+        match self {
+            Self::Production | Self::Dev { .. } => checkout.path("policy.toml"),
+            Self::Conformance { policy, .. } => policy.clone(),
+        }
+    }
+
+    /// What `build.rs` is told. A deployed Worker is dated by its commit; others are not, so that
+    /// a commit alone rebuilds nothing.
+    fn environment(&self, checkout: &Checkout) -> Result<Vec<(&'static str, String)>> {
+        Ok(match self {
+            Self::Production => vec![(SOURCE_DATE_EPOCH, commit_date(checkout))],
+            Self::Dev { fingerprint } => vec![(FINGERPRINT, fingerprint.clone())],
+            Self::Conformance { policy, fingerprint } => {
+                let policy = policy
+                    .canonicalize()
+                    .with_context(|| format!("no policy at {}", policy.display()))?;
+                let policy = policy.to_str().context("the policy's path is not UTF-8")?;
+                vec![(POLICY, policy.to_owned()), (FINGERPRINT, fingerprint.clone())]
+            }
+        })
+    }
+}
+
+fn worker_build(
+    checkout: &Checkout,
+    flavour: &Flavour,
+    environment: &[(&'static str, String)],
+) -> Command {
+    let mut command = checkout.command(tools::cargo_bin(checkout, "worker-build"));
+    command
+        .args(["--release", "--out-dir", flavour.folder()])
+        // What worker-build does not know it hands to `cargo build`.
+        .args(["--features", "worker", "--locked"])
+        .env("WASM_BINDGEN_BIN", tools::cargo_bin(checkout, "wasm-bindgen"))
+        .env("WASM_OPT_BIN", tools::npm_bin(checkout, "wasm-opt"))
+        .env("ESBUILD_BIN", tools::npm_bin(checkout, "esbuild"))
+        // An error of the policy is all there is to read.
+        .env("RUST_BACKTRACE", "0");
+    for name in [SOURCE_DATE_EPOCH, POLICY, FINGERPRINT] {
+        command.env_remove(name);
+    }
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+/// A digest over all that decides what is built.
+fn stamp(
+    checkout: &Checkout,
+    flavour: &Flavour,
+    environment: &[(&'static str, String)],
+) -> Result<String> {
+    let mut files = vec![flavour.policy(checkout)];
+    files.extend(
+        ["build.rs", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"].map(|f| checkout.path(f)),
+    );
+    collect(&checkout.path("src"), &mut files)?;
+    let mut digest = Sha256::new();
+    for file in files {
+        let bytes = fs::read(&file).unwrap_or_default();
+        digest.update(format!("{}\0{}\n", file.display(), sha256(&bytes)));
+    }
+    for (name, value) in environment {
+        digest.update(format!("{name}={value}\n"));
+    }
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "NO_MINIFY"] {
+        digest.update(format!("{name}={:?}\n", std::env::var_os(name)));
+    }
+    digest.update(tools::versions(checkout)?);
+    Ok(data_encoding::HEXLOWER.encode(&digest.finalize()))
+}
+
+/// The files below a folder, sorted.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let mut entries = fs::read_dir(folder)
+        .with_context(|| format!("cannot read {}", folder.display()))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()?;
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() {
+            collect(&entry, files)?;
+        } else {
+            files.push(entry);
+        }
+    }
+    Ok(())
+}
+
+fn gzip_size(folder: &Path) -> Result<u64> {
+    let mut size = 0;
+    for module in MODULES {
+        let bytes = fs::read(folder.join(module))?;
+        ensure!(!bytes.is_empty(), "{module} is empty");
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&bytes)?;
+        size += encoder.finish()?.len() as u64;
+    }
+    Ok(size)
+}
+
+/// The commit's date in epoch seconds, 0 outside a repository.
+fn commit_date(checkout: &Checkout) -> String {
+    let mut log = Command::new("git");
+    log.current_dir(checkout.path("")).args(["log", "-1", "--format=%ct"]);
+    output(&mut log).filter(|date| !date.is_empty()).unwrap_or_else(|| "0".to_owned())
+}
+
+const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+const POLICY: &str = "PORTCULLIS_POLICY";
+const FINGERPRINT: &str = "PORTCULLIS_ROOT_FINGERPRINT";
