@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
 
+#[cfg(feature = "policy-source")]
+use policy::source;
 use policy::{Document, Fingerprint};
 
 #[path = "src/address.rs"]
@@ -21,6 +23,7 @@ mod policy;
 mod route;
 #[path = "src/scope.rs"]
 mod scope;
+#[cfg(not(feature = "policy-source"))]
 #[path = "src/policy/source/mod.rs"]
 mod source;
 #[path = "src/target/mod.rs"]
