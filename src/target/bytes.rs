@@ -11,7 +11,7 @@ pub(super) enum Kind {
     Percent,
     Question,
     Semicolon,
-    Refused(BadTarget),
+    Refused,
 }
 
 /// Each arm is a constant, so this compiles to one look-up in a table of 256 entries.
@@ -23,13 +23,20 @@ pub(super) const fn kind(byte: u8) -> Kind {
         b'%' => Kind::Percent,
         b'?' => Kind::Question,
         b';' => Kind::Semicolon,
-        b'#' => Kind::Refused(BadTarget::Fragment),
-        b'\\' => Kind::Refused(BadTarget::Backslash),
-        b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' => {
-            Kind::Refused(BadTarget::ForbiddenCharacter)
-        }
+        b'#' | b'\\' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' => Kind::Refused,
         0x21..=0x7E => Kind::Plain,
-        0x00..=0x20 | 0x7F..=0xFF => Kind::Refused(BadTarget::NotVisibleAscii),
+        0x00..=0x20 | 0x7F..=0xFF => Kind::Refused,
+    }
+}
+
+/// Why a byte of [`Kind::Refused`] is refused.
+#[cold]
+pub(super) const fn refusal(byte: u8) -> BadTarget {
+    match byte {
+        b'#' => BadTarget::Fragment,
+        b'\\' => BadTarget::Backslash,
+        0x21..=0x7E => BadTarget::ForbiddenCharacter,
+        0x00..=0x20 | 0x7F..=0xFF => BadTarget::NotVisibleAscii,
     }
 }
 

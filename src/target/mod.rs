@@ -14,7 +14,7 @@ pub use class::{Class, Classes};
 pub use decode::{decoded, eq_decoded};
 pub use reason::BadTarget;
 
-use bytes::{Kind, kind};
+use bytes::{Kind, kind, refusal};
 
 /// An accepted request target (RFC 9112 section 3.2.1, origin form).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ impl Scan {
                     self.admit(Class::Semicolon)?;
                     self.delimit(Piece::EmptyParameter)?;
                 }
-                Kind::Refused(reason) => return Err(reason),
+                Kind::Refused => return Err(refusal(byte)),
             }
         }
         Ok(false)
@@ -224,14 +224,15 @@ fn check_query(query: &[u8]) -> Result<(), BadTarget> {
     if query.is_empty() {
         return Err(BadTarget::EmptyQuery);
     }
-    for byte in query {
-        match byte {
-            b'#' => return Err(BadTarget::Fragment),
-            0x21..=0x7E => {}
-            _ => return Err(BadTarget::NotVisibleAscii),
-        }
+    // Without an early end the loop is done many bytes at a time.
+    let refused = |byte: u8| !matches!(byte, 0x21..=0x7E) | (byte == b'#');
+    if !query.iter().fold(false, |found, &byte| found | refused(byte)) {
+        return Ok(());
     }
-    Ok(())
+    match query.iter().find(|&&byte| refused(byte)) {
+        Some(b'#') => Err(BadTarget::Fragment),
+        _ => Err(BadTarget::NotVisibleAscii),
+    }
 }
 
 /// The longest whole target, in bytes.

@@ -3,20 +3,23 @@
 mod error;
 mod raw;
 
+use core::fmt::Display;
 use std::collections::BTreeMap;
 
 use toml::Spanned;
 
 pub use error::SourceError;
 
+use crate::address::Allowlist;
+use crate::host::HostName;
 use crate::policy::{
-    BadLimits, Bindings, Document, ImportShape, Limits, Mode, Name, Origin, Route, StaticKey, Tier,
-    Upstream,
+    BadLimits, Bindings, Document, Fingerprint, ImportShape, Limits, Mode, Name, Origin, Route,
+    StaticKey, Tier, Upstream,
 };
 use crate::route::{Conflict, RouteTable, is_param_name};
-use crate::scope::Scope;
+use crate::scope::{Grants, Scope};
 use error::Fault;
-use raw::{RawBindings, RawImport, RawOrigin, RawPolicy, RawRoute, RawStaticKey, RawTier};
+use raw::{RawBindings, RawImport, RawList, RawOrigin, RawPolicy, RawRoute, RawStaticKey, RawTier};
 
 /// Reads a policy. The first thing that is wrong is the error; a document that comes out is one
 /// that [`Policy`](crate::policy::Policy) takes.
@@ -36,15 +39,17 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         return Err(Fault::at(&raw.hosts, "a policy names at least one host"));
     }
     let mut hosts = Vec::new();
-    for host in raw.hosts.into_inner() {
-        if host.get_ref() == raw.admin_host.get_ref() {
-            return Err(Fault::at(&host, "this is the admin host, which is never a gated host"));
+    for text in raw.hosts.get_ref() {
+        let host = HostName::parse(text.get_ref()).map_err(|reason| Fault::at(text, reason))?;
+        if host == *raw.admin_host.get_ref() {
+            return Err(Fault::at(text, "this is the admin host, which is never a gated host"));
         }
-        if hosts.contains(host.get_ref()) {
-            return Err(Fault::at(&host, "this host is listed twice"));
+        if hosts.contains(&host) {
+            return Err(Fault::at(text, "this host is listed twice"));
         }
-        hosts.push(host.into_inner());
+        hosts.push(host);
     }
+    let root_fingerprints = elements(&raw.root_fingerprints, Fingerprint::parse)?;
     let origins = raw.origins.into_iter().map(origin).collect::<Result<Vec<_>, _>>()?;
     let tiers = raw.tiers.into_iter().map(tier).collect::<Result<_, _>>()?;
     let static_keys = raw.static_keys.into_iter().map(static_key).collect::<Result<_, _>>()?;
@@ -55,7 +60,7 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         hosts,
         admin_host: raw.admin_host.into_inner(),
         mode,
-        root_fingerprints: raw.root_fingerprints,
+        root_fingerprints,
         docs: raw.docs,
         kv_timeout_ms: raw.kv_timeout_ms,
         origins,
@@ -109,10 +114,30 @@ fn static_key((name, raw): (Spanned<Name>, RawStaticKey)) -> Result<StaticKey, F
     Ok(StaticKey {
         name: name.into_inner(),
         workspace: raw.workspace,
-        scopes: raw.scopes.into_inner(),
-        ips: raw.ips,
+        scopes: list(&raw.scopes, |texts| Grants::parse(texts))?,
+        ips: raw.ips.map(|ips| list(&ips, |texts| Allowlist::parse(texts))).transpose()?,
         bindings: bindings(raw.bindings)?,
     })
+}
+
+/// Parses each element, so that an error has its place.
+fn elements<T, E: Display>(
+    texts: &[Spanned<String>],
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Result<Vec<T>, Fault> {
+    let element =
+        |text: &Spanned<String>| parse(text.get_ref()).map_err(|reason| Fault::at(text, reason));
+    texts.iter().map(element).collect()
+}
+
+/// The same for a type that is read from a list: first each element alone, then all.
+fn list<T, E: Display>(
+    raw: &RawList,
+    parse: impl Fn(Vec<&str>) -> Result<T, E>,
+) -> Result<T, Fault> {
+    elements(raw.get_ref(), |text| parse(vec![text]))?;
+    parse(raw.get_ref().iter().map(|text| text.get_ref().as_str()).collect())
+        .map_err(|reason| Fault::at(raw, reason))
 }
 
 fn bindings(raw: RawBindings) -> Result<Bindings, Fault> {

@@ -1,30 +1,31 @@
-//! The layout of `policy.toml`. What later checks may refuse keeps its place in the text.
+//! The layout of `policy.toml`. What later checks may refuse keeps its place in the text; so do the
+//! elements of lists, as `toml` gives an element's error the place of the whole list.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::address::Allowlist;
 use crate::host::HostName;
 use crate::policy::{
-    Alphabet, Binding, Credentials, DocsUrl, Fingerprint, Millis, Name, OriginUrl, WorkspaceNumber,
+    Alphabet, Binding, Credentials, DocsUrl, Millis, Name, OriginUrl, WorkspaceNumber,
 };
 use crate::route::{Methods, Pattern};
-use crate::scope::Grants;
 use crate::target::Classes;
 
-pub(super) type RawBindings = BTreeMap<Spanned<String>, Spanned<Vec<Spanned<String>>>>;
+pub(super) type RawList = Spanned<Vec<Spanned<String>>>;
+
+pub(super) type RawBindings = BTreeMap<Spanned<String>, RawList>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPolicy {
     pub version: Spanned<u32>,
-    pub hosts: Spanned<Vec<Spanned<HostName>>>,
+    pub hosts: RawList,
     pub admin_host: Spanned<HostName>,
     pub mode: Spanned<String>,
     #[serde(default)]
-    pub root_fingerprints: Vec<Fingerprint>,
+    pub root_fingerprints: Vec<Spanned<String>>,
     pub docs: Option<DocsUrl>,
     #[serde(default = "one_second")]
     pub kv_timeout_ms: Millis<10, 10_000>,
@@ -61,8 +62,8 @@ pub(super) struct RawTier {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStaticKey {
     pub workspace: WorkspaceNumber,
-    pub scopes: Spanned<Grants>,
-    pub ips: Option<Allowlist>,
+    pub scopes: RawList,
+    pub ips: Option<RawList>,
     #[serde(default)]
     pub bindings: RawBindings,
 }

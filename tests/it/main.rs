@@ -1,0 +1,44 @@
+//! The integration tests, in one binary.
+
+#![cfg(not(target_arch = "wasm32"))]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test stops where something is wrong"
+)]
+
+mod address;
+#[cfg(feature = "policy-source")]
+mod policy;
+mod route;
+mod scope;
+mod target;
+#[path = "../vectors/mod.rs"]
+mod vectors;
+
+#[test]
+fn vectors_of_targets() {
+    vectors::target();
+}
+
+#[test]
+fn vectors_of_hosts() {
+    vectors::host();
+}
+
+#[test]
+fn vectors_of_addresses() {
+    vectors::address();
+}
+
+#[test]
+fn vectors_of_scopes() {
+    vectors::scope();
+}
+
+#[test]
+fn vectors_of_routes() {
+    vectors::route();
+}
