@@ -10,6 +10,8 @@
 )]
 
 mod address;
+mod crypto;
+mod keys;
 #[cfg(feature = "policy-source")]
 mod policy;
 mod route;
