@@ -1,1 +1,44 @@
-//! Portcullis.
+//! The pure core of Portcullis: no I/O, no clock, no randomness, no async.
+//!
+//! A request's facts, what memory holds, a policy and the time go in; a decision
+//! comes out ([`decide::decide`]). The Worker (`edge`, feature `worker`), the
+//! command line and the npm package translate to and from it.
+//!
+//! The modules in the order a request meets them.
+
+pub mod clock;
+pub mod request;
+
+pub mod host;
+pub mod target;
+
+mod credential;
+pub mod key;
+
+pub mod policy;
+pub mod route;
+pub mod scope;
+
+pub mod environment;
+pub mod imported;
+pub mod memory;
+pub mod record;
+pub mod seal;
+
+pub mod address;
+pub mod limit;
+
+pub mod answer;
+mod assertion;
+pub mod decide;
+pub mod denial;
+pub mod forward;
+pub mod gate;
+
+pub mod crypto;
+pub mod mint;
+pub mod root;
+
+#[cfg(feature = "worker")]
+#[allow(missing_docs, missing_debug_implementations, reason = "wasm-bindgen's expansion")]
+mod edge;

@@ -5,6 +5,7 @@ pub mod checkout;
 pub mod control;
 pub mod guard;
 pub mod http;
+pub mod keys;
 pub mod load;
 pub mod prove;
 pub mod seed;

@@ -8,11 +8,18 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use data_encoding::HEXLOWER;
+use portcullis::record::KeyType;
+use portcullis::root::Keyring;
+
 use crate::checkout::{Checkout, lock, write_private};
+use crate::keys::{self, Row, Spec};
 
 /// What is known of the demo workspace outside the Worker. Holds secrets: never printed whole.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Seeds {
+    /// What every key is derived from, in hex.
+    pub seed: String,
     /// The workspace's number as it stands in a key.
     pub workspace: String,
     /// Keys by name, in full.
@@ -31,28 +38,48 @@ impl std::fmt::Debug for Seeds {
     }
 }
 
-// TODO: the three functions below are placeholders until the core mints keys.
-
 /// The public fingerprint of a root, as the policy carries it.
-pub fn fingerprint(_root: &str) -> Result<String> {
-    Ok(String::new())
+pub fn fingerprint(root: &str) -> Result<String> {
+    Ok(Keyring::parse(root)?.newest().fingerprint().to_owned())
 }
 
 /// New keys under this root: `read_only`, `full`, `expired`, `agent_bound`, `ip_bound`, `imported`
 /// and `environment`. `now` in epoch seconds.
-pub fn seed(_root: &str, _now: u64) -> Result<Seeds> {
+pub fn seed(root: &str, now: u64) -> Result<Seeds> {
+    let seed = entropy::<32>()?;
+    let (keys, _) = demo(root, &seed, now)?;
+    let environment = keys::openssl_like(&seed, "environment");
     Ok(Seeds {
-        workspace: String::new(),
-        keys: BTreeMap::new(),
+        seed: HEXLOWER.encode(&seed),
+        workspace: keys::WORKSPACE.to_owned(),
+        static_keys: format!("worker:{environment}"),
+        keys: keys.into_iter().chain([("environment".to_owned(), environment)]).collect(),
         signing: BTreeMap::new(),
         tokens: BTreeMap::new(),
-        static_keys: String::new(),
     })
 }
 
 /// The KV rows of these keys, fresh from `now` on.
-pub fn rows(_root: &str, _seeds: &Seeds, _now: u64) -> Result<Vec<(String, Vec<u8>)>> {
-    Ok(Vec::new())
+pub fn rows(root: &str, seeds: &Seeds, now: u64) -> Result<Vec<Row>> {
+    let seed = HEXLOWER.decode(seeds.seed.as_bytes())?;
+    let seed = seed.try_into().ok().context("the seed has another length")?;
+    Ok(demo(root, &seed, now)?.1)
+}
+
+fn demo(root: &str, seed: &[u8; 32], now: u64) -> Result<(Vec<(String, String)>, Vec<Row>)> {
+    let keyring = Keyring::parse(root)?;
+    let root = keyring.newest();
+    let mut keys = Vec::new();
+    let mut rows = Vec::new();
+    for spec in NATIVE {
+        let (text, document) = keys::native(root, seed, spec, now)?;
+        keys.push((spec.name.to_owned(), text));
+        rows.push(keys::sealed(root, &document)?);
+    }
+    let (text, imported) = keys::imported(root, seed, &IMPORTED, now)?;
+    keys.push((IMPORTED.name.to_owned(), text));
+    rows.extend(imported);
+    Ok((keys, rows))
 }
 
 /// The clone's root secret: 32 random bytes in base64, made once.
@@ -87,3 +114,34 @@ pub fn entropy<const N: usize>() -> Result<[u8; N]> {
         .context("no random bytes")?;
     Ok(bytes)
 }
+
+const NATIVE: &[Spec<'_>] = &[
+    Spec { name: "read_only", scopes: &["agents:read", "simulations:read"], change: |_, _| () },
+    Spec { name: "full", scopes: &["*:*"], change: |_, _| () },
+    Spec {
+        name: "expired",
+        scopes: &["*:*"],
+        change: |key, now| {
+            key.kind = KeyType::Temporary;
+            key.created = now - 7200;
+            key.expires = Some(now - 3600);
+        },
+    },
+    Spec {
+        name: "agent_bound",
+        scopes: &["agents:read", "agents:write"],
+        change: |key, _| {
+            key.bindings.insert("agent_id".to_owned(), vec!["agent-123".to_owned()]);
+        },
+    },
+    Spec {
+        name: "ip_bound",
+        scopes: &["agents:read"],
+        change: |key, _| {
+            key.ips = serde_json::from_str(r#"["203.0.113.0/24","2001:db8::/32"]"#).ok();
+        },
+    },
+];
+
+const IMPORTED: Spec<'_> =
+    Spec { name: "imported", scopes: &["agents:read", "simulations:read"], change: |_, _| () };

@@ -1,0 +1,43 @@
+//! Random bytes, fetched many at a time: one crossing for 128 requests.
+
+use data_encoding::HEXLOWER;
+
+use super::shim;
+
+/// A pool of random bytes, each given out once.
+pub(super) struct Entropy {
+    pool: [u8; POOL],
+    used: usize,
+}
+
+impl Default for Entropy {
+    fn default() -> Self {
+        Self { pool: [0; POOL], used: POOL }
+    }
+}
+
+impl Entropy {
+    /// 128 random bits in hex.
+    pub(super) fn request_id(&mut self) -> String {
+        HEXLOWER.encode(&self.take::<16>())
+    }
+
+    /// One random byte.
+    pub(super) fn byte(&mut self) -> u8 {
+        let [byte] = self.take::<1>();
+        byte
+    }
+
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        if self.used.saturating_add(N) > POOL {
+            shim::random(&mut self.pool);
+            self.used = 0;
+        }
+        let rest = self.pool.get(self.used..).unwrap_or_default();
+        let bytes = rest.first_chunk().copied().unwrap_or([0; N]);
+        self.used = self.used.saturating_add(N);
+        bytes
+    }
+}
+
+const POOL: usize = 2048;

@@ -1,0 +1,77 @@
+// The few things that are cheaper in JavaScript than across the boundary. No
+// decision is taken here: `plan` comes from the core.
+
+let fault;
+
+// `answer(kind, requestId, problem)` makes the answer to an origin's failure.
+export function onFault(answer) {
+  fault = answer;
+}
+
+export function facts(request) {
+  let text = request.method + "\n" + request.url;
+  request.headers.forEach((value, name) => {
+    text += "\n" + name + "\n" + value;
+  });
+  return text;
+}
+
+export function random(into) {
+  crypto.getRandomValues(into);
+}
+
+// Plan: upstream binding or "", URL or "", milliseconds, flags, request id,
+// number of headers to drop, their names, then names and values to set.
+export function forward(request, env, plan) {
+  const lines = plan.split("\n");
+  const [binding, url, millis, flags, id, drops] = lines;
+  const out = new Request(url === "" ? request : new Request(url, request), ONWARD);
+  const headers = out.headers;
+  let at = 6;
+  for (const end = at + Number(drops); at < end; at++) headers.delete(lines[at]);
+  for (; at < lines.length; at += 2) headers.set(lines[at], lines[at + 1]);
+  return new Promise((resolve) => {
+    // Until the head only: a body may stream for as long as it likes. What is
+    // left unanswered ends with this request's context.
+    const fail = (late) => resolve(fault(late, id, flags.includes("p"), request.method));
+    const timer = setTimeout(fail, Number(millis), true);
+    (binding === "" ? fetch(out) : env[binding].fetch(out)).then(
+      (response) => {
+        clearTimeout(timer);
+        resolve(finish(response, id, flags));
+      },
+      () => {
+        clearTimeout(timer);
+        fail(false);
+      },
+    );
+  });
+}
+
+const ONWARD = { redirect: "manual", cache: "no-store" };
+
+function finish(response, id, flags) {
+  if (response.webSocket) return response;
+  const out = new Response(response.body, response);
+  out.headers.set("x-request-id", id);
+  if (flags.includes("k")) {
+    const control = out.headers.get("cache-control");
+    if (control === null || !/\b(private|no-store)\b/i.test(control)) {
+      out.headers.set("cache-control", "private, no-store");
+    }
+  }
+  return out;
+}
+
+export function respond(status, lines, body) {
+  const headers = lines.split("\n");
+  headers.pop();
+  const pairs = [];
+  for (let at = 0; at < headers.length; at += 2) pairs.push([headers[at], headers[at + 1]]);
+  return new Response(body, { status, headers: pairs });
+}
+
+export function text(env, name) {
+  const value = env[name];
+  return typeof value === "string" ? value : "";
+}

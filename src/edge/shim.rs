@@ -1,0 +1,25 @@
+//! The JavaScript side, as Rust sees it.
+
+use js_sys::Promise;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(module = "/src/edge/shim.js")]
+extern "C" {
+    /// The request as [`crate::request`] reads it.
+    pub(super) fn facts(request: &web_sys::Request) -> String;
+
+    /// Fills `into` with random bytes.
+    pub(super) fn random(into: &mut [u8]);
+
+    /// Sends the request on by `plan`; the promise of a response.
+    pub(super) fn forward(request: &web_sys::Request, env: &JsValue, plan: &str) -> Promise;
+
+    /// A response: headers as lines of name and value.
+    pub(super) fn respond(status: u16, headers: &str, body: Option<&str>) -> JsValue;
+
+    /// A text binding; empty if there is none.
+    pub(super) fn text(env: &JsValue, name: &str) -> String;
+
+    #[wasm_bindgen(js_name = onFault)]
+    pub(super) fn on_fault(answer: &JsValue);
+}

@@ -1,0 +1,110 @@
+//! Keys that come with the deployment: `PORTCULLIS_STATIC_KEYS=name:base64,…`.
+//!
+//! The policy gives each name its workspace and scopes. A name may stand twice,
+//! with two keys: that is a rotation. KV is not asked.
+
+use core::fmt;
+use std::rc::Rc;
+
+use data_encoding::BASE64;
+
+use crate::crypto::{self, Digest};
+use crate::key::Workspace;
+use crate::policy::Policy;
+use crate::record::Record;
+use crate::root::Keyring;
+
+/// The environment's keys, by digest.
+#[derive(Debug, Default)]
+pub struct EnvironmentKeys {
+    digests: Vec<Digest>,
+    records: Vec<Rc<Record>>,
+}
+
+impl EnvironmentKeys {
+    /// Reads the text of `PORTCULLIS_STATIC_KEYS`; empty means none.
+    ///
+    /// # Errors
+    /// Which entry is wrong and how, never what stood there.
+    pub fn parse(text: &str, policy: &Policy, keyring: &Keyring) -> Result<Self, BadEntry> {
+        let mut keys = Self::default();
+        if text.is_empty() {
+            return Ok(keys);
+        }
+        for (at, entry) in text.split(',').enumerate() {
+            let bad = |problem| BadEntry { at, problem };
+            let (name, key) = entry.trim().split_once(':').ok_or(bad(Problem::Form))?;
+            let static_key = policy
+                .static_keys
+                .iter()
+                .find(|key| key.name.as_str() == name)
+                .ok_or(bad(Problem::Name))?;
+            let bytes = BASE64.decode(key.as_bytes()).map_err(|_| bad(Problem::Base64))?;
+            if bytes.len() < MIN_BYTES {
+                return Err(bad(Problem::Short));
+            }
+            if key.len() > MAX_TEXT {
+                return Err(bad(Problem::Long));
+            }
+            let workspace =
+                Workspace::parse(static_key.workspace.as_str()).ok_or(bad(Problem::Name))?;
+            keys.digests.push(keyring.newest().digest(&crypto::sha256(key.as_bytes())));
+            keys.records.push(Rc::new(Record::of_environment(static_key, workspace)));
+        }
+        Ok(keys)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.digests.is_empty()
+    }
+
+    /// The key whose digest this is. Compares with every one, whatever it finds.
+    #[must_use]
+    pub fn find(&self, digest: &Digest) -> Option<&Rc<Record>> {
+        self.records.get(digest.position(self.digests.iter())?)
+    }
+}
+
+/// What is wrong with `PORTCULLIS_STATIC_KEYS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadEntry {
+    /// Which entry, from 0.
+    pub at: usize,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What is wrong with one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// Not `name:key`.
+    Form,
+    /// The policy has no static key of this name.
+    Name,
+    /// The key is not standard, padded base64.
+    Base64,
+    /// The key has fewer than 32 bytes.
+    Short,
+    /// The key's text is longer than any that is read from a request.
+    Long,
+}
+
+impl fmt::Display for BadEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let problem = match self.problem {
+            Problem::Form => "is not name:base64",
+            Problem::Name => "has a name that the policy does not list",
+            Problem::Base64 => "is not base64",
+            Problem::Short => "is shorter than 32 bytes",
+            Problem::Long => "is longer than 256 characters",
+        };
+        write!(f, "PORTCULLIS_STATIC_KEYS: entry {} {problem}", self.at.saturating_add(1))
+    }
+}
+
+impl core::error::Error for BadEntry {}
+
+const MIN_BYTES: usize = 32;
+const MAX_TEXT: usize = 256;

@@ -1,0 +1,173 @@
+//! What an origin receives: the client's headers less those that carry
+//! credentials, routing or our own names, plus ours.
+
+use core::fmt::Write as _;
+
+use crate::address::ClientAddress;
+use crate::assertion::Subject;
+use crate::clock::Now;
+use crate::decide::Grant;
+use crate::gate::Gate;
+use crate::policy::Upstream;
+use crate::request::Request;
+
+/// Writes the plan by which an adapter forwards the request: lines, in this order.
+///
+/// 1. the service binding of the upstream, or empty;
+/// 2. the URL to fetch, or empty if the request's own URL is kept;
+/// 3. milliseconds to wait for the response head;
+/// 4. flags: `k` the answer belongs to a key's holder and no shared cache may
+///    keep it, `p` the client wants errors as problem JSON;
+/// 5. the request id;
+/// 6. how many headers to drop, then their names, a line each;
+/// 7. names and values of the headers to set, in turn.
+#[must_use]
+pub fn plan(
+    request: &Request<'_>,
+    grant: &Grant<'_>,
+    gate: &Gate,
+    request_id: &str,
+    now: Now,
+) -> String {
+    let mut out = String::with_capacity(PLAN_BYTES);
+    let Some(origin) = gate.policy.origins.get(grant.origin) else { return out };
+    let (binding, base) = match &origin.upstream {
+        Upstream::Service { binding } => (binding.as_str(), ""),
+        Upstream::Url { base } => ("", base.as_str()),
+    };
+    let target = if base.is_empty() { "" } else { request.target };
+    let keyed = if grant.key.is_some() { "k" } else { "" };
+    let problem = if request.wants_problem_json() { "p" } else { "" };
+    let drops = dropped(request, grant).count();
+    let millis = origin.timeout_ms.get();
+    let _ =
+        write!(out, "{binding}\n{base}{target}\n{millis}\n{keyed}{problem}\n{request_id}\n{drops}");
+    for name in dropped(request, grant) {
+        line(&mut out, name);
+    }
+    write_own(&mut out, request, grant, gate, request_id, now);
+    out
+}
+
+/// The headers of the request that must not reach the origin.
+fn dropped<'a>(request: &Request<'a>, grant: &Grant<'_>) -> impl Iterator<Item = &'a str> {
+    let (connection, route) = (request.fields.connection, grant.route);
+    let (cookies, upgrade) = (route.cookies, route.upgrade);
+    request.headers().map(|(name, _)| name).filter(move |name| match *name {
+        "cookie" => !cookies,
+        "connection" | "upgrade" => !upgrade,
+        name => is_reserved(name) || names(connection, name),
+    })
+}
+
+/// The headers by which an origin knows who calls.
+fn write_own(
+    out: &mut String,
+    request: &Request<'_>,
+    grant: &Grant<'_>,
+    gate: &Gate,
+    request_id: &str,
+    now: Now,
+) {
+    let client = request.fields.client_address;
+    let address = ClientAddress::parse(client).map(|_| client);
+    let mut pair = |name, value| {
+        line(out, name);
+        line(out, value);
+    };
+    pair("x-forwarded-host", request.authority);
+    pair("x-forwarded-proto", if request.secure { "https" } else { "http" });
+    if let Some(address) = address {
+        pair("x-forwarded-for", address);
+    }
+    pair("x-request-id", request_id);
+    if let Some(key) = &grant.key {
+        pair("x-portcullis-key", &key.id);
+        pair("x-portcullis-workspace", key.workspace.as_str());
+        pair("x-portcullis-type", key.kind.as_str());
+        pair("x-portcullis-scopes", &key.scopes);
+        if let Some(subject) = &key.subject {
+            pair("x-portcullis-subject", subject);
+        }
+    }
+    pair("x-portcullis-assertion", "");
+    let subject = Subject {
+        key: grant.key.as_deref(),
+        method: request.method,
+        target: request.target,
+        address,
+        request_id,
+    };
+    gate.assertions.write(out, grant.origin, &subject, now);
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push('\n');
+    out.push_str(text);
+}
+
+/// Whether a header of this lower-case name never passes. Names are compared
+/// with `_` read as `-`, as CGI-like origins do.
+fn is_reserved(name: &str) -> bool {
+    let folded = Folded(name);
+    NAMES.iter().any(|reserved| folded.is(reserved))
+        || PREFIXES.iter().any(|reserved| folded.begins(reserved))
+}
+
+/// Whether `Connection` lists `name` (RFC 9110 §7.6.1).
+fn names(connection: &str, name: &str) -> bool {
+    !connection.is_empty()
+        && connection.split(',').any(|option| option.trim().eq_ignore_ascii_case(name))
+}
+
+struct Folded<'a>(&'a str);
+
+impl Folded<'_> {
+    fn is(&self, other: &str) -> bool {
+        self.0.len() == other.len() && self.begins(other)
+    }
+
+    fn begins(&self, other: &str) -> bool {
+        self.0.len() >= other.len()
+            && self.0.bytes().zip(other.bytes()).all(|(own, other)| same(own, other))
+    }
+}
+
+fn same(own: u8, other: u8) -> bool {
+    own == other || (own == b'_' && other == b'-')
+}
+
+const NAMES: &[&str] = &[
+    "authorization",
+    "cookie",
+    "x-api-key",
+    "x-key-id",
+    "x-signature",
+    "x-timestamp",
+    "x-nonce",
+    "signature",
+    "signature-input",
+    "connection",
+    "keep-alive",
+    "proxy",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "forwarded",
+    "x-real-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-request-id",
+    "x-method-override",
+];
+
+const PREFIXES: &[&str] =
+    &["x-portcullis-", "x-forwarded-", "x-http-method", "x-original-", "x-rewrite-"];
+
+/// A plan with an assertion fits.
+const PLAN_BYTES: usize = 1536;

@@ -1,0 +1,74 @@
+//! Keys that were not minted here: any existing secret, known by the SHA-256 of
+//! its text.
+//!
+//! KV holds `h1:<id>` with the kid it stands for; the id is an HMAC, so that KV
+//! tells nobody which secrets are imported. The pointer never changes.
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+
+use crate::crypto;
+use crate::key::Kid;
+use crate::root::{Keyring, RootKeys};
+use crate::seal;
+
+/// The KV name under which an imported key is found: HMAC(`k_tag`, SHA-256 of it).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PointerId([u8; 32]);
+
+impl PointerId {
+    /// From the presented text.
+    #[must_use]
+    pub fn of(root: &RootKeys, text: &str) -> Self {
+        Self::of_sha256(root, &crypto::sha256(text.as_bytes()))
+    }
+
+    /// From the SHA-256 of the text, which is all that an import needs.
+    #[must_use]
+    pub fn of_sha256(root: &RootKeys, sha256: &[u8; 32]) -> Self {
+        Self(*root.digest(sha256).as_bytes())
+    }
+
+    /// The name in KV.
+    #[must_use]
+    pub fn kv_name(&self) -> String {
+        format!("h1:{}", HEXLOWER.encode(&self.0))
+    }
+}
+
+/// What an imported key stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    /// The key.
+    pub kid: Kid,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document<'a> {
+    v: u8,
+    workspace: &'a str,
+    kid: &'a str,
+}
+
+impl Pointer {
+    /// The KV value.
+    #[must_use]
+    pub fn seal(&self, root: &RootKeys, id: &PointerId) -> String {
+        let workspace = self.kid.workspace();
+        let document = Document { v: 1, workspace: workspace.as_str(), kid: self.kid.as_str() };
+        seal::seal(root, &id.kv_name(), &serde_json::to_string(&document).unwrap_or_default())
+    }
+
+    /// Reads the KV value of `id`.
+    ///
+    /// # Errors
+    /// If it was not written there by a holder of the root.
+    pub fn open(keyring: &Keyring, id: &PointerId, value: &[u8]) -> Result<Self, seal::Broken> {
+        let json = seal::open(keyring, &id.kv_name(), value)?;
+        let document: Document<'_> = serde_json::from_slice(json).map_err(|_| seal::Broken)?;
+        let kid = Kid::parse(document.kid).ok_or(seal::Broken)?;
+        let consistent = document.v == 1 && kid.workspace().as_str() == document.workspace;
+        if consistent { Ok(Self { kid }) } else { Err(seal::Broken) }
+    }
+}

@@ -1,0 +1,194 @@
+//! What one isolate remembers: records, bounded in number and bytes, each with a
+//! hard expiry after which it is not believed.
+//!
+//! Its state is lost whenever the isolate is, and nothing depends on its being
+//! kept: it saves look-ups.
+
+use std::rc::Rc;
+
+use lru::LruCache;
+
+use crate::clock::Now;
+use crate::imported::{Pointer, PointerId};
+use crate::key::Kid;
+use crate::limit::Meter;
+use crate::record::{Record, Unusable};
+
+/// The isolate's memory.
+#[derive(Debug)]
+pub struct Memory {
+    records: LruCache<Kid, Slot>,
+    record_bytes: usize,
+    pointers: LruCache<PointerId, (Kid, u64)>,
+    absent: LruCache<PointerId, u64>,
+    latest: Now,
+}
+
+/// What memory says of a name.
+#[derive(Clone, Debug)]
+pub enum Known<T> {
+    /// It is this.
+    Is(T),
+    /// There was none a moment ago.
+    Absent,
+    /// Ask.
+    Unknown,
+}
+
+#[derive(Debug)]
+struct Slot {
+    record: Option<Rc<Record>>,
+    /// Milliseconds; not believed from then on.
+    until: u64,
+    /// Milliseconds; asked for again, ahead of need, from then on.
+    refresh: u64,
+    /// The newest version ever seen here.
+    floor: u64,
+    meter: Meter,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            records: LruCache::unbounded(),
+            record_bytes: 0,
+            pointers: LruCache::unbounded(),
+            absent: LruCache::unbounded(),
+            latest: Now::from_millis(0),
+        }
+    }
+}
+
+impl Memory {
+    /// Takes note of the time. Should the clock go back, everything is forgotten:
+    /// no expiry could be trusted any more.
+    pub fn observe(&mut self, now: Now) {
+        if now < self.latest {
+            *self = Self::default();
+        }
+        self.latest = now;
+    }
+
+    /// The record of `kid`, unless it is too old.
+    pub fn record(&mut self, kid: &Kid, now: Now) -> Known<Rc<Record>> {
+        match self.records.get(kid) {
+            Some(slot) if now.millis() < slot.until => match &slot.record {
+                Some(record) if now.seconds() < record.fresh_until => Known::Is(Rc::clone(record)),
+                Some(_) => Known::Unknown,
+                None => Known::Absent,
+            },
+            _ => Known::Unknown,
+        }
+    }
+
+    /// Keeps what KV said of `kid`.
+    ///
+    /// # Errors
+    /// [`Unusable::Stale`] for a copy older than one seen before or past its
+    /// freshness; what was known stays as it was.
+    pub fn learn(&mut self, kid: Kid, record: Option<Record>, now: Now) -> Result<(), Unusable> {
+        let (floor, meter) =
+            self.records.peek(&kid).map_or((0, Meter::default()), |slot| (slot.floor, slot.meter));
+        if let Some(record) = &record
+            && (record.version < floor || record.fresh_until <= now.seconds())
+        {
+            return Err(Unusable::Stale);
+        }
+        let lifetime = if record.is_some() { RECORD_MILLIS } else { ABSENT_MILLIS };
+        let slot = Slot {
+            until: now.millis().saturating_add(lifetime),
+            refresh: now.millis().saturating_add(REFRESH_MILLIS),
+            floor: record.as_ref().map_or(floor, |record| record.version),
+            meter,
+            record: record.map(Rc::new),
+        };
+        self.record_bytes = self.record_bytes.saturating_add(slot.bytes());
+        if let Some((_, old)) = self.records.push(kid, slot) {
+            self.record_bytes = self.record_bytes.saturating_sub(old.bytes());
+        }
+        while self.records.len() > MAX_RECORDS || self.record_bytes > MAX_RECORD_BYTES {
+            let Some((_, old)) = self.records.pop_lru() else { break };
+            self.record_bytes = self.record_bytes.saturating_sub(old.bytes());
+        }
+        Ok(())
+    }
+
+    /// Whether the record of `kid` should be asked for again before it expires.
+    /// Says so to one caller at a time, and again if nothing came of it.
+    pub fn refresh_due(&mut self, kid: &Kid, now: Now) -> bool {
+        let Some(slot) = self.records.peek_mut(kid) else { return false };
+        let due = slot.refresh <= now.millis();
+        if due {
+            slot.refresh = now.millis().saturating_add(REFRESH_RETRY_MILLIS);
+        }
+        due
+    }
+
+    /// The burst meter of a key whose record is here.
+    pub(crate) fn meter(&mut self, kid: &Kid) -> Option<&mut Meter> {
+        self.records.peek_mut(kid).map(|slot| &mut slot.meter)
+    }
+
+    /// The kid to which an imported key points.
+    pub fn pointer(&mut self, id: &PointerId, now: Now) -> Known<Kid> {
+        match self.pointers.get(id) {
+            Some((kid, until)) if now.millis() < *until => Known::Is(*kid),
+            _ => match self.absent.get(id) {
+                Some(until) if now.millis() < *until => Known::Absent,
+                _ => Known::Unknown,
+            },
+        }
+    }
+
+    /// Keeps what KV said of an imported key.
+    pub fn learn_pointer(&mut self, id: PointerId, pointer: Option<Pointer>, now: Now) {
+        match pointer {
+            Some(pointer) => {
+                let until = now.millis().saturating_add(POINTER_MILLIS);
+                self.pointers.put(id, (pointer.kid, until));
+                if self.pointers.len() > MAX_POINTERS {
+                    self.pointers.pop_lru();
+                }
+            }
+            None => {
+                self.absent.put(id, now.millis().saturating_add(ABSENT_MILLIS));
+                if self.absent.len() > MAX_POINTERS {
+                    self.absent.pop_lru();
+                }
+            }
+        }
+    }
+
+    /// Records held, for measurement.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether no record is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}
+
+impl Slot {
+    fn bytes(&self) -> usize {
+        SLOT_BYTES.saturating_add(self.record.as_ref().map_or(0, |record| record.bytes))
+    }
+}
+
+/// How long a record is believed.
+pub const RECORD_MILLIS: u64 = 30_000;
+const REFRESH_MILLIS: u64 = 21_000;
+const REFRESH_RETRY_MILLIS: u64 = 1_000;
+/// How long a name is believed to be absent.
+pub const ABSENT_MILLIS: u64 = 5_000;
+/// A pointer never changes; it is only forgotten for room.
+const POINTER_MILLIS: u64 = 600_000;
+
+const MAX_RECORDS: usize = 4096;
+const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
+const MAX_POINTERS: usize = 4096;
+/// What a record costs besides its text, roughly.
+const SLOT_BYTES: usize = 512;

@@ -1,0 +1,166 @@
+//! The validated document: what a build carries, as compact JSON.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Binding, Credentials, DocsUrl, Fingerprint, ImportShape, Limits, Millis, Name, OriginUrl,
+    WorkspaceNumber,
+};
+use crate::address::Allowlist;
+use crate::host::HostName;
+use crate::route::{Methods, Pattern};
+use crate::scope::{Grants, Scope};
+use crate::target::Classes;
+
+/// For each parameter, the values that a key may use.
+pub type Bindings = BTreeMap<String, Vec<String>>;
+
+/// A policy without what is computed from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The version of this format: [`Document::VERSION`].
+    pub version: u32,
+    /// See [`Policy::hosts`](super::Policy::hosts).
+    pub hosts: Vec<HostName>,
+    /// See [`Policy::admin_host`](super::Policy::admin_host).
+    pub admin_host: HostName,
+    /// See [`Policy::mode`](super::Policy::mode).
+    pub mode: Mode,
+    /// See [`Policy::root_fingerprints`](super::Policy::root_fingerprints).
+    pub root_fingerprints: Vec<Fingerprint>,
+    /// See [`Policy::docs`](super::Policy::docs).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub docs: Option<DocsUrl>,
+    /// See [`Policy::kv_timeout_ms`](super::Policy::kv_timeout_ms).
+    pub kv_timeout_ms: Millis<10, 10_000>,
+    /// See [`Policy::origins`](super::Policy::origins).
+    pub origins: Vec<Origin>,
+    /// See [`Policy::tiers`](super::Policy::tiers).
+    pub tiers: Vec<Tier>,
+    /// See [`Policy::static_keys`](super::Policy::static_keys).
+    pub static_keys: Vec<StaticKey>,
+    /// See [`Policy::imports`](super::Policy::imports).
+    pub imports: Vec<ImportShape>,
+    /// See [`Policy::routes`](super::Policy::routes).
+    pub routes: Vec<Route>,
+}
+
+impl Document {
+    /// The one version of this format.
+    pub const VERSION: u32 = 1;
+
+    /// The compact form that [`Policy::from_json`](super::Policy::from_json) reads.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+}
+
+/// How keys are verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// From KV alone.
+    Edge,
+}
+
+/// Where requests go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Its name, which is also the audience of the assertions it gets.
+    pub name: Name,
+    /// How it is reached.
+    pub upstream: Upstream,
+    /// How long it may take until the head of its response, in milliseconds.
+    pub timeout_ms: Millis<1, 300_000>,
+}
+
+/// How an origin is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Upstream {
+    /// By a binding to another service, which gets the target byte for byte.
+    Service {
+        /// The name of the binding.
+        binding: Binding,
+    },
+    /// By URL.
+    Url {
+        /// Scheme, host and port.
+        base: OriginUrl,
+    },
+}
+
+/// A named set of limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tier {
+    /// Its name.
+    pub name: Name,
+    /// Its limits.
+    pub limits: Limits,
+}
+
+/// What a key from the environment may do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaticKey {
+    /// Its name in the environment.
+    pub name: Name,
+    /// The workspace it acts for.
+    pub workspace: WorkspaceNumber,
+    /// Its scopes, at least one.
+    pub scopes: Grants,
+    /// The networks it may be used from; `None` for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ips: Option<Allowlist>,
+    /// The parameter values it is bound to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bindings: Bindings,
+}
+
+/// One entry of the table: what a request to it needs and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The methods it answers.
+    pub methods: Methods,
+    /// The paths it answers.
+    pub path: Pattern,
+    /// Its origin, by place.
+    pub origin: usize,
+    /// The credentials it takes.
+    pub credentials: Credentials,
+    /// The scope it needs; `None` only on a public route or where the policy says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// Parameters that its path lacks and its origin enforces: a key bound by one of them may use
+    /// the route nevertheless.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bindings: Vec<String>,
+    /// The longest body, in bytes; `None` for no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_limit: Option<u64>,
+    /// Whether `Cookie` is forwarded.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cookies: bool,
+    /// Whether `Upgrade` is allowed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub upgrade: bool,
+    /// The constructs it allows in a target.
+    #[serde(default, skip_serializing_if = "nothing")]
+    pub allow: Classes,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn nothing(classes: &Classes) -> bool {
+    classes.is_empty()
+}

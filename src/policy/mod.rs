@@ -1,0 +1,132 @@
+//! The policy at run time: a validated document and the table of its routes.
+
+mod credentials;
+mod document;
+mod import;
+mod limits;
+mod names;
+#[cfg(feature = "policy-source")]
+pub mod source;
+mod url;
+
+use core::fmt;
+
+pub use credentials::{BadCredentials, Credential, Credentials};
+pub use document::{Bindings, Document, Mode, Origin, Route, StaticKey, Tier, Upstream};
+pub use import::{Alphabet, BadImport, ImportShape};
+pub use limits::{BadLimits, Limits, Millis};
+pub use names::{BadName, Binding, Fingerprint, Name, WorkspaceNumber};
+pub use url::{BadUrl, DocsUrl, OriginUrl};
+
+use crate::host::HostName;
+use crate::route::{Conflict, RouteTable};
+use crate::target::Classes;
+
+/// What the gate enforces. Whatever no route allows is refused.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The gated hosts.
+    pub hosts: Vec<HostName>,
+    /// The host of the management API, never a gated one.
+    pub admin_host: HostName,
+    /// How keys are verified.
+    pub mode: Mode,
+    /// Fingerprints of the root secrets that may run this policy. With none, the gate serves
+    /// nothing.
+    pub root_fingerprints: Vec<Fingerprint>,
+    /// Where error codes are explained.
+    pub docs: Option<DocsUrl>,
+    /// How long a read from KV may take, in milliseconds.
+    pub kv_timeout_ms: u32,
+    /// The origins; routes name them by their place here.
+    pub origins: Vec<Origin>,
+    /// The tiers of keys.
+    pub tiers: Vec<Tier>,
+    /// The keys that the environment may hold.
+    pub static_keys: Vec<StaticKey>,
+    /// The shapes of imported keys; with none, there are no imported keys.
+    pub imports: Vec<ImportShape>,
+    /// The routes; the table names them by their place here.
+    pub routes: Vec<Route>,
+    /// Finds a route.
+    pub table: RouteTable,
+    /// What any route opts in to.
+    pub allowed_classes: Classes,
+}
+
+impl Policy {
+    /// Reads the compact form that [`Document::to_json`] writes.
+    pub fn from_json(text: &str) -> Result<Self, PolicyError> {
+        serde_json::from_str::<Document>(text).map_err(PolicyError::Json)?.try_into()
+    }
+}
+
+impl TryFrom<Document> for Policy {
+    type Error = PolicyError;
+
+    fn try_from(document: Document) -> Result<Self, PolicyError> {
+        let Document { routes, origins, .. } = &document;
+        if document.version != Document::VERSION {
+            return Err(PolicyError::Version(document.version));
+        }
+        if document.hosts.contains(&document.admin_host) {
+            return Err(PolicyError::AdminHost);
+        }
+        if let Some(route) = routes.iter().position(|route| route.origin >= origins.len()) {
+            return Err(PolicyError::UnknownOrigin { route });
+        }
+        let table = RouteTable::new(routes.iter().map(|route| (&route.path, route.methods)))
+            .map_err(PolicyError::Conflict)?;
+        let allowed_classes =
+            routes.iter().map(|route| route.allow).fold(Classes::NONE, Classes::union);
+        Ok(Self {
+            hosts: document.hosts,
+            admin_host: document.admin_host,
+            mode: document.mode,
+            root_fingerprints: document.root_fingerprints,
+            docs: document.docs,
+            kv_timeout_ms: document.kv_timeout_ms.get(),
+            origins: document.origins,
+            tiers: document.tiers,
+            static_keys: document.static_keys,
+            imports: document.imports,
+            routes: document.routes,
+            table,
+            allowed_classes,
+        })
+    }
+}
+
+/// Why a document is not a policy.
+#[derive(Debug)]
+pub enum PolicyError {
+    /// The text is not a document.
+    Json(serde_json::Error),
+    /// The document has another format version.
+    Version(u32),
+    /// The admin host is a gated host.
+    AdminHost,
+    /// A route, by its place, names an origin that is not there.
+    UnknownOrigin {
+        /// The place.
+        route: usize,
+    },
+    /// Two routes exclude each other.
+    Conflict(Conflict),
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(error) => write!(f, "not a policy document: {error}"),
+            Self::Version(version) => write!(f, "policy version {version} is unknown"),
+            Self::AdminHost => f.write_str("the admin host is also a gated host"),
+            Self::UnknownOrigin { route } => write!(f, "route {route} names an unknown origin"),
+            Self::Conflict(Conflict { first, second, kind }) => {
+                write!(f, "route {second} conflicts with route {first}: {kind}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for PolicyError {}

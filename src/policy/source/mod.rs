@@ -1,0 +1,217 @@
+//! From `policy.toml` to the validated document, with the place of what is wrong.
+
+mod error;
+mod raw;
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
+pub use error::SourceError;
+
+use crate::policy::{
+    BadLimits, Bindings, Document, ImportShape, Limits, Mode, Name, Origin, Route, StaticKey, Tier,
+    Upstream,
+};
+use crate::route::{Conflict, RouteTable, is_param_name};
+use crate::scope::Scope;
+use error::Fault;
+use raw::{RawBindings, RawImport, RawOrigin, RawPolicy, RawRoute, RawStaticKey, RawTier};
+
+/// Reads a policy. The first thing that is wrong is the error; a document that comes out is one
+/// that [`Policy`](crate::policy::Policy) takes.
+pub fn compile(toml_text: &str) -> Result<Document, SourceError> {
+    toml::from_str::<RawPolicy>(toml_text)
+        .map_err(Fault::from)
+        .and_then(document)
+        .map_err(|fault| SourceError::locate(fault, toml_text))
+}
+
+fn document(raw: RawPolicy) -> Result<Document, Fault> {
+    if *raw.version.get_ref() != Document::VERSION {
+        return Err(Fault::at(&raw.version, "this build reads version 1"));
+    }
+    let mode = mode(&raw.mode)?;
+    if raw.hosts.get_ref().is_empty() {
+        return Err(Fault::at(&raw.hosts, "a policy names at least one host"));
+    }
+    let mut hosts = Vec::new();
+    for host in raw.hosts.into_inner() {
+        if host.get_ref() == raw.admin_host.get_ref() {
+            return Err(Fault::at(&host, "this is the admin host, which is never a gated host"));
+        }
+        if hosts.contains(host.get_ref()) {
+            return Err(Fault::at(&host, "this host is listed twice"));
+        }
+        hosts.push(host.into_inner());
+    }
+    let origins = raw.origins.into_iter().map(origin).collect::<Result<Vec<_>, _>>()?;
+    let tiers = raw.tiers.into_iter().map(tier).collect::<Result<_, _>>()?;
+    let static_keys = raw.static_keys.into_iter().map(static_key).collect::<Result<_, _>>()?;
+    let imports = raw.imports.into_iter().map(import).collect::<Result<_, _>>()?;
+    let routes = routes(raw.routes, &origins)?;
+    Ok(Document {
+        version: Document::VERSION,
+        hosts,
+        admin_host: raw.admin_host.into_inner(),
+        mode,
+        root_fingerprints: raw.root_fingerprints,
+        docs: raw.docs,
+        kv_timeout_ms: raw.kv_timeout_ms,
+        origins,
+        tiers,
+        static_keys,
+        imports,
+        routes,
+    })
+}
+
+fn mode(raw: &Spanned<String>) -> Result<Mode, Fault> {
+    match raw.get_ref().as_str() {
+        "edge" => Ok(Mode::Edge),
+        "lease" | "strict" => {
+            let message = "this mode needs the Workspace object, which this version lacks; \
+                           write \"edge\"";
+            Err(Fault::at(raw, message))
+        }
+        _ => Err(Fault::at(raw, "a mode is \"edge\", \"lease\" or \"strict\"")),
+    }
+}
+
+fn origin((name, raw): (Spanned<Name>, RawOrigin)) -> Result<Origin, Fault> {
+    let upstream = match (raw.service, raw.url) {
+        (Some(binding), None) => Upstream::Service { binding },
+        (None, Some(base)) => Upstream::Url { base: base.into_inner() },
+        (Some(_), Some(url)) => {
+            return Err(Fault::at(&url, "an origin has either 'service' or 'url', not both"));
+        }
+        (None, None) => return Err(Fault::at(&name, "an origin has a 'service' or a 'url'")),
+    };
+    Ok(Origin { name: name.into_inner(), upstream, timeout_ms: raw.timeout_ms })
+}
+
+fn tier((name, raw): (Spanned<Name>, RawTier)) -> Result<Tier, Fault> {
+    let RawTier { requests, window_seconds, burst } = raw;
+    let window = window_seconds.as_ref().map_or(Limits::HOUR, |window| *window.get_ref());
+    let limits = Limits::new(*requests.get_ref(), window, *burst.get_ref());
+    let limits = limits.map_err(|reason| match (reason, window_seconds) {
+        (BadLimits::Window, Some(window)) => Fault::at(&window, reason),
+        (BadLimits::Zero, _) if *requests.get_ref() == 0 => Fault::at(&requests, reason),
+        _ => Fault::at(&burst, reason),
+    })?;
+    Ok(Tier { name: name.into_inner(), limits })
+}
+
+fn static_key((name, raw): (Spanned<Name>, RawStaticKey)) -> Result<StaticKey, Fault> {
+    if raw.scopes.get_ref().is_empty() {
+        return Err(Fault::at(&raw.scopes, "a key without a scope could use nothing"));
+    }
+    Ok(StaticKey {
+        name: name.into_inner(),
+        workspace: raw.workspace,
+        scopes: raw.scopes.into_inner(),
+        ips: raw.ips,
+        bindings: bindings(raw.bindings)?,
+    })
+}
+
+fn bindings(raw: RawBindings) -> Result<Bindings, Fault> {
+    let mut bindings = BTreeMap::new();
+    for (name, values) in raw {
+        check_param(&name)?;
+        if values.get_ref().is_empty() {
+            return Err(Fault::at(&values, "a binding without a value would refuse everything"));
+        }
+        if let Some(empty) = values.get_ref().iter().find(|value| value.get_ref().is_empty()) {
+            return Err(Fault::at(empty, "no parameter has an empty value"));
+        }
+        let values = values.into_inner().into_iter().map(Spanned::into_inner).collect();
+        bindings.insert(name.into_inner(), values);
+    }
+    Ok(bindings)
+}
+
+fn import(raw: Spanned<RawImport>) -> Result<ImportShape, Fault> {
+    let RawImport { prefix, alphabet, length, min_length, max_length } = raw.get_ref();
+    let (min, max) = match (length, min_length, max_length) {
+        (Some(length), None, None) => (length, length),
+        (None, Some(min), Some(max)) => (min, max),
+        _ => {
+            let message = "an import has either 'length', or 'min_length' and 'max_length'";
+            return Err(Fault::at(&raw, message));
+        }
+    };
+    ImportShape::new(prefix.as_deref().unwrap_or_default(), *alphabet, *min, *max)
+        .map_err(|reason| Fault::at(&raw, reason))
+}
+
+fn routes(raw: Vec<RawRoute>, origins: &[Origin]) -> Result<Vec<Route>, Fault> {
+    let paths: Vec<_> = raw.iter().map(|route| route.path.clone()).collect();
+    let routes =
+        raw.into_iter().map(|raw| route(raw, origins)).collect::<Result<Vec<Route>, Fault>>()?;
+    let table = RouteTable::new(routes.iter().map(|route| (&route.path, route.methods)));
+    match table {
+        Ok(_) => Ok(routes),
+        Err(Conflict { first, second, kind }) => {
+            let earlier = paths.get(first).map_or("", |path| path.get_ref().as_str());
+            let span = paths.get(second).map_or(0..0, Spanned::span);
+            Err(Fault { span, message: format!("conflict with '{earlier}': {kind}") })
+        }
+    }
+}
+
+fn route(raw: RawRoute, origins: &[Origin]) -> Result<Route, Fault> {
+    let origin = origins
+        .iter()
+        .position(|origin| origin.name.as_str() == raw.origin.get_ref())
+        .ok_or_else(|| Fault::at(&raw.origin, "no origin has this name"))?;
+    let scope = scope(&raw)?;
+    let public = raw.credentials.get_ref().is_public();
+    for (name, enforcer) in &raw.bindings {
+        check_param(name)?;
+        if public {
+            return Err(Fault::at(name, "a public route has no key, so no bindings"));
+        }
+        if raw.path.get_ref().params().any(|param| param == name.get_ref()) {
+            return Err(Fault::at(name, "this parameter is in the path: the gate enforces it"));
+        }
+        if enforcer.get_ref() != "origin" {
+            return Err(Fault::at(enforcer, "a binding is enforced by the \"origin\""));
+        }
+    }
+    Ok(Route {
+        methods: raw.methods,
+        path: raw.path.into_inner(),
+        origin,
+        credentials: raw.credentials.into_inner(),
+        scope,
+        bindings: raw.bindings.into_keys().map(Spanned::into_inner).collect(),
+        body_limit: raw.body_limit,
+        cookies: raw.cookies,
+        upgrade: raw.upgrade,
+        allow: raw.allow,
+    })
+}
+
+fn scope(raw: &RawRoute) -> Result<Option<Scope>, Fault> {
+    match (&raw.scope, raw.credentials.get_ref().is_public()) {
+        (None, true) => Ok(None),
+        (Some(scope), true) => Err(Fault::at(scope, "a public route has no scope")),
+        (None, false) => {
+            let message = "this route has no scope; write scope = \"none\" if any key may use it";
+            Err(Fault::at(&raw.path, message))
+        }
+        (Some(scope), false) if scope.get_ref() == "none" => Ok(None),
+        (Some(scope), false) => {
+            Scope::parse(scope.get_ref()).map(Some).map_err(|reason| Fault::at(scope, reason))
+        }
+    }
+}
+
+fn check_param(name: &Spanned<String>) -> Result<(), Fault> {
+    if is_param_name(name.get_ref()) {
+        Ok(())
+    } else {
+        Err(Fault::at(name, "a parameter is a letter a-z and up to 31 of a-z, 0-9, '_'"))
+    }
+}
