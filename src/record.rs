@@ -4,12 +4,14 @@
 //! A record with a field this version does not know is refused: the field might
 //! be a restriction.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Allowlist;
+use crate::assertion::Preamble;
 use crate::crypto::Digest;
 use crate::key::{self, Kid, Workspace};
 use crate::policy::{Limits, StaticKey, Tier};
@@ -184,6 +186,8 @@ pub struct Record {
     pub(crate) version: u64,
     pub(crate) fresh_until: u64,
     pub(crate) bytes: usize,
+    /// The beginning of assertions about this key, for the first origin it is used at.
+    pub(crate) preamble: OnceCell<(usize, Preamble)>,
 }
 
 #[derive(Debug)]
@@ -233,6 +237,7 @@ impl Record {
             version: 0,
             fresh_until: u64::MAX,
             bytes: 0,
+            preamble: OnceCell::new(),
         }
     }
 
@@ -282,6 +287,7 @@ impl Record {
             version: document.version,
             fresh_until: document.fresh_until,
             bytes,
+            preamble: OnceCell::new(),
         })
     }
 }

@@ -72,7 +72,14 @@ enum Task {
         keep_going: bool,
     },
     /// Print the performance table.
-    Bench,
+    Bench {
+        /// Turns of every contender.
+        #[arg(long, default_value_t = bench::FULL.rounds)]
+        rounds: usize,
+        /// Seconds of load a turn.
+        #[arg(long, default_value_t = bench::FULL.seconds)]
+        seconds: f64,
+    },
     /// Run the full size of a bar that has a small size in `test`.
     Prove {
         /// Which [default: all].
@@ -130,7 +137,9 @@ fn run(task: Task) -> Result<i32> {
             worker::build(&checkout, &worker::Flavour::Production)?;
         }
         Task::Test { steps, keep_going } => test::test(&checkout, &steps, keep_going)?,
-        Task::Bench => bench::bench(&checkout)?,
+        Task::Bench { rounds, seconds } => {
+            bench::bench(&checkout, bench::Size { rounds, seconds })?;
+        }
         Task::Prove { bar } => prove::prove(&checkout, bar.as_deref())?,
         Task::Load { url, connections, seconds, header } => {
             bench::load(&url, connections, seconds, &header)?;
