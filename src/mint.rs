@@ -57,7 +57,25 @@ pub fn native(
     }
     let [a, b, c, d, e, random @ ..] = *entropy;
     let kid = Kid::new(root, Place::ANYWHERE, workspace, [a, b, c, d, e]);
-    let secret = key::spell(root, prefix, kid, 0, &random);
+    another(root, prefix, kid, 0, &random)
+}
+
+/// Mints one more secret of the key `kid`: a rotation. `generation` is 0–31.
+///
+/// `entropy` must be fresh random bytes. The prefix must satisfy
+/// [`key::is_prefix`], else `None`.
+#[must_use]
+pub fn another(
+    root: &RootKeys,
+    prefix: &str,
+    kid: Kid,
+    generation: u8,
+    entropy: &[u8; 17],
+) -> Option<Minted> {
+    if !key::is_prefix(prefix) {
+        return None;
+    }
+    let secret = key::spell(root, prefix, kid, generation, entropy);
     let digest = root.digest(secret.as_bytes());
     Some(Minted { kid, secret: Secret(secret), digest })
 }
