@@ -18,6 +18,7 @@ mod policy;
 mod route;
 mod scope;
 mod target;
+mod tidy;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 
