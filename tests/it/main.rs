@@ -13,6 +13,7 @@
 mod address;
 mod crypto;
 mod keys;
+mod memory;
 #[cfg(feature = "policy-source")]
 mod policy;
 mod route;
