@@ -15,6 +15,7 @@ use crate::imported::PointerId;
 use crate::key::{self, KeyText, Kid};
 use crate::limit::Metered;
 use crate::memory::{Known, Memory};
+use crate::need::Need;
 use crate::policy::{Credential as Kind, Route, Upstream};
 use crate::record::{Record, SignatureMode, Status};
 use crate::request::Request;
@@ -32,15 +33,6 @@ pub enum Decision<'g> {
     Need(Need),
     /// It is for the admin host.
     Admin,
-}
-
-/// What a decision waits for.
-#[derive(Clone, Copy, Debug)]
-pub enum Need {
-    /// The record of a key.
-    Record(Kid),
-    /// The kid of an imported key.
-    Pointer(PointerId),
 }
 
 /// Leave to forward one request to one origin. Exists only for a request that

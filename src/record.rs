@@ -79,6 +79,22 @@ pub struct Document {
     pub fresh_until: u64,
 }
 
+impl Document {
+    /// Opens the KV value of `kid`: the document and the length of its JSON. What the
+    /// document says is not checked; that is [`Record::open`].
+    ///
+    /// # Errors
+    /// [`Unusable::TooLarge`], [`Unusable::Mac`] or [`Unusable::Schema`].
+    pub fn open(keyring: &Keyring, kid: &Kid, value: &[u8]) -> Result<(Self, usize), Unusable> {
+        if value.len() > MAX_BYTES {
+            return Err(Unusable::TooLarge);
+        }
+        let json = seal::open(keyring, &kv_name(kid), value).map_err(|_| Unusable::Mac)?;
+        let document = serde_json::from_slice(json).map_err(|_| Unusable::Schema)?;
+        Ok((document, json.len()))
+    }
+}
+
 /// One secret of a key, as stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -208,12 +224,8 @@ impl Record {
         tiers: &[Tier],
         value: &[u8],
     ) -> Result<Self, Unusable> {
-        if value.len() > MAX_BYTES {
-            return Err(Unusable::TooLarge);
-        }
-        let json = seal::open(keyring, &kv_name(kid), value).map_err(|_| Unusable::Mac)?;
-        let document: Document = serde_json::from_slice(json).map_err(|_| Unusable::Schema)?;
-        Self::check(document, kid, tiers, json.len())
+        let (document, bytes) = Document::open(keyring, kid, value)?;
+        Self::check(document, kid, tiers, bytes)
     }
 
     /// The record of an environment key: always active, limited by nothing.

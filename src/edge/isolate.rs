@@ -8,11 +8,12 @@ use super::entropy::Entropy;
 use super::{admin, shim};
 use crate::answer::{self, Answer};
 use crate::clock::Now;
-use crate::decide::{self, Decision, Need};
+use crate::decide::{self, Decision};
 use crate::denial::{Denial, Fault, Wire};
 use crate::forward;
 use crate::gate::{Gate, Unfit};
 use crate::memory::Memory;
+use crate::need::Need;
 use crate::policy::{DocsUrl, Policy};
 use crate::request::Request;
 

@@ -13,11 +13,13 @@
 mod address;
 mod crypto;
 mod keys;
+mod memory;
 #[cfg(feature = "policy-source")]
 mod policy;
 mod route;
 mod scope;
 mod target;
+mod tidy;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod checkout;
 pub mod control;
+pub mod docs;
 pub mod guard;
 pub mod http;
 pub mod keys;

@@ -1,11 +1,12 @@
 //! `cargo xtask test`: every check of the repository, step by step.
 
+use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
 use crate::checkout::{Checkout, run, say};
-use crate::{tools, worker};
+use crate::{docs, tools, worker};
 
 /// A named step.
 struct Step {
@@ -19,6 +20,8 @@ const STEPS: &[Step] = &[
     Step { name: "native", run: native },
     Step { name: "wasm", run: wasm },
     Step { name: "build", run: build },
+    Step { name: "upload", run: upload },
+    Step { name: "docs", run: docs::test },
 ];
 
 /// Runs the steps, or those named in `only`; ends at the first that fails unless told to go on.
@@ -91,6 +94,21 @@ fn build(checkout: &Checkout) -> Result<()> {
     let built = worker::build(checkout, &worker::Flavour::Production)?;
     if built.gzip > UPLOAD_LIMIT {
         bail!("the upload is {} bytes of gzip, over {UPLOAD_LIMIT}", built.gzip);
+    }
+    Ok(())
+}
+
+/// What `npm run deploy` would upload, without an account.
+fn upload(checkout: &Checkout) -> Result<()> {
+    let mut wrangler = checkout.command("npm");
+    wrangler.args(["run", "--silent", "deploy:dry-run"]).env("WRANGLER_SEND_METRICS", "false");
+    wrangler.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = wrangler.output().context("cannot run npm")?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let size = said.lines().find(|line| line.starts_with("Total Upload:"));
+    match size {
+        Some(size) if output.status.success() => say(format!("wrangler: {size}")),
+        _ => bail!("wrangler deploy --dry-run ({}):\n{said}", output.status),
     }
     Ok(())
 }
