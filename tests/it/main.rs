@@ -15,6 +15,7 @@ mod policy;
 mod route;
 mod scope;
 mod target;
+mod tidy;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 
@@ -41,4 +42,9 @@ fn vectors_of_scopes() {
 #[test]
 fn vectors_of_routes() {
     vectors::route();
+}
+
+#[test]
+fn vectors_of_decisions() {
+    vectors::decisions();
 }

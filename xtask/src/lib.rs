@@ -12,5 +12,6 @@ pub mod seed;
 pub mod serve;
 pub mod test;
 pub mod tools;
+pub mod vectors;
 pub mod worker;
 pub mod workerd;
