@@ -10,6 +10,7 @@
 )]
 
 mod address;
+mod memory;
 #[cfg(feature = "policy-source")]
 mod policy;
 mod route;

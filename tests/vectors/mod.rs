@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 pub use decisions::decisions;
 #[cfg(not(target_arch = "wasm32"))]
-pub use decisions::{DECISIONS, snake_case, world};
+pub use decisions::{DECISIONS, gate, snake_case, world};
 
 /// `target.json`: what a target is read as, or the rule it breaks.
 pub fn target() {

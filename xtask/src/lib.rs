@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod checkout;
+pub mod conformance;
 pub mod control;
 pub mod guard;
 pub mod http;

@@ -243,6 +243,15 @@ impl<'k> Maker<'k> {
         let invented = random("forged_secret_of_known_kid");
         let invented = invented.first_chunk().context("17 bytes")?;
         let known_kid = mint::another(self.keyring.newest(), "ak", kid, 0, invented);
+        // Right tags, and no such secret, of keys that could not be used anyway.
+        for (of, name) in [("revoked", "invented_revoked"), ("expired", "invented_expired")] {
+            let kid = Kid::parse(kid_of(self.keys.get(of).context("key")?)?).context("kid")?;
+            let entropy = random(name);
+            let entropy = entropy.first_chunk().context("17 bytes")?;
+            let minted = mint::another(self.keyring.newest(), "ak", kid, 0, entropy);
+            let text = minted.context("prefix")?.secret.expose().to_owned();
+            self.keys.insert(name.to_owned(), text);
+        }
         let unknown_kid = mint(self.keyring.newest(), "ak", &spec("unknown_kid", ALL))?.0;
         let foreign = Keyring::parse(&data_encoding::BASE64.encode(FOREIGN))?;
         let foreign = mint(foreign.newest(), "ak", &spec("foreign_root", ALL))?.0;
