@@ -10,13 +10,13 @@
 )]
 
 mod address;
-mod memory;
+mod cached;
+mod coverage;
 #[cfg(feature = "policy-source")]
 mod policy;
 mod route;
 mod scope;
 mod target;
-mod tidy;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 

@@ -234,10 +234,12 @@ fn fill(world: &Value, text: &str) -> String {
 fn reason(denial: &Denial) -> String {
     let debug = format!("{denial:?}");
     let variant = snake_case(debug.split(['(', ' ']).next().unwrap());
-    match denial {
-        Denial::Target(reason) => format!("{variant}/{}", reason.name()),
-        Denial::Invalid(reason) => format!("{variant}/{}", snake_case(&format!("{reason:?}"))),
-        _ => variant,
+    if let Denial::Target(reason) = denial {
+        format!("{variant}/{}", reason.name())
+    } else if let Denial::Invalid(reason) = denial {
+        format!("{variant}/{}", snake_case(&format!("{reason:?}")))
+    } else {
+        variant
     }
 }
 

@@ -97,7 +97,7 @@ pub fn run(checkout: &Checkout, bench: &mut Bench) -> Result<()> {
         let cases: Vec<Case> =
             serde_json::from_slice(&fs::read(&path)?).with_context(|| name.clone())?;
         for case in &cases {
-            if case.send.parts().any(|text| text.contains("{via}")) {
+            if case.send.parts().iter().any(|text| text.contains("{via}")) {
                 for via in ["near", "far"] {
                     let outcome = one(bench, case, via);
                     bench.note(&format!("{name}: {} {via}", case.id), outcome);
@@ -116,7 +116,7 @@ fn one(bench: &mut Bench, case: &Case, via: &str) -> Result<()> {
     nothing_left(bench)?;
     bench.control()?.reset_counts()?;
     let mut connection = Connection::open(bench.address, TIMEOUT)?;
-    let head = case.send.parts().next().is_some_and(|text| text.starts_with("HEAD "));
+    let head = case.send.parts().first().is_some_and(|text| text.starts_with("HEAD "));
     let parts = match &case.send {
         Send::Whole(text) => &[Part::Text(text.clone())][..],
         Send::Parts(parts) => parts,
@@ -242,16 +242,20 @@ pub fn now() -> Result<u64> {
 }
 
 impl Send {
-    fn parts(&self) -> impl Iterator<Item = &str> {
-        let (whole, parts) = match self {
-            Self::Whole(text) => (Some(text.as_str()), &[][..]),
-            Self::Parts(parts) => (None, &parts[..]),
-        };
-        let text = |part| match part {
-            &Part::Text(ref text) => Some(text.as_str()),
-            Part::Pause(_) => None,
-        };
-        whole.into_iter().chain(parts.iter().filter_map(text))
+    fn parts(&self) -> Vec<&str> {
+        match self {
+            Self::Whole(text) => vec![text],
+            Self::Parts(parts) => parts.iter().filter_map(Part::text).collect(),
+        }
+    }
+}
+
+impl Part {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Pause(_) => None,
+        }
     }
 }
 
