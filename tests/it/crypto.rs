@@ -20,7 +20,8 @@ fn rfc_5869() {
     for case in cases(include_str!("../vectors/rfc5869.json")) {
         let expected = hex(&case, "okm");
         let mut okm = vec![0; expected.len()];
-        hkdf_fill(&hex(&case, "salt"), &hex(&case, "ikm"), &[&hex(&case, "info")], &mut okm).unwrap();
+        hkdf_fill(&hex(&case, "salt"), &hex(&case, "ikm"), &[&hex(&case, "info")], &mut okm)
+            .unwrap();
         assert_eq!(okm, expected, "{}", case["id"]);
     }
 }

@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     clippy::arithmetic_side_effects,
     reason = "a test stops where something is wrong"
 )]
@@ -12,6 +13,8 @@
 mod address;
 mod cached;
 mod coverage;
+mod crypto;
+mod keys;
 #[cfg(feature = "policy-source")]
 mod policy;
 mod route;

@@ -1,7 +1,7 @@
 //! A load generator: kept-alive HTTP/1.1 connections, each with one request under way at a time.
 //!
 //! One blocking thread a connection: with 8 connections on two cores it disturbs what it measures
-//! no more than one event loop does (see `cargo xtask bench --self-check`).
+//! no more than one event loop does (compare `cargo xtask load` with wrk).
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

@@ -66,7 +66,10 @@ pub fn rows(root: &str, seeds: &Seeds, now: u64) -> Result<Vec<Row>> {
     Ok(demo(root, &seed, now)?.1)
 }
 
-fn demo(root: &str, seed: &[u8; 32], now: u64) -> Result<(Vec<(String, String)>, Vec<Row>)> {
+/// Names and texts.
+type Keys = Vec<(String, String)>;
+
+fn demo(root: &str, seed: &[u8; 32], now: u64) -> Result<(Keys, Vec<Row>)> {
     let keyring = Keyring::parse(root)?;
     let root = keyring.newest();
     let mut keys = Vec::new();

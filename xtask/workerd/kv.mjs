@@ -191,7 +191,7 @@ export class Store extends DurableObject {
       : text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
     this.ctx.storage.transactionSync(() => {
       for (const { key, value, metadata, expiration } of rows) {
-        this.put(key, bytes(value), metadata && JSON.stringify(metadata), expiration);
+        this.put(key, Uint8Array.fromBase64(value), metadata && JSON.stringify(metadata), expiration);
       }
     });
     return rows.length;
@@ -224,9 +224,5 @@ export class Store extends DurableObject {
 }
 
 const seconds = () => Math.floor(Date.now() / 1000);
-
-function bytes(base64) {
-  return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-}
 
 const COUNTED_KEYS = 10_000;

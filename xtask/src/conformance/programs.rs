@@ -284,8 +284,12 @@ fn unfit(bench: &mut Bench) -> Result<()> {
             ensure!(reply.json()?["error"]["code"] == "AUTH_UNAVAILABLE", "{what}");
             ensure!(reply.header("retry-after").is_some(), "{what}: no Retry-After");
         }
-        let log = bench.server.as_ref().context("no server")?.log();
-        ensure!(log.contains("answering 503 to every request"), "{what}: the log has no cause");
+        let server = bench.server.as_ref().context("no server")?;
+        let deadline = Instant::now() + TIMEOUT;
+        while !server.log().contains("answering 503 to every request: ") {
+            ensure!(Instant::now() < deadline, "{what}: the log has no cause");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         nothing_seen(bench).with_context(|| what)
     });
     bench.options.secrets = good;

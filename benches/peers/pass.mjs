@@ -1,0 +1,5 @@
+export default {
+  fetch(req, env) {
+    return env.ORIGIN.fetch(req);
+  },
+};
