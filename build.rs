@@ -4,7 +4,6 @@
 //! list, added to the policy's own) and `SOURCE_DATE_EPOCH` (seconds, default 0).
 
 #![expect(dead_code, unused_imports, reason = "the modules are the crate's; few parts are used")]
-#![allow(clippy::large_enum_variant, reason = "the crate's own look-up, which takes no box")]
 #![allow(clippy::duplicate_mod, reason = "with `policy-source`, `policy` holds `source` too")]
 
 use std::path::{Path, PathBuf};

@@ -19,6 +19,10 @@ pub struct RouteTable {
 
 /// The answer of [`RouteTable::find`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "on 64-bit hosts only; a box would be an allocation in each look-up"
+)]
 pub enum Lookup<'a> {
     /// The route, by its place in the list given to [`RouteTable::new`].
     Found {
