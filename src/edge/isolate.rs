@@ -88,8 +88,8 @@ impl Isolate {
                 return Step::Answer(answer::render(&wire, &request_id, problem, None));
             }
         };
+        let docs = gate.policy().docs.as_ref().map(DocsUrl::as_str);
         let deny = |denial: &Denial| {
-            let docs = gate.policy().docs.as_ref().map(DocsUrl::as_str);
             Step::Answer(answer::render(&denial.wire(), &request_id, problem, docs))
         };
         let Some(request) = request else { return deny(&Denial::Unreadable) };
@@ -101,7 +101,7 @@ impl Isolate {
             }
             Decision::Deny(denial) => deny(&denial),
             Decision::Need(need) => Step::Need(need),
-            Decision::Admin => Step::Answer(admin::answer(&request, &request_id)),
+            Decision::Admin => Step::Answer(admin::answer(&request, &request_id, docs)),
         }
     }
 

@@ -11,6 +11,8 @@
 )]
 
 mod address;
+mod cached;
+mod coverage;
 mod crypto;
 mod keys;
 mod memory;
@@ -46,4 +48,9 @@ fn vectors_of_scopes() {
 #[test]
 fn vectors_of_routes() {
     vectors::route();
+}
+
+#[test]
+fn vectors_of_decisions() {
+    vectors::decisions();
 }

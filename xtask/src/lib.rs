@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod checkout;
+pub mod conformance;
 pub mod control;
 pub mod docs;
 pub mod guard;
@@ -13,5 +14,6 @@ pub mod seed;
 pub mod serve;
 pub mod test;
 pub mod tools;
+pub mod vectors;
 pub mod worker;
 pub mod workerd;

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use xtask::checkout::Checkout;
 use xtask::serve::Serve;
-use xtask::{bench, guard, prove, serve, test, tools, worker};
+use xtask::{bench, guard, prove, serve, test, tools, vectors, worker};
 
 #[derive(Parser)]
 #[command(about = "Every build, run and test step of Portcullis.", bin_name = "cargo xtask")]
@@ -71,6 +71,8 @@ enum Task {
         #[arg(long)]
         keep_going: bool,
     },
+    /// Write tests/vectors/world.json anew.
+    Vectors,
     /// Print the performance table.
     Bench {
         /// Turns of every contender.
@@ -137,6 +139,7 @@ fn run(task: Task) -> Result<i32> {
             worker::build(&checkout, &worker::Flavour::Production)?;
         }
         Task::Test { steps, keep_going } => test::test(&checkout, &steps, keep_going)?,
+        Task::Vectors => vectors::write(&checkout)?,
         Task::Bench { rounds, seconds } => {
             bench::bench(&checkout, bench::Size { rounds, seconds })?;
         }

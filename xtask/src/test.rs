@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::checkout::{Checkout, run, say};
-use crate::{docs, tools, worker};
+use crate::{conformance, docs, tools, worker};
 
 /// A named step.
 struct Step {
@@ -22,6 +22,7 @@ const STEPS: &[Step] = &[
     Step { name: "build", run: build },
     Step { name: "upload", run: upload },
     Step { name: "docs", run: docs::test },
+    Step { name: "conformance", run: conformance::run },
 ];
 
 /// Runs the steps, or those named in `only`; ends at the first that fails unless told to go on.
