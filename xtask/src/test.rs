@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::checkout::{Checkout, run, say};
-use crate::{tools, worker};
+use crate::{prove, tools, worker};
 
 /// A named step.
 struct Step {
@@ -19,6 +19,7 @@ const STEPS: &[Step] = &[
     Step { name: "native", run: native },
     Step { name: "wasm", run: wasm },
     Step { name: "build", run: build },
+    Step { name: "proofs", run: prove::check },
 ];
 
 /// Runs the steps, or those named in `only`; ends at the first that fails unless told to go on.
