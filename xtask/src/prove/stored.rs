@@ -5,7 +5,7 @@
 //! uses them warm.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -84,7 +84,7 @@ impl Rows {
 }
 
 /// Makes the keys on two threads and stores their rows as they come.
-fn fill(site: &Site, name: &str, keys: u64, now: u64, texts: &PathBuf) -> Result<()> {
+fn fill(site: &Site, name: &str, keys: u64, now: u64, texts: &Path) -> Result<()> {
     say(format!("  storing {keys} keys …"));
     // Nobody asks this gate; the origin is never called.
     let options = site.options(std::net::SocketAddr::from(([127, 0, 0, 1], 1)))?;
@@ -137,7 +137,7 @@ fn run(site: &Site, size: u64, progress: &mut Progress) -> Result<Verdict> {
     round(&many, size)?;
     round(&few, FEW)?;
     while ratios.cold.len() < rounds {
-        let ((cold, warm), (few_cold, few_warm)) = if ratios.cold.len() % 2 == 0 {
+        let ((cold, warm), (few_cold, few_warm)) = if ratios.cold.len().is_multiple_of(2) {
             let first = round(&many, size)?;
             (first, round(&few, FEW)?)
         } else {
