@@ -52,7 +52,7 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
     let mut verdict = Verdict::default();
     for upstream in ["near", "far"] {
         for way in ["up", "down"] {
-            let target = format!("/{upstream}/{way}");
+            let target = format!("/long/{upstream}/{way}");
             // The first request takes what it takes, whatever its body.
             gate.get("/v1/public", None)?;
             let before = gate.resident()?;
