@@ -16,6 +16,7 @@ use portcullis::record::KeyType;
 use portcullis::root::Keyring;
 
 use crate::checkout::{Checkout, run, say};
+use crate::interval::Interval;
 use crate::keys::{self, Spec};
 use crate::load::{Load, Report, Until, repeat};
 use crate::{seed, tools, worker};
@@ -227,8 +228,9 @@ fn turns_line(turns: &BTreeMap<&str, Turn>) -> String {
 }
 
 fn tabulate(rounds: &[BTreeMap<&str, Turn>]) -> Table {
-    let series =
-        |value: &dyn Fn(&BTreeMap<&str, Turn>) -> f64| Median::of(rounds.iter().map(value));
+    let series = |value: &dyn Fn(&BTreeMap<&str, Turn>) -> f64| {
+        Interval::of(&rounds.iter().map(value).collect::<Vec<_>>()).unwrap_or(UNKNOWN)
+    };
     let rate = |over: &'static str, under: &'static str| {
         series(&|turns| turns[over].rate / turns[under].rate)
     };
@@ -269,7 +271,7 @@ fn tabulate(rounds: &[BTreeMap<&str, Turn>]) -> Table {
         if verdict == "MISSED" {
             missed.push(name.clone());
         }
-        let Median { median, low, high } = median;
+        let Interval { median, low, high } = median;
         text.push_str(&format!(
             "\n{name:<48} {median:>8.3}  {low:>8.3}–{high:<8.3}  {goal} {verdict}"
         ));
@@ -277,30 +279,7 @@ fn tabulate(rounds: &[BTreeMap<&str, Turn>]) -> Table {
     Table { text, missed }
 }
 
-/// A median and the interval that holds the true one in 95 of 100 runs.
-#[derive(Clone, Copy, Debug)]
-struct Median {
-    median: f64,
-    low: f64,
-    high: f64,
-}
-
-impl Median {
-    /// The interval by ranks: distribution-free (the sign test).
-    fn of(values: impl Iterator<Item = f64>) -> Self {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_by(f64::total_cmp);
-        let last = values.len().saturating_sub(1);
-        let spread = 0.98 * (values.len() as f64).sqrt();
-        let low = (values.len() as f64 / 2.0 - spread).floor().max(0.0) as usize;
-        let at = |rank: usize| values.get(rank).copied().unwrap_or(f64::NAN);
-        Self {
-            median: (at(last / 2) + at(values.len() / 2)) / 2.0,
-            low: at(low),
-            high: at(last.saturating_sub(low)),
-        }
-    }
-}
+const UNKNOWN: Interval = Interval { median: f64::NAN, low: f64::NAN, high: f64::NAN };
 
 enum Goal {
     AtLeast(f64),
@@ -309,7 +288,7 @@ enum Goal {
 }
 
 impl Goal {
-    fn verdict(&self, median: &Median) -> &'static str {
+    fn verdict(&self, median: &Interval) -> &'static str {
         let (met, missed) = match *self {
             Self::AtLeast(goal) => (median.median >= goal, median.high < goal),
             Self::AtMost(goal) => (median.median <= goal, median.low > goal),

@@ -7,6 +7,7 @@ pub mod control;
 pub mod docs;
 pub mod guard;
 pub mod http;
+pub mod interval;
 pub mod keys;
 pub mod load;
 pub mod prove;

@@ -86,6 +86,9 @@ enum Task {
     Prove {
         /// Which [default: all].
         bar: Option<String>,
+        /// The size of a test run instead; nothing is recorded.
+        #[arg(long)]
+        small: bool,
     },
     /// Load a URL with GETs by the bench's own load generator.
     Load {
@@ -143,7 +146,7 @@ fn run(task: Task) -> Result<i32> {
         Task::Bench { rounds, seconds } => {
             bench::bench(&checkout, bench::Size { rounds, seconds })?;
         }
-        Task::Prove { bar } => prove::prove(&checkout, bar.as_deref())?,
+        Task::Prove { bar, small } => prove::prove(&checkout, bar.as_deref(), small)?,
         Task::Load { url, connections, seconds, header } => {
             bench::load(&url, connections, seconds, &header)?;
         }

@@ -1,10 +1,125 @@
-//! `cargo xtask prove`: the full-size runs that do not fit a test run.
+//! `cargo xtask prove`: bars that need more cases than a test run has time for.
+//!
+//! Every bar has a size that `cargo xtask test` runs and a full one. What a full run found stands in
+//! `docs/proof.json`; what it has done so far, in the clone's own state, so that it can go on.
+
+mod forged;
+mod inspector;
+mod memory;
+mod origin;
+mod progress;
+mod random;
+mod record;
+mod site;
+mod start;
+mod stored;
+mod stream;
+mod targets;
+mod unfit;
+mod upstream;
+
+use std::time::Instant;
 
 use anyhow::{Result, bail};
+use serde_json::{Map, Value};
 
-use crate::checkout::Checkout;
+use crate::checkout::{Checkout, say};
+use progress::Progress;
+use site::Site;
 
-/// Runs the full size of a bar, or of all.
-pub fn prove(_checkout: &Checkout, bar: Option<&str>) -> Result<()> {
-    bail!("no bar {}", bar.unwrap_or("yet"))
+/// A claim that is shown by many cases.
+struct Bar {
+    name: &'static str,
+    /// What must hold, in words.
+    goal: &'static str,
+    /// What `size` counts.
+    unit: &'static str,
+    /// The size in a test run.
+    ci: u64,
+    full: u64,
+    run: fn(&Site, u64, &mut Progress) -> Result<Verdict>,
 }
+
+/// What a run found.
+#[derive(Default)]
+struct Verdict {
+    figures: Map<String, Value>,
+    /// What of the goal does not hold, a sentence each.
+    broken: Vec<String>,
+}
+
+impl Verdict {
+    /// Adds a figure.
+    fn figure(&mut self, name: &str, value: impl Into<Value>) {
+        self.figures.insert(name.to_owned(), value.into());
+    }
+
+    /// Says that the goal does not hold unless `holds`.
+    fn require(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
+        if !holds && self.broken.len() < MAX_BROKEN {
+            self.broken.push(otherwise());
+        }
+    }
+}
+
+const BARS: &[Bar] = &[
+    targets::BAR,
+    forged::BAR,
+    unfit::BAR,
+    memory::BAR,
+    stored::BAR,
+    origin::BAR,
+    stream::BAR,
+    start::BAR,
+];
+
+/// Runs a bar, or all: the full size and records it, or the `small` size of a test run.
+pub fn prove(checkout: &Checkout, only: Option<&str>, small: bool) -> Result<()> {
+    let names: Vec<_> = BARS.iter().map(|bar| bar.name).collect();
+    if let Some(name) = only.filter(|name| !names.contains(name)) {
+        bail!("no bar {name}; there are {}", names.join(", "));
+    }
+    let site = Site::build(checkout)?;
+    run_bars(BARS.iter().filter(|bar| only.is_none_or(|name| name == bar.name)), |bar| {
+        if small {
+            return (bar.run)(&site, bar.ci, &mut Progress::none());
+        }
+        let mut progress = Progress::open(checkout, bar.name, bar.full, site.worker_digest())?;
+        let verdict = (bar.run)(&site, bar.full, &mut progress)?;
+        record::write(checkout, &names, bar, &verdict)?;
+        progress.forget();
+        Ok(verdict)
+    })
+}
+
+/// Runs every bar at the size of a test run.
+pub fn check(checkout: &Checkout) -> Result<()> {
+    prove(checkout, None, true)
+}
+
+fn run_bars<'b>(
+    bars: impl Iterator<Item = &'b Bar>,
+    run: impl Fn(&Bar) -> Result<Verdict>,
+) -> Result<()> {
+    let mut failed = Vec::new();
+    for bar in bars {
+        let start = Instant::now();
+        say(format!("{}: {}", bar.name, bar.goal));
+        let verdict = run(bar)?;
+        say(format!("  {}", Value::Object(verdict.figures)));
+        for broken in &verdict.broken {
+            say(format!("  DOES NOT HOLD: {broken}"));
+        }
+        say(format!("  {:.1} s", start.elapsed().as_secs_f64()));
+        if !verdict.broken.is_empty() {
+            failed.push(bar.name);
+        }
+    }
+    if !failed.is_empty() {
+        bail!("does not hold: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+/// As many reasons as anyone reads.
+const MAX_BROKEN: usize = 20;

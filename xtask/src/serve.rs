@@ -74,6 +74,7 @@ pub fn start(checkout: &Checkout, serve: &Serve) -> Result<Running> {
             ("PORTCULLIS_ROOT", root),
             ("PORTCULLIS_STATIC_KEYS", seeds.static_keys.clone()),
         ],
+        ..Options::default()
     };
     let server = Server::start(&tools::workerd(checkout)?, &state, &options)?;
     server.control.put_rows(rows)?;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::checkout::{Checkout, run, say};
-use crate::{conformance, docs, tools, worker};
+use crate::{bench, conformance, docs, prove, tools, worker};
 
 /// A named step.
 struct Step {
@@ -23,6 +23,8 @@ const STEPS: &[Step] = &[
     Step { name: "upload", run: upload },
     Step { name: "docs", run: docs::test },
     Step { name: "conformance", run: conformance::run },
+    Step { name: "proofs", run: prove::check },
+    Step { name: "bench", run: bench_small },
 ];
 
 /// Runs the steps, or those named in `only`; ends at the first that fails unless told to go on.
@@ -111,6 +113,14 @@ fn upload(checkout: &Checkout) -> Result<()> {
         Some(size) if output.status.success() => say(format!("wrangler: {size}")),
         _ => bail!("wrangler deploy --dry-run ({}):\n{said}", output.status),
     }
+    Ok(())
+}
+
+/// That every contender answers and the table can be made; the goals need a quiet
+/// machine and the full size.
+fn bench_small(checkout: &Checkout) -> Result<()> {
+    let table = bench::measure(checkout, bench::SMALL)?;
+    say(table.text);
     Ok(())
 }
 

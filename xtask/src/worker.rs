@@ -29,6 +29,11 @@ pub enum Flavour {
         /// The public fingerprint of the root it is to be served with.
         fingerprint: String,
     },
+    /// For `prove`: the policy of the proofs, for a root of this clone.
+    Proof {
+        /// The public fingerprint of that root.
+        fingerprint: String,
+    },
 }
 
 /// A built Worker.
@@ -78,6 +83,7 @@ impl Flavour {
             Self::Production => "production",
             Self::Dev { .. } => "dev",
             Self::Conformance { .. } => "conformance",
+            Self::Proof { .. } => "proof",
         }
     }
 
@@ -87,6 +93,7 @@ impl Flavour {
             Self::Production => "build",
             Self::Dev { .. } => ".portcullis/build-dev",
             Self::Conformance { .. } => ".portcullis/build-conformance",
+            Self::Proof { .. } => ".portcullis/build-proof",
         }
     }
 
@@ -94,6 +101,7 @@ impl Flavour {
         match self {
             Self::Production | Self::Dev { .. } => checkout.path("policy.toml"),
             Self::Conformance { policy, .. } => policy.clone(),
+            Self::Proof { .. } => checkout.path(PROOF_POLICY),
         }
     }
 
@@ -109,6 +117,9 @@ impl Flavour {
                     .with_context(|| format!("no policy at {}", policy.display()))?;
                 let policy = policy.to_str().context("the policy's path is not UTF-8")?;
                 vec![(POLICY, policy.to_owned()), (FINGERPRINT, fingerprint.clone())]
+            }
+            Self::Proof { fingerprint } => {
+                vec![(POLICY, PROOF_POLICY.to_owned()), (FINGERPRINT, fingerprint.clone())]
             }
         })
     }
@@ -216,5 +227,6 @@ fn commit_date(checkout: &Checkout) -> String {
 }
 
 const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+const PROOF_POLICY: &str = "tests/prove/policy.toml";
 const POLICY: &str = "PORTCULLIS_POLICY";
 const FINGERPRINT: &str = "PORTCULLIS_ROOT_FINGERPRINT";

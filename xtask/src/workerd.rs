@@ -64,6 +64,12 @@ pub struct Options {
     pub guard: Option<PathBuf>,
     /// Environment variables for text bindings; one that is set for us, even empty, wins.
     pub secrets: Vec<(&'static str, String)>,
+    /// Whether `secrets` are all there are: what is set for us is not passed on.
+    pub only_secrets: bool,
+    /// Whether the gates get no KV at all.
+    pub without_keys: bool,
+    /// Where V8's inspector listens.
+    pub inspector: Option<SocketAddr>,
 }
 
 /// A running workerd. It ends when this is dropped, and when this process ends in any way.
@@ -105,11 +111,17 @@ impl Server {
         command.arg("guard").arg("--").arg(workerd);
         // Standard output carries the control messages and what Workers log.
         command.args(["serve", "--control-fd=1", CONFIG]);
+        command.args(options.inspector.map(|address| format!("--inspector-addr={address}")));
         command.current_dir(&state.folder);
         // In a group of its own a Ctrl-C reaches us only.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        if options.only_secrets {
+            for name in TEXT_BINDINGS {
+                command.env_remove(name);
+            }
+        }
         for (name, value) in &options.secrets {
-            if std::env::var_os(name).is_none() {
+            if options.only_secrets || std::env::var_os(name).is_none() {
                 command.env(name, value);
             }
         }
@@ -298,6 +310,7 @@ fn config(options: &Options, external: Option<&External>) -> String {
     } else {
         (0, "origin", "")
     };
+    let keys = if options.without_keys { "" } else { KEYS };
     format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
 
@@ -320,8 +333,7 @@ const gate :Workerd.Worker = (
   compatibilityDate = "{COMPATIBILITY_DATE}",
   globalOutbound = "{origin}",
   bindings = [
-    (name = "KEYS", kvNamespace = "kv"),
-    (name = "ORIGIN", service = "{origin}"),
+{keys}    (name = "ORIGIN", service = "{origin}"),
     (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
     (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
   ],
@@ -375,6 +387,8 @@ const SERVICES: [(&str, &str); 5] = [
 ];
 const CHAOS_FAULTS: &str =
     "    (name = \"ORIGIN_FAULTS\", service = (name = \"chaos\", entrypoint = \"Faults\")),\n";
+const KEYS: &str = "    (name = \"KEYS\", kvNamespace = \"kv\"),\n";
+const TEXT_BINDINGS: [&str; 2] = ["PORTCULLIS_ROOT", "PORTCULLIS_STATIC_KEYS"];
 const CONFIG: &str = "workerd.capnp";
 /// The folder of the Durable Objects in a state folder.
 const OBJECTS: &str = "objects";

@@ -43,12 +43,12 @@ pub fn run(checkout: &Checkout) -> Result<()> {
         port: free_ports(1)?,
         isolates: 1,
         origin: Some(origin.url()),
-        chaos: false,
-        guard: None,
         secrets: vec![
             ("PORTCULLIS_ROOT", world.root.clone()),
             ("PORTCULLIS_STATIC_KEYS", world.static_keys.clone()),
         ],
+        only_secrets: true,
+        ..Options::default()
     };
     let state = State::open(&checkout.private("conformance-state")?, true)?;
     let mut bench = Bench {

@@ -1,0 +1,172 @@
+//! What the bars run against: the Worker built with the policy of the proofs, on plain workerd.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use portcullis::record::Document;
+use portcullis::root::Keyring;
+
+use crate::checkout::{Checkout, private_dir, sha256};
+use crate::http::{self, Reply};
+use crate::keys::{self, Row, Spec};
+use crate::seed;
+use crate::tools;
+use crate::worker::{self, Flavour};
+use crate::workerd::{Options, Server, State};
+
+/// A built Worker and the root it is for.
+pub(super) struct Site {
+    pub(super) checkout: Checkout,
+    pub(super) keyring: Keyring,
+    pub(super) root: String,
+    worker: PathBuf,
+    digest: String,
+}
+
+/// A running gate. Ends when dropped.
+pub(super) struct Gate {
+    pub(super) server: Server,
+    pub(super) address: SocketAddr,
+    _state: State,
+}
+
+impl Site {
+    /// Makes the tools present and builds the Worker.
+    pub(super) fn build(checkout: &Checkout) -> Result<Self> {
+        tools::ensure_present(checkout, tools::BUILD)?;
+        let root = seed::dev_root(checkout)?;
+        let flavour = Flavour::Proof { fingerprint: seed::fingerprint(&root)? };
+        let worker = worker::build(checkout, &flavour)?.folder;
+        let mut bytes = Vec::new();
+        for module in worker::MODULES {
+            bytes.extend(fs::read(worker.join(module))?);
+        }
+        let keyring = Keyring::parse(&root)?;
+        let checkout = checkout.clone();
+        Ok(Self { checkout, keyring, root, worker, digest: sha256(&bytes) })
+    }
+
+    /// SHA-256 over the Worker's files.
+    pub(super) fn worker_digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Options for a gate before this origin, with the clone's root and no environment keys.
+    pub(super) fn options(&self, origin: SocketAddr) -> Result<Options> {
+        Ok(Options {
+            worker: self.worker.clone(),
+            port: free_port()?,
+            isolates: 1,
+            origin: Some(format!("http://{origin}")),
+            secrets: vec![
+                ("PORTCULLIS_ROOT", self.root.clone()),
+                ("PORTCULLIS_STATIC_KEYS", String::new()),
+            ],
+            only_secrets: true,
+            ..Options::default()
+        })
+    }
+
+    /// Starts a gate whose state is kept in a folder of this name, emptied first if `fresh`, and
+    /// waits until it answers anything.
+    pub(super) fn start(&self, name: &str, fresh: bool, options: &Options) -> Result<Gate> {
+        let state = State::open(&self.folder(name)?, fresh)?;
+        let server = Server::start(&tools::workerd(&self.checkout)?, &state, options)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+        let gate = Gate { server, address, _state: state };
+        let deadline = Instant::now() + TIMEOUT;
+        while let Err(error) = gate.get("/", None) {
+            if Instant::now() > deadline {
+                return Err(error).context("the gate does not answer");
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(gate)
+    }
+
+    /// A folder of the proofs' own.
+    pub(super) fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.checkout.private("proof")?.join(name);
+        private_dir(&folder)?;
+        Ok(folder)
+    }
+
+    /// The `number`th key: its text and row. It may do anything.
+    pub(super) fn key(&self, number: u64, now: u64) -> Result<(String, Row)> {
+        let name = number.to_string();
+        let spec = Spec { name: &name, scopes: &["*:*"], change: |_: &mut Document, _| () };
+        let root = self.keyring.newest();
+        let (text, document) = keys::native(root, SEED, &spec, now)?;
+        Ok((text, keys::sealed(root, &document)?))
+    }
+}
+
+impl Gate {
+    /// One GET on a connection of its own.
+    pub(super) fn get(&self, target: &str, key: Option<&str>) -> Result<Reply> {
+        http::exchange(self.address, request("GET", target, key).as_bytes(), TIMEOUT)
+    }
+
+    /// How often KV was read since the last reset.
+    pub(super) fn kv_reads(&self) -> Result<u64> {
+        let counts = self.server.control.counts()?;
+        counts["kv"]["reads"].as_u64().context("no count of KV reads")
+    }
+
+    /// Resident memory of workerd, in bytes.
+    pub(super) fn resident(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.server.pid))
+            .context("cannot read the memory of workerd")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+        kibibytes.map(|kibibytes: u64| kibibytes * 1024).context("no VmRSS")
+    }
+
+    /// Processor time that workerd's threads have used.
+    pub(super) fn processor(&self) -> Result<Duration> {
+        let mut nanoseconds = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.server.pid))? {
+            let times = fs::read_to_string(thread?.path().join("schedstat"))
+                .context("cannot read the processor time of workerd")?;
+            let first = times.split(' ').next().and_then(|time| time.parse::<u64>().ok());
+            nanoseconds += first.context("bad schedstat")?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+}
+
+/// The head of a request to the gate, with a key or without one.
+pub(super) fn request(method: &str, target: &str, key: Option<&str>) -> String {
+    let key = key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
+    format!("{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{key}\r\n")
+}
+
+/// The value of `error.code` in an answer of the gate's own.
+pub(super) fn code(reply: &Reply) -> String {
+    let code = reply.json().ok().and_then(|body| body["error"]["code"].as_str().map(str::to_owned));
+    code.unwrap_or_default()
+}
+
+/// Epoch seconds.
+pub(super) fn now() -> Result<u64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
+}
+
+/// A port that nobody uses, of a range that nobody else is given.
+pub(super) fn free_port() -> Result<u16> {
+    for port in PORTS {
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("no free port in {PORTS:?}")
+}
+
+/// Longest wait for an answer.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(20);
+const PORTS: std::ops::Range<u16> = 9200..9300;
+const SEED: &[u8; 32] = b"the keys of the proofs are known";

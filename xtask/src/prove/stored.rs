@@ -1,0 +1,206 @@
+//! How many keys are stored does not show in how long a request takes.
+//!
+//! Two gates, one with many keys in KV and one with few, take turns with the same requests. A round
+//! makes each forget its keys (by more others than it remembers), reads the same keys cold and then
+//! uses them warm.
+
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::progress::Progress;
+use super::site::{Gate, Site, now};
+use super::upstream::Upstream;
+use super::{Bar, Verdict};
+use crate::checkout::{say, write_private};
+use crate::interval::Interval;
+use crate::load::{Load, Report, Until, run as load};
+
+pub(super) const BAR: Bar = Bar {
+    name: "stored",
+    goal: "p50 with many keys stored is at most 1.05 times p50 with 1000, cold and warm",
+    unit: "keys stored, against 1000",
+    ci: 20_000,
+    full: 1_000_000,
+    run,
+};
+
+/// A KV with keys in it, kept between runs.
+pub(super) struct Rows {
+    /// The name of its state folder.
+    pub(super) name: String,
+    /// The keys' texts, each of the same length.
+    texts: Vec<u8>,
+}
+
+/// What a folder of rows was made for.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+struct Label {
+    keys: u64,
+    fingerprint: String,
+    /// Epoch seconds at which the records were made.
+    made: u64,
+}
+
+impl Rows {
+    /// The KV of so many keys and some more that are not stored, filled unless it is there.
+    pub(super) fn stored(site: &Site, keys: u64) -> Result<Self> {
+        let name = format!("stored-{keys}");
+        let (label, texts) =
+            (site.folder(&name)?.join("label.json"), site.folder(&name)?.join("keys"));
+        let fingerprint = site.keyring.newest().fingerprint();
+        let there: Option<Label> =
+            fs::read(&label).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let now = now()?;
+        let fits = there.is_some_and(|there| {
+            (there.keys, there.fingerprint.as_str()) == (keys, fingerprint)
+                && now < there.made + FRESH_SECONDS
+        });
+        if !fits {
+            let _ = fs::remove_file(&label);
+            fill(site, &name, keys, now, &texts)?;
+            let made = Label { keys, fingerprint: fingerprint.to_owned(), made: now };
+            write_private(&label, &serde_json::to_vec(&made)?)?;
+        }
+        let texts = fs::read(&texts)?;
+        ensure!(texts.len() as u64 == (keys + OTHERS) * TEXT as u64, "{name} is damaged");
+        Ok(Self { name, texts })
+    }
+
+    /// Writes a request with the `number`th key; behind those stored come some that are not.
+    pub(super) fn request(&self, number: u64, bytes: &mut Vec<u8>) {
+        let from = number as usize * TEXT;
+        let text = self.texts.get(from..from + TEXT).unwrap_or_default();
+        bytes.extend_from_slice(
+            b"GET /near/x HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ",
+        );
+        bytes.extend_from_slice(text);
+        bytes.extend_from_slice(b"\r\n\r\n");
+    }
+}
+
+/// Makes the keys on two threads and stores their rows as they come.
+fn fill(site: &Site, name: &str, keys: u64, now: u64, texts: &Path) -> Result<()> {
+    say(format!("  storing {keys} keys …"));
+    // Nobody asks this gate; the origin is never called.
+    let options = site.options(std::net::SocketAddr::from(([127, 0, 0, 1], 1)))?;
+    let gate = site.start(name, true, &options)?;
+    let half = (keys + OTHERS) / 2;
+    let (first, second) = std::thread::scope(|scope| {
+        let (sender, rows) = sync_channel(1000);
+        let other = sender.clone();
+        let make = move |numbers: std::ops::Range<u64>, sender: std::sync::mpsc::SyncSender<_>| {
+            let mut texts = Vec::new();
+            for number in numbers {
+                let (text, row) = site.key(number, now)?;
+                texts.extend_from_slice(text.as_bytes());
+                if number < keys {
+                    sender.send(row).map_err(|_| anyhow!("nobody stores rows"))?;
+                }
+            }
+            anyhow::Ok(texts)
+        };
+        let first = scope.spawn(move || make(0..half, sender));
+        let second = scope.spawn(move || make(half..keys + OTHERS, other));
+        gate.server.control.put_rows(rows)?;
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Result<Vec<u8>>>| {
+            thread.join().map_err(|_| anyhow!("a thread panicked"))?
+        };
+        anyhow::Ok((join(first)?, join(second)?))
+    })?;
+    write_private(texts, &[first, second].concat())
+}
+
+/// Ratios of p50, many keys by few, a round each.
+#[derive(Default, Serialize, Deserialize)]
+struct Ratios {
+    cold: Vec<f64>,
+    warm: Vec<f64>,
+    /// Microseconds with many keys.
+    cold_us: Vec<f64>,
+    warm_us: Vec<f64>,
+}
+
+fn run(site: &Site, size: u64, progress: &mut Progress) -> Result<Verdict> {
+    let origin = Upstream::start(|_, wire| wire.ok(""))?;
+    let (many, few) = (Rows::stored(site, size)?, Rows::stored(site, FEW)?);
+    let many = side(site, &origin, &many)?;
+    let few = side(site, &origin, &few)?;
+
+    let mut ratios: Ratios = progress.state();
+    let rounds = if size == BAR.full { ROUNDS } else { CI_ROUNDS };
+    // Neither the first round's compilation nor its empty page cache counts.
+    round(&many, size)?;
+    round(&few, FEW)?;
+    while ratios.cold.len() < rounds {
+        let ((cold, warm), (few_cold, few_warm)) = if ratios.cold.len().is_multiple_of(2) {
+            let first = round(&many, size)?;
+            (first, round(&few, FEW)?)
+        } else {
+            let first = round(&few, FEW)?;
+            (round(&many, size)?, first)
+        };
+        ratios.cold.push(cold / few_cold);
+        ratios.warm.push(warm / few_warm);
+        ratios.cold_us.push(cold);
+        ratios.warm_us.push(warm);
+        progress.save(&ratios)?;
+    }
+
+    let mut verdict = Verdict::default();
+    for (name, samples) in [("cold", &ratios.cold), ("warm", &ratios.warm)] {
+        let Interval { median, low, high } = Interval::of(samples).context("no rounds")?;
+        verdict.require(low <= GOAL, || format!("{name}: {median:.3} ({low:.3} to {high:.3})"));
+        let figures = [median, low, high].map(|ratio| (ratio * 1000.0).round() / 1000.0);
+        verdict.figure(&format!("p50_ratio_{name}"), json!(figures));
+    }
+    for (name, samples) in [("cold", &ratios.cold_us), ("warm", &ratios.warm_us)] {
+        let median = Interval::of(samples).context("no rounds")?.median;
+        verdict.figure(&format!("p50_us_{name}"), median.round());
+    }
+    verdict.figure("rounds", rounds);
+    Ok(verdict)
+}
+
+/// A gate before its rows.
+type Side<'a> = (Gate, &'a Rows);
+
+fn side<'a>(site: &Site, origin: &Upstream, rows: &'a Rows) -> Result<Side<'a>> {
+    Ok((site.start(&rows.name, false, &site.options(origin.address)?)?, rows))
+}
+
+/// p50 of cold and of warm requests in microseconds.
+fn round((gate, rows): &Side<'_>, stored: u64) -> Result<(f64, f64)> {
+    let requests = |connections, first: u64, count: u64, modulus: u64| {
+        let until = Until::Requests(count);
+        let plan = Load { address: gate.address, connections, until };
+        load(&plan, &|number, bytes| rows.request(first + number % modulus, bytes))
+    };
+    requests(8, stored, OTHERS, OTHERS)?.all(401)?;
+    gate.server.control.reset_counts()?;
+    let cold = requests(CONNECTIONS, 0, FEW, FEW)?;
+    cold.all(200)?;
+    let reads = gate.kv_reads()?;
+    ensure!(reads == FEW, "{reads} KV reads of {FEW}: not all were cold");
+    let warm = requests(CONNECTIONS, 0, WARM, FEW)?;
+    warm.all(200)?;
+    let p50 = |report: &Report| report.percentile(0.5).as_secs_f64() * 1e6;
+    Ok((p50(&cold), p50(&warm)))
+}
+
+/// Bytes of a key's text: prefix, kid, secret.
+const TEXT: usize = 64;
+const FEW: u64 = 1000;
+/// Keys that are minted and not stored: more than an isolate remembers.
+const OTHERS: u64 = 4500;
+const WARM: u64 = 2000;
+const CONNECTIONS: usize = 4;
+const GOAL: f64 = 1.05;
+const ROUNDS: usize = 30;
+const CI_ROUNDS: usize = 8;
+/// A day less than a record is believed.
+const FRESH_SECONDS: u64 = 6 * 24 * 3600;
