@@ -46,8 +46,9 @@ pub struct Built {
 }
 
 /// The files of a Worker, in the order they are uploaded.
-pub const MODULES: [&str; 2] = ["index.js", WASM];
+pub const MODULES: [&str; 2] = [INDEX, WASM];
 
+const INDEX: &str = "index.js";
 const WASM: &str = "index_bg.wasm";
 
 /// Builds a Worker, unless what is there was built from the same.
@@ -66,6 +67,7 @@ pub fn build(checkout: &Checkout, flavour: &Flavour) -> Result<Built> {
         let _ = fs::remove_file(&stamp_path);
         run("worker-build", &mut worker_build(checkout, flavour, &environment))?;
         run("wasm-opt", &mut wasm_opt(checkout, &folder.join(WASM)))?;
+        run("esbuild", &mut bundle_entry(checkout, &folder)?)?;
         fs::write(&stamp_path, stamp)?;
     }
     let gzip = gzip_size(&folder)?;
@@ -162,6 +164,20 @@ fn wasm_opt(checkout: &Checkout, wasm: &Path) -> Command {
     command.args(features).args(["-O3", "--strip-debug", "--strip-producers"]);
     command.arg(wasm).arg("-o").arg(wasm);
     command
+}
+
+/// Puts our entry in front of worker-build's.
+fn bundle_entry(checkout: &Checkout, folder: &Path) -> Result<Command> {
+    let entry = folder.join("entry.mjs");
+    fs::copy(checkout.path("src/edge/entry.mjs"), &entry)?;
+    let index = folder.join(INDEX);
+    let mut command = checkout.command(tools::npm_bin(checkout, "esbuild"));
+    command
+        .arg(entry)
+        .args(["--bundle", "--minify", "--format=esm", "--allow-overwrite", "--log-level=warning"])
+        .args(["--external:./*.wasm", "--external:cloudflare:workers"])
+        .arg(format!("--outfile={}", index.display()));
+    Ok(command)
 }
 
 /// A digest over all that decides what is built.
