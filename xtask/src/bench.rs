@@ -39,10 +39,30 @@ pub const SMALL: Size = Size { rounds: 5, seconds: 1.0 };
 pub fn bench(checkout: &Checkout, size: Size) -> Result<()> {
     let table = measure(checkout, size)?;
     println!("{}", table.text);
+    println!("{}", core(checkout)?);
     if table.missed.is_empty() {
         return Ok(());
     }
     bail!("missed: {}", table.missed.join("; "))
+}
+
+/// The core alone, natively, by criterion.
+fn core(checkout: &Checkout) -> Result<String> {
+    let mut cargo = checkout.command("cargo");
+    let folder = checkout.private("criterion")?;
+    cargo.args(["bench", "--quiet", "--bench", "decision", "--", "--noplot"]);
+    cargo.env("CRITERION_HOME", &folder).stdout(Stdio::null());
+    run("cargo bench", &mut cargo)?;
+    let sha = fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains("sha_ni"));
+    let mut text =
+        format!("core, natively, CPU {} SHA extensions", if sha { "with" } else { "without" });
+    for name in ["bearer", "bearer with plan and assertion", "forged"] {
+        let estimates = fs::read(folder.join(name).join("new/estimates.json"))?;
+        let estimates: serde_json::Value = serde_json::from_slice(&estimates)?;
+        let nanoseconds = estimates["median"]["point_estimate"].as_f64().context("criterion")?;
+        text.push_str(&format!("\n{name:<48} {:>8.3} µs", nanoseconds / 1000.0));
+    }
+    Ok(text)
 }
 
 /// What was measured.
