@@ -1,20 +1,25 @@
 //! Assertions: the gate's word to an origin that it let this request through.
 //!
 //! A compact JWS (RFC 7515) with HS256, under a key of the origin's own, so that
-//! no origin can make one for another.
+//! no origin can make one for another. What it says of the key stands first and
+//! is encoded and hashed once for a record; what it says of the request follows.
+
+use core::fmt::Write as _;
+use std::collections::BTreeMap;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
 
 use crate::clock::Now;
-use crate::crypto::{self, MacKey};
+use crate::crypto::{self, MacKey, RunningMac};
 use crate::policy::Policy;
 use crate::record::Record;
 use crate::root::Keyring;
 
-/// The keys and headers with which assertions are made, one key an origin.
+/// The keys with which assertions are made, one an origin.
 #[derive(Debug)]
 pub(crate) struct Assertions {
+    /// The encoded JOSE header and a dot.
     header: String,
     origins: Vec<Signer>,
 }
@@ -23,9 +28,18 @@ pub(crate) struct Assertions {
 struct Signer {
     name: String,
     key: MacKey,
+    anonymous: Preamble,
+}
+
+/// The encoded header and first claims of an assertion, and its MAC so far.
+#[derive(Debug)]
+pub(crate) struct Preamble {
+    text: String,
+    mac: RunningMac,
 }
 
 /// What an assertion says of a request.
+#[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
     pub(crate) key: Option<&'a Record>,
     pub(crate) method: &'a str,
@@ -38,15 +52,6 @@ pub(crate) struct Subject<'a> {
 struct Claims<'a> {
     iss: &'static str,
     aud: &'a str,
-    iat: u64,
-    exp: u64,
-    jti: &'a str,
-    /// Method (RFC 9449 §4.2).
-    htm: &'a str,
-    /// Base64url of the SHA-256 of the request target.
-    tgt: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ip: Option<&'a str>,
     #[serde(flatten)]
     key: Option<KeyClaims<'a>>,
 }
@@ -59,56 +64,100 @@ struct KeyClaims<'a> {
     r#type: &'a str,
     /// Separated by spaces (RFC 8693 §4.2).
     scope: &'a str,
-    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
-    bindings: &'a std::collections::BTreeMap<String, Vec<String>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    bindings: &'a BTreeMap<String, Vec<String>>,
 }
 
 impl Assertions {
     pub(crate) fn new(policy: &Policy, keyring: &Keyring) -> Self {
         let root = keyring.newest();
         let header = format!(r#"{{"alg":"HS256","typ":"JWT","kid":"v{}"}}"#, root.version());
-        let signer = |name: &str| Signer {
-            name: name.to_owned(),
-            key: MacKey::new(&root.assertion_key(name)),
+        let header = format!("{}.", BASE64URL_NOPAD.encode(header.as_bytes()));
+        let signer = |name: &str| {
+            let key = MacKey::new(&root.assertion_key(name));
+            let anonymous = Preamble::new(&header, name, &key, None);
+            Signer { name: name.to_owned(), key, anonymous }
         };
-        Self {
-            header: BASE64URL_NOPAD.encode(header.as_bytes()),
-            origins: policy.origins.iter().map(|origin| signer(origin.name.as_str())).collect(),
-        }
+        let origins = policy.origins.iter().map(|origin| signer(origin.name.as_str())).collect();
+        Self { header, origins }
     }
 
     /// Appends the assertion for the policy's `origin`th origin to `out`.
     pub(crate) fn write(&self, out: &mut String, origin: usize, subject: &Subject<'_>, now: Now) {
         let Some(signer) = self.origins.get(origin) else { return };
-        let target = BASE64URL_NOPAD.encode(&crypto::sha256(subject.target.as_bytes()));
+        match subject.key {
+            None => signer.anonymous.finish(out, subject, now),
+            Some(record) => {
+                let make = || {
+                    (origin, Preamble::new(&self.header, &signer.name, &signer.key, Some(record)))
+                };
+                let (kept_for, preamble) = record.preamble.get_or_init(make);
+                if *kept_for == origin {
+                    preamble.finish(out, subject, now);
+                } else {
+                    make().1.finish(out, subject, now);
+                }
+            }
+        }
+    }
+}
+
+impl Preamble {
+    fn new(header: &str, audience: &str, key: &MacKey, record: Option<&Record>) -> Self {
         let claims = Claims {
             iss: ISSUER,
-            aud: &signer.name,
-            iat: now.seconds(),
-            exp: now.seconds().saturating_add(LIFETIME_SECONDS),
-            jti: subject.request_id,
-            htm: subject.method,
-            tgt: &target,
-            ip: subject.address,
-            key: subject.key.map(|key| KeyClaims {
-                sub: key.subject.as_deref().unwrap_or(&key.id),
-                key: &key.id,
-                workspace: key.workspace.as_str(),
-                r#type: key.kind.as_str(),
-                scope: &key.scopes,
-                bindings: &key.bindings,
+            aud: audience,
+            key: record.map(|record| KeyClaims {
+                sub: record.subject.as_deref().unwrap_or(&record.id),
+                key: &record.id,
+                workspace: record.workspace.as_str(),
+                r#type: record.kind.as_str(),
+                scope: &record.scopes,
+                bindings: &record.bindings,
             }),
         };
+        let mut claims = serde_json::to_string(&claims).unwrap_or_default();
+        claims.pop();
+        claims.push(',');
+        // Three bytes are four characters of base64: a whole number of them can be encoded apart.
+        while !claims.len().is_multiple_of(3) {
+            claims.push(' ');
+        }
+        let mut text = header.to_owned();
+        BASE64URL_NOPAD.encode_append(claims.as_bytes(), &mut text);
+        let mut mac = key.begin();
+        mac.update(text.as_bytes());
+        Self { text, mac }
+    }
+
+    /// Appends the whole assertion. The values need no escaping: hex, a known
+    /// method, base64url and an address.
+    fn finish(&self, out: &mut String, subject: &Subject<'_>, now: Now) {
+        let iat = now.seconds();
+        let exp = iat.saturating_add(LIFETIME_SECONDS);
+        let (jti, htm) = (subject.request_id, subject.method);
+        let mut claims = String::with_capacity(CLAIMS_BYTES);
+        let _ = write!(claims, r#""iat":{iat},"exp":{exp},"#);
+        for part in [r#""jti":""#, jti, r#"","htm":""#, htm, r#"","tgt":""#] {
+            claims.push_str(part);
+        }
+        let target = crypto::sha256(subject.target.as_bytes());
+        BASE64URL_NOPAD.encode_append(&target, &mut claims);
+        if let Some(address) = subject.address {
+            claims.push_str(r#"","ip":""#);
+            claims.push_str(address);
+        }
+        claims.push_str("\"}");
+        out.push_str(&self.text);
         let from = out.len();
-        out.push_str(&self.header);
+        BASE64URL_NOPAD.encode_append(claims.as_bytes(), out);
+        let mut mac = self.mac.clone();
+        mac.update(out.as_bytes().get(from..).unwrap_or_default());
         out.push('.');
-        let claims = serde_json::to_vec(&claims).unwrap_or_default();
-        BASE64URL_NOPAD.encode_append(&claims, out);
-        let mac = signer.key.mac(&[out.as_bytes().get(from..).unwrap_or_default()]);
-        out.push('.');
-        BASE64URL_NOPAD.encode_append(mac.as_bytes(), out);
+        BASE64URL_NOPAD.encode_append(mac.finish().as_bytes(), out);
     }
 }
 
 const ISSUER: &str = "portcullis";
 const LIFETIME_SECONDS: u64 = 30;
+const CLAIMS_BYTES: usize = 256;

@@ -34,6 +34,38 @@ impl MacKey {
     }
 }
 
+impl MacKey {
+    /// Begins a MAC whose message comes in parts.
+    #[must_use]
+    pub fn begin(&self) -> RunningMac {
+        RunningMac(self.0.clone())
+    }
+}
+
+/// A MAC under way. A clone goes on from the same place, so that a common
+/// beginning is hashed once.
+#[derive(Clone)]
+pub struct RunningMac(Hmac<Sha256>);
+
+impl RunningMac {
+    /// Adds to the message.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The MAC of the message.
+    #[must_use]
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into_bytes().into())
+    }
+}
+
+impl fmt::Debug for RunningMac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RunningMac(..)")
+    }
+}
+
 impl fmt::Debug for MacKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MacKey(..)")

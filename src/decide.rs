@@ -15,6 +15,7 @@ use crate::imported::PointerId;
 use crate::key::{self, KeyText, Kid};
 use crate::limit::Metered;
 use crate::memory::{Known, Memory};
+use crate::need::Need;
 use crate::policy::{Credential as Kind, Route, Upstream};
 use crate::record::{Record, SignatureMode, Status};
 use crate::request::Request;
@@ -32,15 +33,6 @@ pub enum Decision<'g> {
     Need(Need),
     /// It is for the admin host.
     Admin,
-}
-
-/// What a decision waits for.
-#[derive(Clone, Copy, Debug)]
-pub enum Need {
-    /// The record of a key.
-    Record(Kid),
-    /// The kid of an imported key.
-    Pointer(PointerId),
 }
 
 /// Leave to forward one request to one origin. Exists only for a request that
@@ -110,6 +102,9 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         let (request, policy) = (self.request, &self.gate.policy);
         let target =
             Target::parse(request.target, policy.allowed_classes).map_err(Denial::Target)?;
+        if !names_host_alone(request.fields.host) {
+            return Err(Denial::UnknownHost.into());
+        }
         if policy.admin_host.matches(request.authority) {
             return Err(Stop::Admin);
         }
@@ -324,6 +319,12 @@ fn check_permission(record: &Record, route: &Route, params: &Params<'_>) -> Resu
         }
     }
     Ok(())
+}
+
+/// Whether a `Host` header is no more than a host and a port. workerd writes it into the URL as it
+/// is, where a `/` in it would begin another target than the one in the request line.
+fn names_host_alone(host: &str) -> bool {
+    !host.contains(['/', '?', '#', '@', '\\'])
 }
 
 /// Whether a native key stands in the target, plain or percent-encoded.

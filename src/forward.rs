@@ -11,6 +11,20 @@ use crate::gate::Gate;
 use crate::policy::Upstream;
 use crate::request::Request;
 
+/// The headers by which an origin knows who calls, in the plan's order.
+pub const OWN: [&str; 10] = [
+    "x-request-id",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-for",
+    "x-portcullis-key",
+    "x-portcullis-workspace",
+    "x-portcullis-type",
+    "x-portcullis-scopes",
+    "x-portcullis-subject",
+    "x-portcullis-assertion",
+];
+
 /// Writes the plan by which an adapter forwards the request: lines, in this order.
 ///
 /// 1. the service binding of the upstream, or empty;
@@ -18,9 +32,8 @@ use crate::request::Request;
 /// 3. milliseconds to wait for the response head;
 /// 4. flags: `k` the answer belongs to a key's holder and no shared cache may
 ///    keep it, `p` the client wants errors as problem JSON;
-/// 5. the request id;
-/// 6. how many headers to drop, then their names, a line each;
-/// 7. names and values of the headers to set, in turn.
+/// 5. to 14. the values of [`OWN`], empty for a header that is not set;
+/// 15. and on: the names of the headers to drop first, if any.
 #[must_use]
 pub fn plan(
     request: &Request<'_>,
@@ -38,14 +51,12 @@ pub fn plan(
     let target = if base.is_empty() { "" } else { request.target };
     let keyed = if grant.key.is_some() { "k" } else { "" };
     let problem = if request.wants_problem_json() { "p" } else { "" };
-    let drops = dropped(request, grant).count();
     let millis = origin.timeout_ms.get();
-    let _ =
-        write!(out, "{binding}\n{base}{target}\n{millis}\n{keyed}{problem}\n{request_id}\n{drops}");
+    let _ = write!(out, "{binding}\n{base}{target}\n{millis}\n{keyed}{problem}");
+    write_own(&mut out, request, grant, gate, request_id, now);
     for name in dropped(request, grant) {
         line(&mut out, name);
     }
-    write_own(&mut out, request, grant, gate, request_id, now);
     out
 }
 
@@ -60,7 +71,7 @@ fn dropped<'a>(request: &Request<'a>, grant: &Grant<'_>) -> impl Iterator<Item =
     })
 }
 
-/// The headers by which an origin knows who calls.
+/// The values of [`OWN`].
 fn write_own(
     out: &mut String,
     request: &Request<'_>,
@@ -71,33 +82,25 @@ fn write_own(
 ) {
     let client = request.fields.client_address;
     let address = ClientAddress::parse(client).map(|_| client);
-    let mut pair = |name, value| {
-        line(out, name);
-        line(out, value);
-    };
-    pair("x-forwarded-host", request.authority);
-    pair("x-forwarded-proto", if request.secure { "https" } else { "http" });
-    if let Some(address) = address {
-        pair("x-forwarded-for", address);
-    }
-    pair("x-request-id", request_id);
-    if let Some(key) = &grant.key {
-        pair("x-portcullis-key", &key.id);
-        pair("x-portcullis-workspace", key.workspace.as_str());
-        pair("x-portcullis-type", key.kind.as_str());
-        pair("x-portcullis-scopes", &key.scopes);
-        if let Some(subject) = &key.subject {
-            pair("x-portcullis-subject", subject);
-        }
-    }
-    pair("x-portcullis-assertion", "");
-    let subject = Subject {
-        key: grant.key.as_deref(),
-        method: request.method,
-        target: request.target,
-        address,
+    let key = grant.key.as_deref();
+    let values = [
         request_id,
-    };
+        request.authority,
+        if request.secure { "https" } else { "http" },
+        address.unwrap_or_default(),
+        key.map_or("", |key| &key.id),
+        key.map_or("", |key| key.workspace.as_str()),
+        key.map_or("", |key| key.kind.as_str()),
+        key.map_or("", |key| &key.scopes),
+        key.and_then(|key| key.subject.as_deref()).unwrap_or_default(),
+        // The assertion follows.
+        "",
+    ];
+    for value in values {
+        line(out, value);
+    }
+    let (method, target) = (request.method, request.target);
+    let subject = Subject { key, method, target, address, request_id };
     gate.assertions.write(out, grant.origin, &subject, now);
 }
 
@@ -114,9 +117,11 @@ fn is_reserved(name: &str) -> bool {
         || PREFIXES.iter().any(|reserved| folded.begins(reserved))
 }
 
-/// Whether `Connection` lists `name` (RFC 9110 §7.6.1).
+/// Whether `Connection` lists `name` (RFC 9110 §7.6.1). Not the two without which
+/// the message would be another one.
 fn names(connection: &str, name: &str) -> bool {
     !connection.is_empty()
+        && !matches!(name, "host" | "content-length")
         && connection.split(',').any(|option| option.trim().eq_ignore_ascii_case(name))
 }
 

@@ -22,6 +22,7 @@ pub mod scope;
 pub mod environment;
 pub mod imported;
 pub mod memory;
+pub mod need;
 pub mod record;
 pub mod seal;
 

@@ -4,12 +4,14 @@
 //! A record with a field this version does not know is refused: the field might
 //! be a restriction.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Allowlist;
+use crate::assertion::Preamble;
 use crate::crypto::Digest;
 use crate::key::{self, Kid, Workspace};
 use crate::policy::{Limits, StaticKey, Tier};
@@ -75,6 +77,22 @@ pub struct Document {
     pub version: u64,
     /// After this second the copy is too old to be believed.
     pub fresh_until: u64,
+}
+
+impl Document {
+    /// Opens the KV value of `kid`: the document and the length of its JSON. What the
+    /// document says is not checked; that is [`Record::open`].
+    ///
+    /// # Errors
+    /// [`Unusable::TooLarge`], [`Unusable::Mac`] or [`Unusable::Schema`].
+    pub fn open(keyring: &Keyring, kid: &Kid, value: &[u8]) -> Result<(Self, usize), Unusable> {
+        if value.len() > MAX_BYTES {
+            return Err(Unusable::TooLarge);
+        }
+        let json = seal::open(keyring, &kv_name(kid), value).map_err(|_| Unusable::Mac)?;
+        let document = serde_json::from_slice(json).map_err(|_| Unusable::Schema)?;
+        Ok((document, json.len()))
+    }
 }
 
 /// One secret of a key, as stored.
@@ -184,6 +202,8 @@ pub struct Record {
     pub(crate) version: u64,
     pub(crate) fresh_until: u64,
     pub(crate) bytes: usize,
+    /// The beginning of assertions about this key, for the first origin it is used at.
+    pub(crate) preamble: OnceCell<(usize, Preamble)>,
 }
 
 #[derive(Debug)]
@@ -204,12 +224,8 @@ impl Record {
         tiers: &[Tier],
         value: &[u8],
     ) -> Result<Self, Unusable> {
-        if value.len() > MAX_BYTES {
-            return Err(Unusable::TooLarge);
-        }
-        let json = seal::open(keyring, &kv_name(kid), value).map_err(|_| Unusable::Mac)?;
-        let document: Document = serde_json::from_slice(json).map_err(|_| Unusable::Schema)?;
-        Self::check(document, kid, tiers, json.len())
+        let (document, bytes) = Document::open(keyring, kid, value)?;
+        Self::check(document, kid, tiers, bytes)
     }
 
     /// The record of an environment key: always active, limited by nothing.
@@ -233,6 +249,7 @@ impl Record {
             version: 0,
             fresh_until: u64::MAX,
             bytes: 0,
+            preamble: OnceCell::new(),
         }
     }
 
@@ -282,6 +299,7 @@ impl Record {
             version: document.version,
             fresh_until: document.fresh_until,
             bytes,
+            preamble: OnceCell::new(),
         })
     }
 }

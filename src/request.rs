@@ -25,6 +25,7 @@ pub struct Request<'a> {
 /// The headers that bear on a decision; empty when absent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fields<'a> {
+    pub(crate) host: &'a str,
     pub(crate) authorization: &'a str,
     pub(crate) api_key: &'a str,
     pub(crate) key_id: &'a str,
@@ -55,6 +56,7 @@ impl<'a> Request<'a> {
         for (name, value) in request.headers() {
             let fields = &mut request.fields;
             let slot = match name {
+                "host" => &mut fields.host,
                 "authorization" => &mut fields.authorization,
                 "x-api-key" => &mut fields.api_key,
                 "x-key-id" => &mut fields.key_id,

@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
     reason = "a test stops where something is wrong"
 )]
 
@@ -36,4 +37,9 @@ fn vectors_of_scopes() {
 #[wasm_bindgen_test]
 fn vectors_of_routes() {
     vectors::route();
+}
+
+#[wasm_bindgen_test]
+fn vectors_of_decisions() {
+    vectors::decisions();
 }

@@ -23,6 +23,17 @@ const config :Workerd.Config = (
     (name = "hono-forward", worker = (modules = [
       (name = "hono-forward.mjs", esModule = embed "dist/hono-forward.mjs"),
     ], compatibilityDate = .date, bindings = [.origin, .token])),
+    (name = "portcullis", worker = (modules = [
+      (name = "index.js", esModule = embed "worker/index.js"),
+      (name = "index_bg.wasm", wasm = embed "worker/index_bg.wasm"),
+    ], compatibilityDate = .date, bindings = [
+      .origin,
+      (name = "KEYS", kvNamespace = "rows"),
+      (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
+    ])),
+    (name = "rows", worker = (modules = [
+      (name = "rows.mjs", esModule = embed "rows.mjs"),
+    ], compatibilityDate = .date, bindings = [(name = "ROWS", fromEnvironment = "PORTCULLIS_ROWS")])),
     (name = "origin", worker = (modules = [
       (name = "origin.mjs", esModule = embed "origin.mjs"),
     ], compatibilityDate = .date)),
@@ -33,6 +44,7 @@ const config :Workerd.Config = (
     ])),
   ],
   sockets = [
+    (name = "portcullis", address = "127.0.0.1:8717", http = (), service = "portcullis"),
     (name = "pass", address = "127.0.0.1:8710", http = (), service = "pass"),
     (name = "baseline", address = "127.0.0.1:8711", http = (), service = "baseline"),
     (name = "gate", address = "127.0.0.1:8712", http = (), service = "gate"),

@@ -13,7 +13,7 @@ const STRIPPED = new RegExp(
     "|(?:forwarded|http[-_]method|original|rewrite|portcullis)(?:[-_].*)?))$",
 );
 
-/** @returns a promise of the origin's answer with the rate limit of `grant` in its headers. */
+/** @returns a promise of the origin's answer, marked with the request's id and kept from shared caches. */
 export function forward(req, origin, grant) {
   const out = outbound(req, grant);
   // A timer and one promise: cheaper than an AbortController, and enough, since the abandoned
@@ -23,7 +23,7 @@ export function forward(req, origin, grant) {
     origin.fetch(out).then(
       (answer) => {
         clearTimeout(timer);
-        resolve(withLimits(answer, grant));
+        resolve(finish(answer, grant));
       },
       () => {
         clearTimeout(timer);
@@ -61,10 +61,13 @@ function dropListed(headers, connection) {
   }
 }
 
-function withLimits(answer, grant) {
+function finish(answer, grant) {
   const out = new Response(answer.body, answer);
-  out.headers.set("X-RateLimit-Limit", grant.limit);
-  out.headers.set("X-RateLimit-Remaining", grant.remaining);
-  out.headers.set("X-RateLimit-Reset", grant.reset);
+  const headers = out.headers;
+  headers.set("X-Request-Id", grant.requestId);
+  const control = headers.get("cache-control");
+  if (control === null || !/\b(?:private|no-store)\b/i.test(control)) {
+    headers.set("Cache-Control", "private, no-store");
+  }
   return out;
 }

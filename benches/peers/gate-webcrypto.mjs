@@ -29,7 +29,7 @@ export default {
     }
     const limits = spend(record, facts.now);
     if (limits === null) return refuse(429, "RATE_LIMITED", "The rate limit is used up.", facts.requestId);
-    return forward(req, env.ORIGIN, grantOf(facts, record, limits, await assertion(facts, record)));
+    return forward(req, env.ORIGIN, grantOf(facts, record, await assertion(facts, record)));
   },
 };
 

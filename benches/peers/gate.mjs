@@ -33,9 +33,8 @@ function admit(req, env, facts, record) {
   if (facts.signature !== null && !rightlySigned(facts, record)) {
     return refuse(401, "INVALID_SIGNATURE", "The signature is not valid.", facts.requestId);
   }
-  const limits = spend(record, facts.now);
-  if (limits === null) return refuse(429, "RATE_LIMITED", "The rate limit is used up.", facts.requestId);
-  return forward(req, env.ORIGIN, grantOf(facts, record, limits, assertion(facts, record)));
+  if (!spend(record, facts.now)) return refuse(429, "RATE_LIMITED", "The rate limit is used up.", facts.requestId);
+  return forward(req, env.ORIGIN, grantOf(facts, record, assertion(facts, record)));
 }
 
 function rightlySigned(facts, record) {

@@ -9,7 +9,4 @@ export const GRANT = {
   scopes: "agents:read agents:write",
   subject: "svc-bench",
   assertion: `eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InYxIn0.${"A".repeat(354)}.${"B".repeat(43)}`,
-  limit: "1000000000",
-  remaining: "999999999",
-  reset: "1893456000",
 };

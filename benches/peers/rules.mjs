@@ -110,7 +110,7 @@ export function signedMessage(facts) {
   return age > 300 || age < -60 ? null : `${facts.method}\n${facts.target}\n${facts.timestamp}\n`;
 }
 
-/** Fixed window and GCRA together, in isolate memory. @returns the limit's headers, or null when it is used up. */
+/** Fixed window and GCRA together, in isolate memory. @returns whether the request conforms. */
 export function spend(record, now) {
   const window = record.window;
   if (now >= window.end) {
@@ -119,14 +119,10 @@ export function spend(record, now) {
   }
   const interval = (LIMIT.windowSeconds * 1000) / LIMIT.requests;
   const full = Math.max(window.full, now) + interval;
-  if (window.used >= LIMIT.requests || full - now > interval * LIMIT.burst) return null;
+  if (window.used >= LIMIT.requests || full - now > interval * LIMIT.burst) return false;
   window.used += 1;
   window.full = full;
-  return {
-    limit: String(LIMIT.requests),
-    remaining: String(LIMIT.requests - window.used),
-    reset: String(Math.ceil(window.end / 1000)),
-  };
+  return true;
 }
 
 export function claims(facts, record, targetHash) {
@@ -147,7 +143,7 @@ export function claims(facts, record, targetHash) {
   });
 }
 
-export function grantOf(facts, record, limits, assertion) {
+export function grantOf(facts, record, assertion) {
   return {
     host: facts.host,
     ip: facts.ip ?? "",
@@ -158,9 +154,6 @@ export function grantOf(facts, record, limits, assertion) {
     scopes: record.scopeText,
     subject: record.subject,
     assertion,
-    limit: limits.limit,
-    remaining: limits.remaining,
-    reset: limits.reset,
   };
 }
 

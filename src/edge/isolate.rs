@@ -8,11 +8,12 @@ use super::entropy::Entropy;
 use super::{admin, shim};
 use crate::answer::{self, Answer};
 use crate::clock::Now;
-use crate::decide::{self, Decision, Need};
+use crate::decide::{self, Decision};
 use crate::denial::{Denial, Fault, Wire};
 use crate::forward;
 use crate::gate::{Gate, Unfit};
 use crate::memory::Memory;
+use crate::need::Need;
 use crate::policy::{DocsUrl, Policy};
 use crate::request::Request;
 
@@ -66,8 +67,7 @@ fn with<T>(env: &JsValue, act: impl FnOnce(&mut Isolate) -> T) -> T {
 
 impl Isolate {
     fn start(env: &JsValue) -> Self {
-        let origin_fault = super::origin_fault();
-        shim::on_fault(&origin_fault);
+        shim::install(&forward::OWN.join("\n"), &super::origin_fault());
         let gate = Policy::from_json(POLICY).map_err(|_| Unfit::Policy).and_then(|policy| {
             let built = BUILT.parse().unwrap_or(u64::MAX);
             Gate::new(policy, &shim::text(env, ROOT), &shim::text(env, STATIC_KEYS), built)
@@ -88,8 +88,8 @@ impl Isolate {
                 return Step::Answer(answer::render(&wire, &request_id, problem, None));
             }
         };
+        let docs = gate.policy().docs.as_ref().map(DocsUrl::as_str);
         let deny = |denial: &Denial| {
-            let docs = gate.policy().docs.as_ref().map(DocsUrl::as_str);
             Step::Answer(answer::render(&denial.wire(), &request_id, problem, docs))
         };
         let Some(request) = request else { return deny(&Denial::Unreadable) };
@@ -101,7 +101,7 @@ impl Isolate {
             }
             Decision::Deny(denial) => deny(&denial),
             Decision::Need(need) => Step::Need(need),
-            Decision::Admin => Step::Answer(admin::answer(&request, &request_id)),
+            Decision::Admin => Step::Answer(admin::answer(&request, &request_id, docs)),
         }
     }
 

@@ -7,41 +7,26 @@ use wasm_bindgen::{JsCast, JsValue};
 use worker::{Delay, Env};
 
 use super::{isolate, now};
-use crate::decide::Need;
 use crate::denial::Fault;
-use crate::imported::Pointer;
-use crate::record::{self, Record};
+use crate::need::Need;
 
 /// Reads what `need` names and puts it into memory.
 ///
 /// # Errors
 /// When KV does not answer or what it holds may not be used. Logged here.
 pub(super) async fn learn(env: &JsValue, need: Need) -> Result<(), Fault> {
-    let name = match need {
-        Need::Record(kid) => record::kv_name(&kid),
-        Need::Pointer(id) => id.kv_name(),
-    };
-    let value = read(env, &name).await?;
+    let value = read(env, &need.kv_name()).await?;
     let value = value.as_deref().map(str::as_bytes);
-    let learnt = isolate::with_memory(|gate, memory| match need {
-        Need::Record(kid) => {
-            let tiers = &gate.policy().tiers;
-            let open = |value| Record::open(gate.keyring(), &kid, tiers, value);
-            let record = value.map(open).transpose();
-            record.and_then(|record| memory.learn(kid, record, now())).map_err(|unusable| {
-                worker::console_error!("portcullis: KV {name}: {}", unusable.as_str());
-            })
-        }
-        Need::Pointer(id) => {
-            let pointer = value.map(|value| Pointer::open(gate.keyring(), &id, value)).transpose();
-            pointer.map(|pointer| memory.learn_pointer(id, pointer, now())).map_err(|broken| {
-                worker::console_error!("portcullis: KV h1: {broken}");
-            })
-        }
-    });
-    match learnt {
+    match isolate::with_memory(|gate, memory| need.learn(value, gate, memory, now())) {
         Some(Ok(())) => Ok(()),
-        Some(Err(())) => Err(Fault::RecordUnusable),
+        Some(Err(unusable)) => {
+            let row = match need {
+                Need::Record(kid) => kid.to_string(),
+                Need::Pointer(_) => "of an imported key".to_owned(),
+            };
+            worker::console_error!("portcullis: KV row {row}: {}", unusable.as_str());
+            Err(Fault::RecordUnusable)
+        }
         None => Err(Fault::Internal),
     }
 }

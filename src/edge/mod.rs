@@ -14,8 +14,8 @@ use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
 use crate::answer::Answer;
 use crate::clock::Now;
-use crate::decide::Need;
 use crate::denial::Fault;
+use crate::need::Need;
 use isolate::Step;
 
 /// A request of the Worker's default entrypoint; a `Response` or a promise of one.

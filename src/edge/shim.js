@@ -1,10 +1,12 @@
 // The few things that are cheaper in JavaScript than across the boundary. No
 // decision is taken here: `plan` comes from the core.
 
-let fault;
+let own, fault;
 
-// `answer(kind, requestId, problem)` makes the answer to an origin's failure.
-export function onFault(answer) {
+// `names`: the headers the gate sets, a line each. `answer(late, requestId,
+// problem, method)`: the response to an origin's failure.
+export function install(names, answer) {
+  own = names.split("\n");
   fault = answer;
 }
 
@@ -20,16 +22,17 @@ export function random(into) {
   crypto.getRandomValues(into);
 }
 
-// Plan: upstream binding or "", URL or "", milliseconds, flags, request id,
-// number of headers to drop, their names, then names and values to set.
+// `plan`: see `forward::plan`.
 export function forward(request, env, plan) {
   const lines = plan.split("\n");
-  const [binding, url, millis, flags, id, drops] = lines;
+  const [binding, url, millis, flags, id] = lines;
   const out = new Request(url === "" ? request : new Request(url, request), ONWARD);
   const headers = out.headers;
-  let at = 6;
-  for (const end = at + Number(drops); at < end; at++) headers.delete(lines[at]);
-  for (; at < lines.length; at += 2) headers.set(lines[at], lines[at + 1]);
+  for (let at = 4 + own.length; at < lines.length; at++) headers.delete(lines[at]);
+  for (let at = 0; at < own.length; at++) {
+    const value = lines[4 + at];
+    if (value !== "") headers.set(own[at], value);
+  }
   return new Promise((resolve) => {
     // Until the head only: a body may stream for as long as it likes. What is
     // left unanswered ends with this request's context.

@@ -20,6 +20,6 @@ extern "C" {
     /// A text binding; empty if there is none.
     pub(super) fn text(env: &JsValue, name: &str) -> String;
 
-    #[wasm_bindgen(js_name = onFault)]
-    pub(super) fn on_fault(answer: &JsValue);
+    /// Hands over the names of [`crate::forward::OWN`] and what answers an origin's failure.
+    pub(super) fn install(own: &str, fault: &JsValue);
 }

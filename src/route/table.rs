@@ -19,6 +19,10 @@ pub struct RouteTable {
 
 /// The answer of [`RouteTable::find`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    target_pointer_width = "64",
+    expect(clippy::large_enum_variant, reason = "a box would be an allocation in each look-up")
+)]
 pub enum Lookup<'a> {
     /// The route, by its place in the list given to [`RouteTable::new`].
     Found {

@@ -11,13 +11,17 @@
 )]
 
 mod address;
+mod cached;
+mod coverage;
 mod crypto;
 mod keys;
+mod memory;
 #[cfg(feature = "policy-source")]
 mod policy;
 mod route;
 mod scope;
 mod target;
+mod tidy;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 
@@ -44,4 +48,9 @@ fn vectors_of_scopes() {
 #[test]
 fn vectors_of_routes() {
     vectors::route();
+}
+
+#[test]
+fn vectors_of_decisions() {
+    vectors::decisions();
 }

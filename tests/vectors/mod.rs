@@ -1,5 +1,7 @@
 //! Runs the language-neutral cases of this directory. A mismatch panics with the case's id.
 
+mod decisions;
+
 use std::fmt::Debug;
 
 use portcullis::address::{Allowlist, ClientAddress};
@@ -8,6 +10,10 @@ use portcullis::route::{Lookup, Method, Methods, Pattern, RouteTable};
 use portcullis::scope::{Grants, Scope};
 use portcullis::target::{Classes, Target};
 use serde_json::{Map, Value, json};
+
+pub use decisions::decisions;
+#[cfg(not(target_arch = "wasm32"))]
+pub use decisions::{DECISIONS, gate, snake_case, world};
 
 /// `target.json`: what a target is read as, or the rule it breaks.
 pub fn target() {
@@ -108,18 +114,18 @@ fn method(text: &str) -> Method {
     Method::parse(text).unwrap()
 }
 
-fn parse(file: &str) -> Value {
+pub fn parse(file: &str) -> Value {
     serde_json::from_str(file).unwrap()
 }
 
 /// The cases of a list, which has at least one.
-fn cases(list: &Value) -> &[Value] {
+pub fn cases(list: &Value) -> &[Value] {
     let cases = list.as_array().unwrap();
     assert!(!cases.is_empty());
     cases
 }
 
-fn text<'a>(case: &'a Value, key: &str) -> &'a str {
+pub fn text<'a>(case: &'a Value, key: &str) -> &'a str {
     case[key].as_str().unwrap_or_else(|| panic!("{case}: {key}"))
 }
 

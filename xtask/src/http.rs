@@ -132,6 +132,14 @@ impl Connection {
         Ok(Reply { status: framing.status, headers, body, close: framing.close })
     }
 
+    /// What the server sends within `wait`, until it ends the connection.
+    pub fn more(&mut self, wait: Duration) -> Result<Vec<u8>> {
+        self.timeout = wait;
+        let deadline = Instant::now() + wait;
+        while matches!(self.fill(deadline), Ok(true)) {}
+        Ok(std::mem::take(&mut self.buffer))
+    }
+
     /// Waits until the server ends the connection; the bytes it still sent.
     pub fn drain(mut self) -> Result<Vec<u8>> {
         let deadline = Instant::now() + self.timeout;

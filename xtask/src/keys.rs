@@ -1,16 +1,14 @@
 //! Keys to try things with, derived from a seed, so that the same seed gives the
 //! same keys and their records can be written afresh.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context, Result};
 use portcullis::crypto::MacKey;
-use portcullis::imported::{Pointer, PointerId};
+use portcullis::imported::PointerId;
 use portcullis::key::{Kid, Workspace};
 use portcullis::mint;
-use portcullis::record::{self, Document, KeyType, SecretDocument, SignatureMode, Status};
+use portcullis::record::{Document, SecretDocument};
 use portcullis::root::RootKeys;
-use portcullis::seal;
+use portcullis::scope::Grants;
 
 /// A KV name and its value.
 pub type Row = (String, Vec<u8>);
@@ -40,27 +38,10 @@ pub fn native(
     let random = MacKey::new(seed).mac(&[spec.name.as_bytes()]);
     let entropy = random.as_bytes().first_chunk().context("22 bytes")?;
     let minted = mint::native(root, "ak", workspace, entropy).context("prefix")?;
-    let mut document = Document {
-        v: 1,
-        kid: minted.kid.to_string(),
-        name: spec.name.replace('_', " "),
-        kind: KeyType::Service,
-        subject: None,
-        prefix: "ak".to_owned(),
-        created: now,
-        not_before: None,
-        expires: None,
-        status: Status::Active,
-        scopes: serde_json::from_value(serde_json::json!(spec.scopes))?,
-        bindings: BTreeMap::new(),
-        ips: None,
-        tier: None,
-        limits: None,
-        signature: SignatureMode::None,
-        secrets: vec![SecretDocument::new(0, root.version(), &minted.digest)],
-        version: 1,
-        fresh_until: now + FRESH_SECONDS,
-    };
+    let secret = SecretDocument::new(0, root.version(), &minted.digest);
+    let mut document = Document::new(&minted.kid, "ak", secret, now);
+    document.name = spec.name.replace('_', " ");
+    document.scopes = Grants::parse(spec.scopes.iter().copied())?;
     (spec.change)(&mut document, now);
     Ok((minted.secret.expose().to_owned(), document))
 }
@@ -81,8 +62,7 @@ pub fn imported(
     document.secrets = vec![SecretDocument::new(0, root.version(), &digest)];
     let id = PointerId::of(root, &text);
     let kid = Kid::parse(&document.kid).context("kid")?;
-    let pointer = (id.kv_name(), Pointer { kid }.seal(root, &id).into_bytes());
-    Ok((text, [sealed(root, &document)?, pointer]))
+    Ok((text, [sealed(root, &document)?, row(mint::Row::of_pointer(root, &id, kid))]))
 }
 
 /// A record's KV name and value.
@@ -90,10 +70,11 @@ pub fn imported(
 /// # Errors
 /// If it cannot be serialised.
 pub fn sealed(root: &RootKeys, document: &Document) -> Result<Row> {
-    let kid = Kid::parse(&document.kid).context("kid")?;
-    let name = record::kv_name(&kid);
-    let value = seal::seal(root, &name, &serde_json::to_string(document)?);
-    Ok((name, value.into_bytes()))
+    document.row(root).map(row).context("kid")
+}
+
+fn row(row: mint::Row) -> Row {
+    (row.name, row.value.into_bytes())
 }
 
 /// A text as `openssl rand -base64 32` prints one.
@@ -105,4 +86,3 @@ pub fn openssl_like(seed: &[u8; 32], name: &str) -> String {
 
 /// The workspace of every such key.
 pub const WORKSPACE: &str = "DEM0WS";
-const FRESH_SECONDS: u64 = 7 * 24 * 3600;

@@ -2,9 +2,12 @@
 
 pub mod bench;
 pub mod checkout;
+pub mod conformance;
 pub mod control;
+pub mod docs;
 pub mod guard;
 pub mod http;
+pub mod interval;
 pub mod keys;
 pub mod load;
 pub mod prove;
@@ -12,5 +15,6 @@ pub mod seed;
 pub mod serve;
 pub mod test;
 pub mod tools;
+pub mod vectors;
 pub mod worker;
 pub mod workerd;

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use xtask::checkout::Checkout;
 use xtask::serve::Serve;
-use xtask::{bench, guard, prove, serve, test, tools, worker};
+use xtask::{bench, guard, prove, serve, test, tools, vectors, worker};
 
 #[derive(Parser)]
 #[command(about = "Every build, run and test step of Portcullis.", bin_name = "cargo xtask")]
@@ -71,8 +71,17 @@ enum Task {
         #[arg(long)]
         keep_going: bool,
     },
+    /// Write tests/vectors/world.json anew.
+    Vectors,
     /// Print the performance table.
-    Bench,
+    Bench {
+        /// Turns of every contender.
+        #[arg(long, default_value_t = bench::FULL.rounds)]
+        rounds: usize,
+        /// Seconds of load a turn.
+        #[arg(long, default_value_t = bench::FULL.seconds)]
+        seconds: f64,
+    },
     /// Run the full size of a bar that has a small size in `test`.
     Prove {
         /// Which [default: all].
@@ -133,7 +142,10 @@ fn run(task: Task) -> Result<i32> {
             worker::build(&checkout, &worker::Flavour::Production)?;
         }
         Task::Test { steps, keep_going } => test::test(&checkout, &steps, keep_going)?,
-        Task::Bench => bench::bench(&checkout)?,
+        Task::Vectors => vectors::write(&checkout)?,
+        Task::Bench { rounds, seconds } => {
+            bench::bench(&checkout, bench::Size { rounds, seconds })?;
+        }
         Task::Prove { bar, small } => prove::prove(&checkout, bar.as_deref(), small)?,
         Task::Load { url, connections, seconds, header } => {
             bench::load(&url, connections, seconds, &header)?;

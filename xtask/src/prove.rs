@@ -5,7 +5,6 @@
 
 mod forged;
 mod inspector;
-mod interval;
 mod memory;
 mod origin;
 mod progress;

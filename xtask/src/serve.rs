@@ -242,7 +242,7 @@ const fn post(key: Key, path: &'static str, status: u16, code: Option<&'static s
 }
 
 /// Waits until a gate answers anything.
-fn await_answer(gate: SocketAddr) -> Result<()> {
+pub(crate) fn await_answer(gate: SocketAddr) -> Result<()> {
     let deadline = Instant::now() + ANSWER_TIMEOUT;
     loop {
         match http::request(gate, "GET", "/v1/public", &[], b"", ANSWER_TIMEOUT) {

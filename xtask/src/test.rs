@@ -1,11 +1,12 @@
 //! `cargo xtask test`: every check of the repository, step by step.
 
+use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
 use crate::checkout::{Checkout, run, say};
-use crate::{prove, tools, worker};
+use crate::{bench, conformance, docs, prove, tools, worker};
 
 /// A named step.
 struct Step {
@@ -19,7 +20,11 @@ const STEPS: &[Step] = &[
     Step { name: "native", run: native },
     Step { name: "wasm", run: wasm },
     Step { name: "build", run: build },
+    Step { name: "upload", run: upload },
+    Step { name: "docs", run: docs::test },
+    Step { name: "conformance", run: conformance::run },
     Step { name: "proofs", run: prove::check },
+    Step { name: "bench", run: bench_small },
 ];
 
 /// Runs the steps, or those named in `only`; ends at the first that fails unless told to go on.
@@ -93,6 +98,29 @@ fn build(checkout: &Checkout) -> Result<()> {
     if built.gzip > UPLOAD_LIMIT {
         bail!("the upload is {} bytes of gzip, over {UPLOAD_LIMIT}", built.gzip);
     }
+    Ok(())
+}
+
+/// What `npm run deploy` would upload, without an account.
+fn upload(checkout: &Checkout) -> Result<()> {
+    let mut wrangler = checkout.command("npm");
+    wrangler.args(["run", "--silent", "deploy:dry-run"]).env("WRANGLER_SEND_METRICS", "false");
+    wrangler.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = wrangler.output().context("cannot run npm")?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let size = said.lines().find(|line| line.starts_with("Total Upload:"));
+    match size {
+        Some(size) if output.status.success() => say(format!("wrangler: {size}")),
+        _ => bail!("wrangler deploy --dry-run ({}):\n{said}", output.status),
+    }
+    Ok(())
+}
+
+/// That every contender answers and the table can be made; the goals need a quiet
+/// machine and the full size.
+fn bench_small(checkout: &Checkout) -> Result<()> {
+    let table = bench::measure(checkout, bench::SMALL)?;
+    say(table.text);
     Ok(())
 }
 

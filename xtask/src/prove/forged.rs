@@ -6,12 +6,12 @@ use portcullis::key::Workspace;
 use portcullis::mint;
 use portcullis::root::Keyring;
 
-use super::interval::Interval;
 use super::progress::Progress;
 use super::random::Random;
 use super::site::{Gate, Site, now, request};
 use super::upstream::Upstream;
 use super::{Bar, Verdict};
+use crate::interval::Interval;
 use crate::keys::WORKSPACE;
 use crate::load::{Load, Until, repeat};
 

@@ -12,12 +12,12 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::interval::Interval;
 use super::progress::Progress;
 use super::site::{Gate, Site, now};
 use super::upstream::Upstream;
 use super::{Bar, Verdict};
 use crate::checkout::{say, write_private};
+use crate::interval::Interval;
 use crate::load::{Load, Report, Until, run as load};
 
 pub(super) const BAR: Bar = Bar {

@@ -1,0 +1,118 @@
+//! Checking and showing policies.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use portcullis::policy::{Credential, Document, Route, source};
+use serde_json::json;
+
+use crate::output::{Failure, Output};
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Check a policy; errors have file, line and column.
+    Check {
+        /// The policy.
+        #[arg(default_value = "policy.toml")]
+        file: PathBuf,
+    },
+    /// Print a policy's routes.
+    Show {
+        /// The policy.
+        #[arg(default_value = "policy.toml")]
+        file: PathBuf,
+    },
+}
+
+pub(crate) fn run(verb: Verb) -> Result<Output, Failure> {
+    match verb {
+        Verb::Check { file } => check(&file),
+        Verb::Show { file } => Ok(show(&read(&file)?)),
+    }
+}
+
+/// Reads a policy that must be right.
+pub(crate) fn read(file: &Path) -> Result<Document, Failure> {
+    let text = fs::read_to_string(file).map_err(|error| Failure::io(file.display(), &error))?;
+    source::compile(&text).map_err(|error| Failure::refused(format!("{}:{error}", file.display())))
+}
+
+fn check(file: &Path) -> Result<Output, Failure> {
+    let text = fs::read_to_string(file).map_err(|error| Failure::io(file.display(), &error))?;
+    let name = file.display().to_string();
+    Ok(match source::compile(&text) {
+        Ok(policy) => {
+            let counts = format!("{name}: {} routes, no errors", policy.routes.len());
+            let json = json!({ "ok": true, "file": name, "routes": policy.routes.len() });
+            let fit = !policy.root_fingerprints.is_empty();
+            let output = Output::new(String::new(), json).note(counts);
+            if fit { output } else { output.note(NO_FINGERPRINT) }
+        }
+        Err(error) => {
+            let json = json!({
+                "ok": false, "file": name,
+                "line": error.line, "column": error.column, "message": error.message,
+            });
+            Output::new(String::new(), json).note(format!("{name}:{error}")).refused_if(true)
+        }
+    })
+}
+
+fn show(policy: &Document) -> Output {
+    let head = ["METHODS", "PATH", "CREDENTIALS", "SCOPE", "ORIGIN", "OPTIONS"].map(str::to_owned);
+    let rows = policy.routes.iter().map(|route| cells(policy, route));
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    let json = serde_json::to_value(policy).unwrap_or_default();
+    Output::new(table(&rows), json)
+}
+
+fn cells(policy: &Document, route: &Route) -> [String; 6] {
+    let kinds = [
+        (Credential::Key, "key"),
+        (Credential::Session, "session"),
+        (Credential::Oauth, "oauth"),
+        (Credential::Public, "public"),
+    ];
+    let kinds = kinds.iter().filter(|(kind, _)| route.credentials.contains(*kind));
+    let scope = match &route.scope {
+        Some(scope) => scope.to_string(),
+        None if route.credentials.is_public() => "-".to_owned(),
+        None => "none".to_owned(),
+    };
+    let origin = policy.origins.get(route.origin).map_or("", |origin| origin.name.as_str());
+    let mut options = Vec::new();
+    options.extend(route.body_limit.map(|limit| format!("body≤{limit}")));
+    options.extend(route.cookies.then(|| "cookies".to_owned()));
+    options.extend(route.upgrade.then(|| "upgrade".to_owned()));
+    options.extend(route.bindings.iter().map(|name| format!("{name}@origin")));
+    if let Ok(serde_json::Value::Array(classes)) = serde_json::to_value(route.allow) {
+        options.extend(classes.iter().filter_map(|class| class.as_str().map(str::to_owned)));
+    }
+    [
+        route.methods.to_string(),
+        route.path.to_string(),
+        kinds.map(|(_, name)| *name).collect::<Vec<_>>().join(", "),
+        scope,
+        origin.to_owned(),
+        options.join(" "),
+    ]
+}
+
+/// Columns, each as wide as its widest cell, two spaces apart.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+const NO_FINGERPRINT: &str = "note: root_fingerprints is empty: a gate with this policy answers 503 to every request \
+     unless its build adds one by PORTCULLIS_ROOT_FINGERPRINT";

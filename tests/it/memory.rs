@@ -1,0 +1,97 @@
+//! What an isolate believes, and for how long: the figures of ARCHITECTURE.md.
+
+use portcullis::clock::Now;
+use portcullis::imported::PointerId;
+use portcullis::key::{Kid, Workspace};
+use portcullis::memory::{Known, Memory};
+use portcullis::mint;
+use portcullis::record::{Document, Record, SecretDocument, Unusable};
+use portcullis::root::Keyring;
+
+const START: u64 = 1_800_000_000_000;
+
+fn keyring() -> Keyring {
+    Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap()
+}
+
+fn at(millis: u64) -> Now {
+    Now::from_millis(START + millis)
+}
+
+/// The `n`th key and its record, of this version.
+fn key(ring: &Keyring, n: u32, version: u64) -> (Kid, Record) {
+    let [_, a, b, c] = n.to_be_bytes();
+    let workspace = Workspace::parse("DEM0WS").unwrap();
+    let kid = mint::kid(ring.newest(), workspace, [a, b, c, 0, 0]);
+    let digest = mint::imported_digest_of(ring.newest(), "x");
+    let secret = SecretDocument::new(0, 1, &digest);
+    let document = Document { version, ..Document::new(&kid, "ak", secret, START / 1000) };
+    let row = document.row(ring.newest()).unwrap();
+    (kid, Record::open(ring, &kid, &[], row.value.as_bytes()).unwrap())
+}
+
+fn is_known(memory: &mut Memory, kid: &Kid, millis: u64) -> bool {
+    matches!(memory.record(kid, at(millis)), Known::Is(_))
+}
+
+#[test]
+fn a_record_is_believed_for_30_seconds_and_asked_for_after_21() {
+    let (ring, mut memory) = (keyring(), Memory::default());
+    let (kid, record) = key(&ring, 0, 1);
+    assert!(matches!(memory.record(&kid, at(0)), Known::Unknown));
+    memory.learn(kid, Some(record), at(0)).unwrap();
+    assert!(is_known(&mut memory, &kid, 29_999) && !is_known(&mut memory, &kid, 30_000));
+    let due = [20_999, 21_000, 21_001, 21_999, 22_000].map(|t| memory.refresh_due(&kid, at(t)));
+    assert_eq!(due, [false, true, false, false, true]);
+}
+
+#[test]
+fn an_absence_is_believed_for_5_seconds() {
+    let (ring, mut memory) = (keyring(), Memory::default());
+    let (kid, _) = key(&ring, 0, 1);
+    memory.learn(kid, None, at(0)).unwrap();
+    assert!(matches!(memory.record(&kid, at(4_999)), Known::Absent));
+    assert!(matches!(memory.record(&kid, at(5_000)), Known::Unknown));
+    let id = PointerId::of(ring.newest(), "x");
+    memory.learn_pointer(id, None, at(0));
+    assert!(matches!(memory.pointer(&id, at(4_999)), Known::Absent));
+    assert!(matches!(memory.pointer(&id, at(5_000)), Known::Unknown));
+}
+
+#[test]
+fn an_older_copy_is_refused_and_so_is_one_past_its_freshness() {
+    let (ring, mut memory) = (keyring(), Memory::default());
+    let (kid, record) = key(&ring, 0, 2);
+    memory.learn(kid, Some(record), at(0)).unwrap();
+    let old = key(&ring, 0, 1).1;
+    assert_eq!(memory.learn(kid, Some(old), at(31_000)), Err(Unusable::Stale));
+    assert!(!is_known(&mut memory, &kid, 31_000));
+    let week = mint::FRESH_SECONDS * 1000;
+    let fresh = key(&ring, 0, 3).1;
+    memory.learn(kid, Some(fresh), at(week - 1_000)).unwrap();
+    assert!(is_known(&mut memory, &kid, week - 1) && !is_known(&mut memory, &kid, week));
+    let (_, record) = key(&ring, 0, 4);
+    assert_eq!(memory.learn(kid, Some(record), at(week)), Err(Unusable::Stale));
+}
+
+#[test]
+fn a_clock_that_goes_back_forgets_everything() {
+    let (ring, mut memory) = (keyring(), Memory::default());
+    let (kid, record) = key(&ring, 0, 1);
+    memory.observe(at(0));
+    memory.learn(kid, Some(record), at(0)).unwrap();
+    memory.observe(Now::from_millis(START - 1));
+    assert!(memory.is_empty());
+}
+
+#[test]
+fn there_are_never_more_than_4096_records() {
+    let (ring, mut memory) = (keyring(), Memory::default());
+    for n in 0..5_000 {
+        let (kid, record) = key(&ring, n, 1);
+        memory.learn(kid, (n % 2 == 0).then_some(record), at(0)).unwrap();
+    }
+    assert_eq!(memory.len(), 4096);
+    assert!(is_known(&mut memory, &key(&ring, 4_998, 1).0, 0));
+    assert!(!is_known(&mut memory, &key(&ring, 0, 1).0, 0));
+}

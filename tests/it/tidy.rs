@@ -1,0 +1,163 @@
+//! The repository's own rules.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[test]
+fn core_files_name_no_platform() {
+    let outside = ["src/edge", "src/js"].map(path);
+    for file in files("src").into_iter().filter(|file| !outside.iter().any(|o| file.starts_with(o)))
+    {
+        let text = read(&file);
+        // `lib.rs` declares the adapters; that is all it may say of them.
+        let text = text.replace("feature = \"worker\"", "").replace("wasm-bindgen's expansion", "");
+        for word in [
+            "wasm_bindgen",
+            "web_sys",
+            "js_sys",
+            "worker::",
+            "tokio",
+            "SystemTime",
+            "Instant::now",
+            "async fn",
+            ".await",
+            "std::fs",
+            "std::net",
+            "std::env",
+            "getrandom",
+        ] {
+            assert!(!text.contains(word), "{}: {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn one_file_names_the_cryptographic_crates() {
+    for file in files("src").into_iter().filter(|file| *file != path("src/crypto.rs")) {
+        for word in ["hmac::", "sha2::", "subtle::", "hkdf::"] {
+            assert!(!read(&file).contains(word), "{}: {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn bindings_of_wrangler_toml_are_those_the_worker_looks_up() {
+    let wrangler = read(&path("wrangler.toml"));
+    let bound = |line: &str| line.strip_prefix("binding = ").map(unquoted);
+    let bound: BTreeSet<_> = wrangler.lines().filter_map(bound).collect();
+    let kv = constant("src/edge/kv.rs", "BINDING");
+    let policy = read(&path("policy.toml"));
+    let service = |line: &str| line.strip_prefix("service = ").map(unquoted);
+    let services = policy.lines().filter_map(service);
+    assert_eq!(bound, services.chain([kv]).collect());
+    for name in ["ROOT", "STATIC_KEYS"] {
+        let name = constant("src/edge/isolate.rs", name);
+        assert!(wrangler.contains(&name), "wrangler.toml says nothing of {name}");
+    }
+    for setting in ["workers_dev = false", "preview_urls = false", "no_bundle = true"] {
+        assert!(wrangler.lines().any(|line| line == setting), "{setting}");
+    }
+}
+
+#[test]
+fn versions_and_dates_agree() {
+    let quoted = |file: &str, before: &str| {
+        let text = read(&path(file));
+        let line =
+            text.lines().find_map(|line| line.trim().strip_prefix(before).map(str::to_owned));
+        unquoted(line.unwrap_or_else(|| panic!("{file}: no {before}")).trim_end_matches([',', ';']))
+    };
+    let version = quoted("Cargo.toml", "version = ");
+    assert_eq!(quoted("package.json", "\"version\": "), version);
+    assert!(read(&path("CHANGELOG.md")).contains(&format!("\n## {version}")));
+    assert_eq!(
+        quoted("wrangler.toml", "compatibility_date = "),
+        quoted("xtask/src/workerd.rs", "pub const COMPATIBILITY_DATE: &str = "),
+    );
+}
+
+#[test]
+fn every_code_is_explained_and_no_other() {
+    let denial = read(&path("src/denial.rs"));
+    let code =
+        |text: &&str| text.len() > 4 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    let codes: BTreeSet<_> = denial.split('"').filter(code).collect();
+    let errors = read(&path("docs/errors.md"));
+    let explained = errors.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    assert_eq!(codes, explained);
+    // `doc_url` ends in the code as it is; headings' own anchors are in lower case.
+    for code in &codes {
+        assert!(errors.contains(&format!("<a id=\"{code}\"></a>\n\n### {code}\n")), "{code}");
+    }
+    assert!(codes.len() > 20);
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for document in documents() {
+        let text = read(&document);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap_or_default();
+            if !file.is_empty() && !link.starts_with("http") {
+                let target = document.parent().unwrap().join(file);
+                assert!(target.exists(), "{}: {link}", document.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_path_of_somebodys_machine() {
+    let all = ["src", "cli", "xtask", "tests", "benches", "docs", ".ci", ".cargo"];
+    let top = ["Cargo.toml", "package.json", "policy.toml", "wrangler.toml", "build.rs"];
+    let files = all.into_iter().flat_map(files).chain(documents()).chain(top.map(path));
+    // Written so that this file does not find itself.
+    let words = ["work", "root", "home", "Users"].map(|word| format!("/{word}/"));
+    for file in files {
+        let bytes = fs::read(&file).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        for word in &words {
+            assert!(!text.contains(word.as_str()), "{}: {word}", file.display());
+        }
+    }
+}
+
+fn documents() -> Vec<PathBuf> {
+    let markdown = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let top = fs::read_dir(path("")).unwrap().map(|entry| entry.unwrap().path());
+    top.chain(files("docs")).filter(markdown).collect()
+}
+
+/// The files below a folder.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![path(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten() {
+            let entry = entry.unwrap().path();
+            if entry.is_dir() { folders.push(entry) } else { found.push(entry) }
+        }
+    }
+    found
+}
+
+/// The text of `const NAME: &str = "…"` in a file.
+fn constant(file: &str, name: &str) -> String {
+    let text = read(&path(file));
+    let before = format!("const {name}: &str = ");
+    let line = text.lines().find_map(|line| line.strip_prefix(before.as_str()));
+    unquoted(line.unwrap_or_else(|| panic!("{file}: no {before}")).trim_end_matches(';'))
+}
+
+fn unquoted(text: &str) -> String {
+    text.trim().trim_matches('"').to_owned()
+}
+
+fn read(file: &Path) -> String {
+    fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn path(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
