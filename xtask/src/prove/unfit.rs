@@ -69,13 +69,12 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
             starts += 1;
         }
     }
-    verdict.require(origin.requests() == 0, || {
-        format!("{} requests reached the origin", origin.requests())
-    });
+    let arrived = origin.requests();
+    verdict.require(arrived == 0, || format!("{arrived} requests reached the origin"));
     without_kv(site, &origin, &key, &mut verdict)?;
     verdict.figure("unfit_starts", starts);
     verdict.figure("answers_503", answers);
-    verdict.figure("requests_at_the_origin", json!(0));
+    verdict.figure("requests_at_the_origin", arrived);
     Ok(verdict)
 }
 
