@@ -63,6 +63,7 @@ struct KeyClaims<'a> {
     workspace: &'a str,
     r#type: &'a str,
     /// Separated by spaces (RFC 8693 §4.2).
+    #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     bindings: &'a BTreeMap<String, Vec<String>>,

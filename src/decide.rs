@@ -283,7 +283,8 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
 
     fn check_length(&self, route: &Route) -> Result<(), Denial> {
         let (Some(limit), fields) = (route.body_limit, &self.request.fields) else { return Ok(()) };
-        if !fields.transfer_encoding.is_empty() {
+        let undeclared = self.request.has_body && fields.content_length.is_empty();
+        if undeclared || !fields.transfer_encoding.is_empty() {
             return Err(Denial::BodyUndeclared);
         }
         let declared = fields.content_length;
@@ -298,7 +299,8 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             (Some(limits), Some(meter)) => {
                 meter.spend(limits, self.now).map_err(Denial::RateLimited)
             }
-            (None, _) | (Some(_), None) => Ok(Metered::unlimited()),
+            (None, _) => Ok(Metered::unlimited()),
+            (Some(_), None) => Err(Denial::RateLimited(1)),
         }
     }
 }

@@ -109,10 +109,13 @@ fn line(out: &mut String, text: &str) {
     out.push_str(text);
 }
 
-/// Whether a header of this lower-case name never passes. Names are compared
-/// with `_` read as `-`, as CGI-like origins do.
+/// Whether a header of this lower-case name never passes. Whatever is no letter
+/// or digit is read as `-`: CGI-like origins (RFC 3875 §4.1.18) tell no more.
 fn is_reserved(name: &str) -> bool {
     let folded = Folded(name);
+    if folded.is(ADDRESS) && name != ADDRESS {
+        return true;
+    }
     NAMES.iter().any(|reserved| folded.is(reserved))
         || PREFIXES.iter().any(|reserved| folded.begins(reserved))
 }
@@ -139,8 +142,11 @@ impl Folded<'_> {
 }
 
 fn same(own: u8, other: u8) -> bool {
-    own == other || (own == b'_' && other == b'-')
+    own == other || (other == b'-' && !own.is_ascii_alphanumeric())
 }
+
+/// Cloudflare's word on the client's address passes; what only looks like it does not.
+const ADDRESS: &str = "cf-connecting-ip";
 
 const NAMES: &[&str] = &[
     "authorization",
@@ -164,6 +170,7 @@ const NAMES: &[&str] = &[
     "upgrade",
     "forwarded",
     "x-real-ip",
+    "client-ip",
     "true-client-ip",
     "x-client-ip",
     "x-cluster-client-ip",
@@ -172,7 +179,7 @@ const NAMES: &[&str] = &[
 ];
 
 const PREFIXES: &[&str] =
-    &["x-portcullis-", "x-forwarded-", "x-http-method", "x-original-", "x-rewrite-"];
+    &["x-portcullis-", "x-forwarded", "x-http-method", "x-original-", "x-rewrite-"];
 
 /// A plan with an assertion fits.
 const PLAN_BYTES: usize = 1536;

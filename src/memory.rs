@@ -188,7 +188,7 @@ pub const ABSENT_MILLIS: u64 = 5_000;
 const POINTER_MILLIS: u64 = 600_000;
 
 const MAX_RECORDS: usize = 4096;
-const MAX_RECORD_BYTES: usize = 8 * 1024 * 1024;
+const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
 const MAX_POINTERS: usize = 4096;
 /// What a record costs besides its text, roughly.
 const SLOT_BYTES: usize = 1536;

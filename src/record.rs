@@ -225,7 +225,8 @@ impl Record {
         value: &[u8],
     ) -> Result<Self, Unusable> {
         let (document, bytes) = Document::open(keyring, kid, value)?;
-        Self::check(document, kid, tiers, bytes)
+        // Parsed and indexed, a text takes about four times its size.
+        Self::check(document, kid, tiers, bytes.saturating_mul(4))
     }
 
     /// The record of an environment key: always active, limited by nothing.

@@ -7,7 +7,7 @@
 //! Bearer ak_…
 //! ```
 //!
-//! Method, URL, then a name and a value in turn for each header; names in lower
+//! Method (followed by ` body` if the request has one), URL, then a name and a value in turn for each header; names in lower
 //! case, repeated headers joined by `, ` as the Fetch standard does. A header
 //! cannot hold a line feed, so the text needs no escaping.
 
@@ -15,6 +15,7 @@
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     pub(crate) method: &'a str,
+    pub(crate) has_body: bool,
     pub(crate) secure: bool,
     pub(crate) authority: &'a str,
     pub(crate) target: &'a str,
@@ -51,6 +52,10 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         let (method, rest) = text.split_once('\n')?;
+        let (method, has_body) = match method.strip_suffix(" body") {
+            Some(method) => (method, true),
+            None => (method, false),
+        };
         let (url, headers) = rest.split_once('\n').unwrap_or((rest, ""));
         let (secure, rest) = match url.strip_prefix("https://") {
             Some(rest) => (true, rest),
@@ -58,8 +63,15 @@ impl<'a> Request<'a> {
         };
         let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
         let (authority, target) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
-        let mut request =
-            Self { method, secure, authority, target, fields: Fields::default(), headers };
+        let mut request = Self {
+            method,
+            has_body,
+            secure,
+            authority,
+            target,
+            fields: Fields::default(),
+            headers,
+        };
         for (name, value) in request.headers() {
             let fields = &mut request.fields;
             let slot = match name {

@@ -65,9 +65,14 @@ function finish(answer, grant) {
   const out = new Response(answer.body, answer);
   const headers = out.headers;
   headers.set("X-Request-Id", grant.requestId);
-  const control = headers.get("cache-control");
-  if (control === null || !/\b(?:private|no-store)\b/i.test(control)) {
-    headers.set("Cache-Control", "private, no-store");
-  }
+  if (!isPrivate(headers.get("cache-control"))) headers.set("Cache-Control", "private, no-store");
+  for (const name of SHARED) headers.delete(name);
   return out;
 }
+
+function isPrivate(control) {
+  if (control === null || /"|\b(?:public|s-maxage)\b/i.test(control)) return false;
+  return control.split(",").some((directive) => /^\s*(?:private|no-store)\s*$/i.test(directive));
+}
+
+const SHARED = ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"];

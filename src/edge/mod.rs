@@ -106,4 +106,4 @@ extern "C" {
 }
 
 /// More root versions than that are not in use at once.
-const MAX_LOOK_UPS: usize = 8;
+const MAX_LOOK_UPS: usize = 64;

@@ -11,7 +11,7 @@ export function install(names, answer) {
 }
 
 export function facts(request) {
-  let text = request.method + "\n" + request.url;
+  let text = request.method + (request.body === null ? "" : " body") + "\n" + request.url;
   request.headers.forEach((value, name) => {
     text += "\n" + name + "\n" + value;
   });
@@ -58,13 +58,21 @@ function finish(response, id, flags) {
   const out = new Response(response.body, response);
   out.headers.set("x-request-id", id);
   if (flags.includes("k")) {
-    const control = out.headers.get("cache-control");
-    if (control === null || !/\b(private|no-store)\b/i.test(control)) {
-      out.headers.set("cache-control", "private, no-store");
-    }
+    const headers = out.headers;
+    if (!isPrivate(headers.get("cache-control"))) headers.set("cache-control", "private, no-store");
+    for (const name of SHARED) headers.delete(name);
   }
   return out;
 }
+
+// Whether no shared cache may keep an answer (RFC 9111 §5.2.2); what is quoted is not trusted.
+function isPrivate(control) {
+  if (control === null || /"|\b(public|s-maxage)\b/i.test(control)) return false;
+  return control.split(",").some((directive) => /^\s*(private|no-store)\s*$/i.test(directive));
+}
+
+// By these an origin would speak to shared caches alone (RFC 9213).
+const SHARED = ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"];
 
 export function respond(status, lines, body) {
   const headers = lines.split("\n");

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
 
-use crate::checkout::{lock_now, private_dir, say, write_private};
+use crate::checkout::{self, lock_now, private_dir, say, write_private};
 use crate::control::Control;
 use crate::worker::MODULES;
 
@@ -106,7 +106,7 @@ impl Server {
         let config = config(options, external.as_ref());
         write_private(&state.folder.join(CONFIG), config.as_bytes())?;
 
-        let guard = options.guard.clone().map_or_else(std::env::current_exe, Ok)?;
+        let guard = options.guard.clone().map_or_else(checkout::this_program, Ok)?;
         let mut command = Command::new(guard);
         command.arg("guard").arg("--").arg(workerd);
         // Standard output carries the control messages and what Workers log.

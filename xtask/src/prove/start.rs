@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::progress::Progress;
 use super::site::{Site, free_port};
 use super::{Bar, Verdict};
-use crate::checkout::output;
+use crate::checkout::{self, output};
 
 pub(super) const BAR: Bar = Bar {
     name: "start",
@@ -71,7 +71,7 @@ struct Dev {
 
 impl Dev {
     fn start(site: &Site, port: u16) -> Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = Command::new(checkout::this_program()?)
             .args(["dev", "--json", "--port", &port.to_string()])
             .current_dir(site.checkout.path(""))
             .stdout(Stdio::piped())
