@@ -41,6 +41,8 @@ pub(super) struct Rows {
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 struct Label {
     keys: u64,
+    /// How the keys are made.
+    version: u32,
     fingerprint: String,
     /// Epoch seconds at which the records were made.
     made: u64,
@@ -57,13 +59,14 @@ impl Rows {
             fs::read(&label).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let now = now()?;
         let fits = there.is_some_and(|there| {
-            (there.keys, there.fingerprint.as_str()) == (keys, fingerprint)
+            (there.keys, there.version, there.fingerprint.as_str()) == (keys, VERSION, fingerprint)
                 && now < there.made + FRESH_SECONDS
         });
         if !fits {
             let _ = fs::remove_file(&label);
             fill(site, &name, keys, now, &texts)?;
-            let made = Label { keys, fingerprint: fingerprint.to_owned(), made: now };
+            let made =
+                Label { keys, version: VERSION, fingerprint: fingerprint.to_owned(), made: now };
             write_private(&label, &serde_json::to_vec(&made)?)?;
         }
         let texts = fs::read(&texts)?;
@@ -226,6 +229,8 @@ impl Side<'_> {
     }
 }
 
+/// Rises when [`Site::key`] makes other keys.
+const VERSION: u32 = 2;
 /// Bytes of a key's text: prefix, kid, secret.
 const TEXT: usize = 64;
 const FEW: u64 = 1000;
