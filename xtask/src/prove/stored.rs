@@ -1,8 +1,8 @@
 //! How many keys are stored does not show in how long a request takes.
 //!
-//! Two gates, one with many keys in KV and one with few, take turns with the same requests. A round
-//! makes each forget its keys (by more others than it remembers), reads the same keys cold and then
-//! uses them warm.
+//! Two gates, one with many keys in KV and one with few, take turns with the same requests, block by
+//! block. A round makes each forget its keys (by more others than it remembers), reads the same keys
+//! cold and then uses them warm.
 
 use std::fs;
 use std::path::Path;
@@ -41,6 +41,8 @@ pub(super) struct Rows {
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 struct Label {
     keys: u64,
+    /// How the keys are made.
+    version: u32,
     fingerprint: String,
     /// Epoch seconds at which the records were made.
     made: u64,
@@ -57,18 +59,24 @@ impl Rows {
             fs::read(&label).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let now = now()?;
         let fits = there.is_some_and(|there| {
-            (there.keys, there.fingerprint.as_str()) == (keys, fingerprint)
+            (there.keys, there.version, there.fingerprint.as_str()) == (keys, VERSION, fingerprint)
                 && now < there.made + FRESH_SECONDS
         });
         if !fits {
             let _ = fs::remove_file(&label);
             fill(site, &name, keys, now, &texts)?;
-            let made = Label { keys, fingerprint: fingerprint.to_owned(), made: now };
+            let made =
+                Label { keys, version: VERSION, fingerprint: fingerprint.to_owned(), made: now };
             write_private(&label, &serde_json::to_vec(&made)?)?;
         }
         let texts = fs::read(&texts)?;
         ensure!(texts.len() as u64 == (keys + OTHERS) * TEXT as u64, "{name} is damaged");
         Ok(Self { name, texts })
+    }
+
+    /// How many keys are stored.
+    fn stored_keys(&self) -> u64 {
+        (self.texts.len() / TEXT) as u64 - OTHERS
     }
 
     /// Writes a request with the `number`th key; behind those stored come some that are not.
@@ -134,20 +142,13 @@ fn run(site: &Site, size: u64, progress: &mut Progress) -> Result<Verdict> {
     let mut ratios: Ratios = progress.state();
     let rounds = if size == BAR.full { ROUNDS } else { CI_ROUNDS };
     // Neither the first round's compilation nor its empty page cache counts.
-    round(&many, size)?;
-    round(&few, FEW)?;
+    round(&many, &few)?;
     while ratios.cold.len() < rounds {
-        let ((cold, warm), (few_cold, few_warm)) = if ratios.cold.len().is_multiple_of(2) {
-            let first = round(&many, size)?;
-            (first, round(&few, FEW)?)
-        } else {
-            let first = round(&few, FEW)?;
-            (round(&many, size)?, first)
-        };
-        ratios.cold.push(cold / few_cold);
-        ratios.warm.push(warm / few_warm);
-        ratios.cold_us.push(cold);
-        ratios.warm_us.push(warm);
+        let [cold, warm] = round(&many, &few)?;
+        ratios.cold.push(cold.many / cold.few);
+        ratios.warm.push(warm.many / warm.few);
+        ratios.cold_us.push(cold.many);
+        ratios.warm_us.push(warm.many);
         progress.save(&ratios)?;
     }
 
@@ -167,37 +168,77 @@ fn run(site: &Site, size: u64, progress: &mut Progress) -> Result<Verdict> {
 }
 
 /// A gate before its rows.
-type Side<'a> = (Gate, &'a Rows);
+struct Side<'a> {
+    gate: Gate,
+    rows: &'a Rows,
+}
+
+/// Microseconds before many keys and before few.
+struct Medians {
+    many: f64,
+    few: f64,
+}
 
 fn side<'a>(site: &Site, origin: &Upstream, rows: &'a Rows) -> Result<Side<'a>> {
-    Ok((site.start(&rows.name, false, &site.options(origin.address)?)?, rows))
+    Ok(Side { gate: site.start(&rows.name, false, &site.options(origin.address)?)?, rows })
 }
 
-/// p50 of cold and of warm requests in microseconds.
-fn round((gate, rows): &Side<'_>, stored: u64) -> Result<(f64, f64)> {
-    let requests = |connections, first: u64, count: u64, modulus: u64| {
+/// p50 of cold and of warm requests.
+fn round(many: &Side<'_>, few: &Side<'_>) -> Result<[Medians; 2]> {
+    for side in [many, few] {
+        side.load(side.rows.stored_keys(), OTHERS, OTHERS)?.all(401)?;
+        side.gate.server.control.reset_counts()?;
+    }
+    let cold = in_turns(many, few, FEW)?;
+    for side in [many, few] {
+        let reads = side.gate.kv_reads()?;
+        ensure!(reads == FEW, "{reads} KV reads of {FEW}: not all were cold");
+    }
+    Ok([cold, in_turns(many, few, WARM)?])
+}
+
+/// So many requests to each side, in blocks that take turns: what else the machine does hits both.
+fn in_turns(many: &Side<'_>, few: &Side<'_>, requests: u64) -> Result<Medians> {
+    let (mut of_many, mut of_few) = (Vec::new(), Vec::new());
+    for block in 0..requests / BLOCK {
+        let turn = |side: &Side<'_>, latencies: &mut Vec<f64>| {
+            let report = side.load(block * BLOCK % FEW, BLOCK, BLOCK)?;
+            report.all(200)?;
+            latencies.extend(report.latencies.iter().map(|&nanoseconds| nanoseconds as f64 / 1e3));
+            anyhow::Ok(())
+        };
+        if block.is_multiple_of(2) {
+            turn(many, &mut of_many)?;
+            turn(few, &mut of_few)?;
+        } else {
+            turn(few, &mut of_few)?;
+            turn(many, &mut of_many)?;
+        }
+    }
+    let median = |samples: &[f64]| Interval::of(samples).map(|interval| interval.median);
+    let (many, few) = median(&of_many).zip(median(&of_few)).context("no requests")?;
+    Ok(Medians { many, few })
+}
+
+impl Side<'_> {
+    /// Requests with the keys from `first` on, `modulus` of them in turn.
+    fn load(&self, first: u64, count: u64, modulus: u64) -> Result<Report> {
         let until = Until::Requests(count);
-        let plan = Load { address: gate.address, connections, until };
-        load(&plan, &|number, bytes| rows.request(first + number % modulus, bytes))
-    };
-    requests(8, stored, OTHERS, OTHERS)?.all(401)?;
-    gate.server.control.reset_counts()?;
-    let cold = requests(CONNECTIONS, 0, FEW, FEW)?;
-    cold.all(200)?;
-    let reads = gate.kv_reads()?;
-    ensure!(reads == FEW, "{reads} KV reads of {FEW}: not all were cold");
-    let warm = requests(CONNECTIONS, 0, WARM, FEW)?;
-    warm.all(200)?;
-    let p50 = |report: &Report| report.percentile(0.5).as_secs_f64() * 1e6;
-    Ok((p50(&cold), p50(&warm)))
+        let plan = Load { address: self.gate.address, connections: CONNECTIONS, until };
+        load(&plan, &|number, bytes| self.rows.request(first + number % modulus, bytes))
+    }
 }
 
+/// Rises when [`Site::key`] makes other keys.
+const VERSION: u32 = 2;
 /// Bytes of a key's text: prefix, kid, secret.
 const TEXT: usize = 64;
 const FEW: u64 = 1000;
 /// Keys that are minted and not stored: more than an isolate remembers.
 const OTHERS: u64 = 4500;
 const WARM: u64 = 2000;
+/// Requests to one side before it is the other's turn.
+const BLOCK: u64 = 100;
 const CONNECTIONS: usize = 4;
 const GOAL: f64 = 1.05;
 const ROUNDS: usize = 30;
