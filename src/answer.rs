@@ -5,6 +5,7 @@ use core::fmt::Write as _;
 use serde::Serialize;
 
 use crate::denial::Wire;
+use crate::ratelimit::RateLimit;
 
 /// A complete HTTP answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,9 @@ pub fn render(wire: &Wire, request_id: &str, problem: bool, docs: Option<&str>) 
         if let Some(value) = value {
             let _ = writeln!(headers, "{name}\n{value}");
         }
+    }
+    for (name, value) in wire.rate.iter().flat_map(RateLimit::iter) {
+        let _ = writeln!(headers, "{name}\n{value}");
     }
     Answer { status, headers, body }
 }

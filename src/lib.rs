@@ -26,8 +26,14 @@ pub mod need;
 pub mod record;
 pub mod seal;
 
+pub mod account;
 pub mod address;
+pub mod enquiry;
+pub mod lease;
 pub mod limit;
+pub mod ratelimit;
+pub mod ticket;
+pub mod workspace;
 
 pub mod answer;
 mod assertion;

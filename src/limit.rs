@@ -15,6 +15,11 @@ impl Metered {
     pub(crate) const fn unlimited() -> Self {
         Self(())
     }
+
+    /// For what the Workspace has debited.
+    pub(crate) const fn debited() -> Self {
+        Self(())
+    }
 }
 
 /// When the next request of one key conforms, in microseconds since 1970: the

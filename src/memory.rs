@@ -9,9 +9,12 @@ use std::rc::Rc;
 use lru::LruCache;
 
 use crate::clock::Now;
+use crate::denial::Fault;
 use crate::imported::{Pointer, PointerId};
 use crate::key::Kid;
+use crate::lease::Wallet;
 use crate::limit::Meter;
+use crate::need::Need;
 use crate::record::{Record, Unusable};
 
 /// The isolate's memory.
@@ -21,7 +24,29 @@ pub struct Memory {
     record_bytes: usize,
     pointers: LruCache<PointerId, (Kid, u64)>,
     absent: LruCache<PointerId, u64>,
+    /// What is being asked for, and until when nobody else should.
+    asking: LruCache<Need, (u64, Turn)>,
     latest: Now,
+}
+
+/// What to do about a need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Find out.
+    Go,
+    /// Somebody is at it.
+    Wait,
+    /// Somebody has just failed.
+    Failed(Fault),
+}
+
+/// Who says what a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A copy in KV, of some age.
+    Kv,
+    /// The Workspace, a moment ago.
+    Workspace,
 }
 
 /// What memory says of a name.
@@ -44,7 +69,12 @@ struct Slot {
     refresh: u64,
     /// The newest version ever seen here.
     floor: u64,
+    /// The millisecond in which the Workspace last said that this is how it stands.
+    confirmed: Option<u64>,
     meter: Meter,
+    wallet: Wallet,
+    /// Until when somebody waits to close the leases.
+    closing: u64,
 }
 
 impl Default for Memory {
@@ -54,6 +84,7 @@ impl Default for Memory {
             record_bytes: 0,
             pointers: LruCache::unbounded(),
             absent: LruCache::unbounded(),
+            asking: LruCache::unbounded(),
             latest: Now::from_millis(0),
         }
     }
@@ -81,36 +112,120 @@ impl Memory {
         }
     }
 
-    /// Keeps what KV said of `kid`.
+    /// Keeps what was said of `kid`.
     ///
     /// # Errors
     /// [`Unusable::Stale`] for a copy older than one seen before or past its
     /// freshness; what was known stays as it was.
-    pub fn learn(&mut self, kid: Kid, record: Option<Record>, now: Now) -> Result<(), Unusable> {
-        let (floor, meter) =
-            self.records.peek(&kid).map_or((0, Meter::default()), |slot| (slot.floor, slot.meter));
+    pub fn learn(
+        &mut self,
+        kid: Kid,
+        record: Option<Record>,
+        source: Source,
+        now: Now,
+    ) -> Result<(), Unusable> {
+        let floor = self.records.peek(&kid).map_or(0, |slot| slot.floor);
         if let Some(record) = &record
             && (record.version < floor || record.fresh_until <= now.seconds())
         {
             return Err(Unusable::Stale);
         }
+        let (meter, wallet, confirmed, closing) = match self.records.pop(&kid) {
+            Some(old) => {
+                self.record_bytes = self.record_bytes.saturating_sub(old.bytes());
+                (old.meter, old.wallet, old.confirmed, old.closing)
+            }
+            None => Default::default(),
+        };
         let lifetime = if record.is_some() { RECORD_MILLIS } else { ABSENT_MILLIS };
         let slot = Slot {
             until: now.millis().saturating_add(lifetime),
             refresh: now.millis().saturating_add(REFRESH_MILLIS),
             floor: record.as_ref().map_or(floor, |record| record.version),
+            confirmed: match source {
+                Source::Workspace => Some(now.millis()),
+                Source::Kv => confirmed,
+            },
             meter,
+            wallet,
+            closing,
             record: record.map(Rc::new),
         };
         self.record_bytes = self.record_bytes.saturating_add(slot.bytes());
-        if let Some((_, old)) = self.records.push(kid, slot) {
-            self.record_bytes = self.record_bytes.saturating_sub(old.bytes());
-        }
+        self.records.put(kid, slot);
         while self.records.len() > MAX_RECORDS || self.record_bytes > MAX_RECORD_BYTES {
             let Some((_, old)) = self.records.pop_lru() else { break };
             self.record_bytes = self.record_bytes.saturating_sub(old.bytes());
         }
         Ok(())
+    }
+
+    /// Takes note that `version` of a record is how the Workspace has it.
+    pub(crate) fn confirm(&mut self, kid: &Kid, version: u64, now: Now) {
+        if let Some(slot) = self.records.peek_mut(kid)
+            && slot.record.as_ref().is_some_and(|record| record.version == version)
+        {
+            slot.confirmed = Some(now.millis());
+            slot.until = now.millis().saturating_add(RECORD_MILLIS);
+            slot.refresh = now.millis().saturating_add(REFRESH_MILLIS);
+        }
+    }
+
+    /// Whether the Workspace has said within the last `millis` how `kid` stands.
+    pub(crate) fn is_confirmed(&self, kid: &Kid, millis: u64, now: Now) -> bool {
+        let confirmed = self.records.peek(kid).and_then(|slot| slot.confirmed);
+        confirmed.is_some_and(|at| now.millis().saturating_sub(at) < millis)
+    }
+
+    /// The version of the record at hand; 0 if there is none.
+    pub(crate) fn version(&self, kid: &Kid) -> u64 {
+        let record = self.records.peek(kid).and_then(|slot| slot.record.as_ref());
+        record.map_or(0, |record| record.version)
+    }
+
+    /// The leases of a key whose record is here.
+    pub(crate) fn wallet(&mut self, kid: &Kid) -> Option<&mut Wallet> {
+        self.records.peek_mut(kid).map(|slot| &mut slot.wallet)
+    }
+
+    /// Whether somebody has to close the leases of `kid` in `millis`; says so to one at a time.
+    pub fn closing_due(&mut self, kid: &Kid, millis: u64, now: Now) -> bool {
+        let Some(slot) = self.records.peek_mut(kid) else { return false };
+        let due = slot.closing <= now.millis() && slot.wallet.is_owing_soon();
+        if due {
+            slot.closing = now.millis().saturating_add(millis);
+        }
+        due
+    }
+
+    /// Whose turn it is to find out about `need`. Whoever is told to go has `millis` for it; the
+    /// others wait a little and look in memory again.
+    pub fn turn(&mut self, need: Need, millis: u64, now: Now) -> Turn {
+        match self.asking.get(&need) {
+            Some((until, state)) if now.millis() < *until => *state,
+            _ => {
+                self.mark(need, millis, Turn::Wait, now);
+                Turn::Go
+            }
+        }
+    }
+
+    /// Ends a turn; a fault is remembered for a moment, so that those who waited need not each
+    /// find it out.
+    pub fn turn_over(&mut self, need: &Need, fault: Option<Fault>, now: Now) {
+        match fault {
+            Some(fault) => self.mark(*need, FAULT_MILLIS, Turn::Failed(fault), now),
+            None => {
+                self.asking.pop(need);
+            }
+        }
+    }
+
+    fn mark(&mut self, need: Need, millis: u64, state: Turn, now: Now) {
+        self.asking.put(need, (now.millis().saturating_add(millis), state));
+        if self.asking.len() > MAX_ASKING {
+            self.asking.pop_lru();
+        }
     }
 
     /// Whether the record of `kid` should be asked for again before it expires.
@@ -190,5 +305,7 @@ const POINTER_MILLIS: u64 = 600_000;
 const MAX_RECORDS: usize = 4096;
 const MAX_RECORD_BYTES: usize = 16 * 1024 * 1024;
 const MAX_POINTERS: usize = 4096;
+const MAX_ASKING: usize = 4096;
+const FAULT_MILLIS: u64 = 200;
 /// What a record costs besides its text, roughly.
 const SLOT_BYTES: usize = 1536;

@@ -22,6 +22,11 @@ impl Entropy {
         HEXLOWER.encode(&self.take::<16>())
     }
 
+    /// 128 random bits.
+    pub(super) fn bytes(&mut self) -> [u8; 16] {
+        self.take()
+    }
+
     /// One random byte.
     pub(super) fn byte(&mut self) -> u8 {
         let [byte] = self.take::<1>();

@@ -3,8 +3,10 @@
 // class serves only to start the Wasm again after a panic.
 
 import Worker from "./index.js";
+import { workspaceClass } from "./workspace.mjs";
 
-const decide = Worker.prototype.fetch;
+const core = Worker.prototype;
+const decide = core.fetch;
 
 // Through the class this marks the instance as broken; the next construction replaces it.
 Worker.prototype.fail = (error) => {
@@ -29,6 +31,18 @@ export default {
     }
   },
 };
+
+// The Workspace's functions, which are called inside a transaction: what they throw undoes it.
+export const Workspace = workspaceClass((name, env, ctx, ...args) => {
+  if (panic !== undefined) restart(env, ctx);
+  try {
+    return core[name].call({ env, ctx }, ...args);
+  } catch (error) {
+    console.error("portcullis: panicked", error);
+    panic = error;
+    throw error;
+  }
+});
 
 function restart(env, ctx) {
   try {

@@ -8,21 +8,21 @@ use worker::{Delay, Env};
 
 use super::{isolate, now};
 use crate::denial::Fault;
-use crate::need::Need;
+use crate::need::KvRow;
 
-/// Reads what `need` names and puts it into memory.
+/// Reads `row` and puts it into memory.
 ///
 /// # Errors
 /// When KV does not answer or what it holds may not be used. Logged here.
-pub(super) async fn learn(env: &JsValue, need: Need) -> Result<(), Fault> {
-    let value = read(env, &need.kv_name()).await?;
+pub(super) async fn learn(env: &JsValue, row: KvRow) -> Result<(), Fault> {
+    let value = read(env, &row.kv_name()).await?;
     let value = value.as_deref().map(str::as_bytes);
-    match isolate::with_memory(|gate, memory| need.learn(value, gate, memory, now())) {
+    match isolate::with_memory(|gate, memory| row.learn(value, gate, memory, now())) {
         Some(Ok(())) => Ok(()),
         Some(Err(unusable)) => {
-            let row = match need {
-                Need::Record(kid) => kid.to_string(),
-                Need::Pointer(_) => "of an imported key".to_owned(),
+            let row = match row {
+                KvRow::Record(kid) => kid.to_string(),
+                KvRow::Pointer(_) => "of an imported key".to_owned(),
             };
             worker::console_error!("portcullis: KV row {row}: {}", unusable.as_str());
             Err(Fault::RecordUnusable)

@@ -7,15 +7,17 @@ mod admin;
 mod entropy;
 mod isolate;
 mod kv;
+mod lookup;
+mod object;
 mod shim;
+mod workspace;
 
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use wasm_bindgen_futures::future_to_promise;
 
 use crate::answer::Answer;
 use crate::clock::Now;
-use crate::denial::Fault;
-use crate::need::Need;
+use crate::ticket::Ticket;
 use isolate::Step;
 
 /// A request of the Worker's default entrypoint; a `Response` or a promise of one.
@@ -23,50 +25,24 @@ use isolate::Step;
 #[must_use]
 pub fn fetch(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
     let facts = shim::facts(&request);
-    match isolate::step(&env, &facts, now()) {
-        Step::Forward { plan, refresh } => {
-            if let Some(need) = refresh {
-                refresh_later(&env, ctx, need);
+    let mut ticket = Ticket::default();
+    match isolate::step(&env, &facts, &mut ticket, now()) {
+        Step::Forward { plan, ahead } => {
+            if let Some(need) = ahead {
+                lookup::ahead(&env, &ctx, need);
             }
             shim::forward(&request, &env, &plan).into()
         }
-        Step::Answer(answer) => respond(&request, &answer),
-        Step::Need(need) => future_to_promise(look_up(request, env, facts, need)).into(),
-    }
-}
-
-/// Finds out what the decision needs and asks again. A request needs at most a
-/// pointer under each root version and a record.
-async fn look_up(
-    request: web_sys::Request,
-    env: JsValue,
-    facts: String,
-    mut need: Need,
-) -> Result<JsValue, JsValue> {
-    for _ in 0..MAX_LOOK_UPS {
-        if let Err(fault) = kv::learn(&env, need).await {
-            return Ok(respond(&request, &isolate::fault(fault, &facts)));
-        }
-        match isolate::step(&env, &facts, now()) {
-            Step::Forward { plan, .. } => {
-                return JsFuture::from(shim::forward(&request, &env, &plan)).await;
+        Step::Answer(answer) => {
+            if let Some(kid) = ticket.denied() {
+                lookup::close_later(&env, &ctx, kid);
             }
-            Step::Answer(answer) => return Ok(respond(&request, &answer)),
-            Step::Need(next) => need = next,
+            respond(&request, &answer)
+        }
+        Step::Need(need) => {
+            future_to_promise(lookup::answer(request, env, ctx, facts, ticket, need)).into()
         }
     }
-    Ok(respond(&request, &isolate::fault(Fault::Internal, &facts)))
-}
-
-/// Renews a record behind the answer, so that a key in use never waits for KV.
-fn refresh_later(env: &JsValue, ctx: JsValue, need: Need) {
-    let env = env.clone();
-    let done = future_to_promise(async move {
-        // A failure is logged there; the record at hand serves until it expires.
-        let _ = kv::learn(&env, need).await;
-        Ok(JsValue::UNDEFINED)
-    });
-    ctx.unchecked_into::<Context>().wait_until(&done);
 }
 
 /// What the JavaScript side calls when an origin fails: `(late, id, problem, method)`.
@@ -96,14 +72,3 @@ fn answer_to(method: &str, answer: &Answer) -> JsValue {
 fn now() -> Now {
     Now::from_millis(js_sys::Date::now() as u64)
 }
-
-#[wasm_bindgen]
-extern "C" {
-    type Context;
-
-    #[wasm_bindgen(method, js_name = waitUntil)]
-    fn wait_until(this: &Context, promise: &js_sys::Promise);
-}
-
-/// More root versions than that are not in use at once.
-const MAX_LOOK_UPS: usize = 64;

@@ -17,9 +17,17 @@ extern "C" {
     /// A response: headers as lines of name and value.
     pub(super) fn respond(status: u16, headers: &str, body: Option<&str>) -> JsValue;
 
+    /// Asks the Workspace of this number within so many milliseconds; the promise of its answer, or
+    /// of `null`.
+    pub(super) fn ask(env: &JsValue, number: &str, text: &str, millis: u32) -> Promise;
+
+    /// Waits so many milliseconds.
+    pub(super) fn sleep(millis: u32) -> Promise;
+
     /// A text binding; empty if there is none.
     pub(super) fn text(env: &JsValue, name: &str) -> String;
 
-    /// Hands over the names of [`crate::forward::OWN`] and what answers an origin's failure.
-    pub(super) fn install(own: &str, fault: &JsValue);
+    /// Hands over the names of [`crate::forward::OWN`] and [`crate::forward::TOLD`], and what
+    /// answers an origin's failure.
+    pub(super) fn install(own: &str, told: &str, fault: &JsValue);
 }

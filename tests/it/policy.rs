@@ -197,7 +197,7 @@ fn a_document_is_checked_again_when_it_is_read() {
         (r#""origin":1"#, r#""origin":2"#),
         (r#""admin_host":"admin.test""#, r#""admin_host":"api.test""#),
         (r#"["POST"],"path":"/v1/agents""#, r#"["GET"],"path":"/v1/public""#),
-        (r#""mode":"edge""#, r#""mode":"lease""#),
+        (r#""mode":"edge""#, r#""mode":"lax""#),
         (r#""mode":"edge""#, r#""mode":"edge","more":1"#),
         (r#"["public"]"#, r#"["public","key"]"#),
         (r#""min_length":44"#, r#""min_length":4"#),

@@ -63,6 +63,12 @@ impl Control {
         self.call("DELETE", &format!("/kv/{key}"), b"").map(drop)
     }
 
+    /// Makes a call to a Workspace (`portcullis::workspace::call`); its answer.
+    pub fn workspace(&self, number: &str, call: &Value) -> Result<Value> {
+        let call = call.to_string();
+        self.call("POST", &format!("/workspace/{number}"), call.as_bytes())?.json()
+    }
+
     fn call(&self, method: &str, target: &str, body: &[u8]) -> Result<Reply> {
         let reply = request(self.address, method, target, &[], body, TIMEOUT)?;
         if reply.status != 200 {

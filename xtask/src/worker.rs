@@ -48,6 +48,8 @@ pub struct Built {
 /// The files of a Worker, in the order they are uploaded.
 pub const MODULES: [&str; 2] = [INDEX, WASM];
 
+/// What goes in front of worker-build's module; the first is the entry.
+const ENTRY: [&str; 2] = ["entry.mjs", "workspace.mjs"];
 const INDEX: &str = "index.js";
 const WASM: &str = "index_bg.wasm";
 
@@ -168,8 +170,10 @@ fn wasm_opt(checkout: &Checkout, wasm: &Path) -> Command {
 
 /// Puts our entry in front of worker-build's.
 fn bundle_entry(checkout: &Checkout, folder: &Path) -> Result<Command> {
-    let entry = folder.join("entry.mjs");
-    fs::copy(checkout.path("src/edge/entry.mjs"), &entry)?;
+    for module in ENTRY {
+        fs::copy(checkout.path("src/edge").join(module), folder.join(module))?;
+    }
+    let entry = folder.join(ENTRY[0]);
     let index = folder.join(INDEX);
     let mut command = checkout.command(tools::npm_bin(checkout, "esbuild"));
     command

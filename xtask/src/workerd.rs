@@ -317,6 +317,7 @@ fn config(options: &Options, external: Option<&External>) -> String {
 const config :Workerd.Config = (
   services = [
 {services}    (name = "kv", worker = .kv),
+    (name = "workspace", worker = .workspace),
     (name = "control", worker = .control),
     (name = "disk", disk = (path = "{OBJECTS}", writable = true)),
   ],
@@ -326,18 +327,32 @@ const config :Workerd.Config = (
 );
 
 const gate :Workerd.Worker = (
-  modules = [
-    (name = "index.js", esModule = embed "index.js"),
-    (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
-  ],
+  modules = .modules,
   compatibilityDate = "{COMPATIBILITY_DATE}",
   globalOutbound = "{origin}",
-  bindings = [
-{keys}    (name = "ORIGIN", service = "{origin}"),
-    (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
-    (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
-  ],
+  bindings = .bindings,
 );
+
+# The same Worker once more, where its objects live.
+const workspace :Workerd.Worker = (
+  modules = .modules,
+  compatibilityDate = "{COMPATIBILITY_DATE}",
+  durableObjectNamespaces = [(className = "Workspace", uniqueKey = "portcullis-workspace", enableSql = true)],
+  durableObjectStorage = (localDisk = "disk"),
+  bindings = .bindings,
+);
+
+const modules :List(Workerd.Worker.Module) = [
+  (name = "index.js", esModule = embed "index.js"),
+  (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
+];
+
+const bindings :List(Workerd.Worker.Binding) = [
+{keys}  (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
+  (name = "ORIGIN", service = "{origin}"),
+  (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
+  (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
+];
 
 const kv :Workerd.Worker = (
   modules = [
@@ -355,6 +370,7 @@ const control :Workerd.Worker = (
   compatibilityDate = "{COMPATIBILITY_DATE}",
   bindings = [
     (name = "STORE", durableObjectNamespace = (className = "Store", serviceName = "kv")),
+    (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
 {faults}  ],
 );
 
@@ -387,7 +403,7 @@ const SERVICES: [(&str, &str); 5] = [
 ];
 const CHAOS_FAULTS: &str =
     "    (name = \"ORIGIN_FAULTS\", service = (name = \"chaos\", entrypoint = \"Faults\")),\n";
-const KEYS: &str = "    (name = \"KEYS\", kvNamespace = \"kv\"),\n";
+const KEYS: &str = "  (name = \"KEYS\", kvNamespace = \"kv\"),\n";
 const TEXT_BINDINGS: [&str; 2] = ["PORTCULLIS_ROOT", "PORTCULLIS_STATIC_KEYS"];
 const CONFIG: &str = "workerd.capnp";
 /// The folder of the Durable Objects in a state folder.

@@ -10,6 +10,7 @@
 //                            -> {"rows": n}; keep a batch under 16 MiB
 //   GET    /kv               {"rows": n}
 //   DELETE /kv               all rows
+//   POST   /workspace/<number>[?wait=1]   body = a call (src/workspace/call.rs) -> its answer
 //   GET    /faults           {"kv": [FAULT…], "origin": [FAULT…]}
 //   PUT    /faults           {"kv"?: FAULT | [FAULT…], "origin"?: FAULT | [FAULT…]}; a part that is absent stays
 //   DELETE /faults
@@ -55,6 +56,10 @@ export default {
         case "DELETE /kv":
           await store.clear();
           return Response.json({});
+        case `POST /workspace/${key}`: {
+          const stub = env.WORKSPACE.get(env.WORKSPACE.idFromName(key));
+          return await stub.fetch("https://workspace/" + url.search, { method: "POST", body: request.body });
+        }
         case "GET /faults":
           return Response.json({ kv: await store.readFaults(), origin: origin && (await origin.readFaults()) });
         case "PUT /faults": {

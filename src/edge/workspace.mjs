@@ -1,0 +1,100 @@
+// The Workspace object: rows in SQLite, copies in KV, an alarm. It fetches the rows that the core
+// asks for, writes what the core says, all in one transaction, and decides nothing.
+
+import { DurableObject } from "cloudflare:workers";
+
+// `run(function, env, ctx, ...)`: a function of the core.
+export const workspaceClass = (run) =>
+  class Workspace extends DurableObject {
+    #alarm = null;
+
+    constructor(ctx, env) {
+      super(ctx, env);
+      this.sql = ctx.storage.sql;
+      this.sql.exec("CREATE TABLE IF NOT EXISTS rows (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
+      ctx.blockConcurrencyWhile(async () => {
+        this.#alarm = await ctx.storage.getAlarm();
+      });
+    }
+
+    // Reached from gates of this deployment and from nowhere else. `?wait=1` answers a change only
+    // when it is in effect everywhere.
+    async fetch(request) {
+      const answer = this.#call(await request.text());
+      if (new URL(request.url).searchParams.get("wait") === "1") {
+        const rest = (JSON.parse(answer).effective_by ?? 0) - Date.now();
+        if (rest > 0) await scheduler.wait(rest);
+      }
+      return new Response(answer);
+    }
+
+    async alarm() {
+      this.#alarm = null;
+      const { copies = [] } = JSON.parse(this.#call('{"v":1,"op":"due"}'));
+      const put = async ({ name, value, kid, version }) => {
+        await this.env.KEYS.put(name, value);
+        return [kid, version];
+      };
+      const settled = await Promise.allSettled(copies.map(put));
+      const done = settled.filter(({ status }) => status === "fulfilled");
+      const failed = done.length < settled.length;
+      if (failed) console.error("portcullis: copies to KV failed:", settled.length - done.length);
+      const call = { v: 1, op: "copied", copies: done.map(({ value }) => value), failed };
+      this.#call(JSON.stringify(call));
+    }
+
+    #call(text) {
+      const { storage } = this.ctx;
+      const now = Date.now();
+      return storage.transactionSync(() => {
+        let missing = run("workspace_needs", this.env, this.ctx, text, now);
+        let rows = this.#read(missing);
+        for (;;) {
+          const lines = run("workspace_answer", this.env, this.ctx, this.env, text, missing, rows, now).split("\n");
+          if (lines[0] !== "?") return this.#write(lines);
+          const more = lines.slice(1).join("\n");
+          missing += "\n" + more;
+          rows += "\n" + this.#read(more);
+        }
+      });
+    }
+
+    // Names and values in turn, a line each, of what `missing` names.
+    #read(missing) {
+      const names = [];
+      const found = [];
+      for (const line of missing.split("\n")) {
+        const [from, to, limit] = line.split("\t");
+        if (to === undefined) names.push(from);
+        else found.push(...this.sql.exec(RANGE, from, to, Number(limit)).raw());
+      }
+      if (names.length > 0) {
+        const marks = names.map(() => "?").join();
+        found.push(...this.sql.exec(`SELECT name, value FROM rows WHERE name IN (${marks})`, ...names).raw());
+      }
+      return found.map((row) => row.join("\n")).join("\n");
+    }
+
+    // See `edge::object::answer`.
+    #write([, answer, alarm, ...changes]) {
+      const put = [];
+      for (let at = 0; at < changes.length; at += 2) {
+        if (changes[at + 1] === "") this.sql.exec("DELETE FROM rows WHERE name = ?", changes[at]);
+        else put.push(changes[at], changes[at + 1]);
+      }
+      if (put.length > 0) {
+        const marks = put.map((_, at) => (at % 2 ? "?)" : "(?")).join();
+        this.sql.exec(
+          `INSERT INTO rows VALUES ${marks} ON CONFLICT(name) DO UPDATE SET value = excluded.value`,
+          ...put,
+        );
+      }
+      if (alarm !== "" && (this.#alarm === null || Number(alarm) < this.#alarm)) {
+        this.#alarm = Number(alarm);
+        this.ctx.storage.setAlarm(this.#alarm);
+      }
+      return answer;
+    }
+  };
+
+const RANGE = "SELECT name, value FROM rows WHERE name >= ? AND name < ? ORDER BY name LIMIT ?";

@@ -1,0 +1,192 @@
+//! Asking a Workspace: the text of a call, and how its answer becomes known.
+
+use crate::clock::Now;
+use crate::denial::Fault;
+use crate::gate::Gate;
+use crate::key::{Kid, Workspace};
+use crate::lease::{CallId, Denied, Report};
+use crate::memory::{Memory, Source};
+use crate::need::{Ask, Leave};
+use crate::record::{Record, Unusable};
+use crate::ticket::Ticket;
+use crate::workspace::call::{Admit, Answer, Call, Op, VERSION};
+
+/// A call under way. One that ends without an answer is given back by [`Enquiry::fail`].
+#[derive(Debug)]
+pub struct Enquiry {
+    kid: Kid,
+    about: About,
+    sent: Now,
+    reports: Vec<Report>,
+    denied: Denied,
+}
+
+#[derive(Debug)]
+enum About {
+    Record,
+    Leave { id: CallId, leave: Leave, ahead: bool, version: u64 },
+    Report,
+}
+
+impl Enquiry {
+    /// For what a decision needs.
+    #[must_use]
+    pub fn new(ask: Ask, id: CallId, gate: &Gate, memory: &mut Memory, now: Now) -> (Self, String) {
+        match ask {
+            Ask::Record(kid) => {
+                let about = About::Record;
+                let op = Op::Record { kid: kid.to_string() };
+                let enquiry =
+                    Self { kid, about, sent: now, reports: Vec::new(), denied: Vec::new() };
+                (enquiry, text(op))
+            }
+            Ask::Leave(leave) => Self::leave(leave, id, false, gate, memory, now),
+        }
+    }
+
+    /// For more leave, ahead of need.
+    #[must_use]
+    pub fn ahead(
+        leave: Leave,
+        id: CallId,
+        gate: &Gate,
+        memory: &mut Memory,
+        now: Now,
+    ) -> (Self, String) {
+        Self::leave(leave, id, true, gate, memory, now)
+    }
+
+    /// To tell what became of leases; `None` if there is nothing to tell.
+    #[must_use]
+    pub fn report(kid: Kid, memory: &mut Memory, now: Now) -> Option<(Self, String)> {
+        let wallet = memory.wallet(&kid)?;
+        let (reports, denied) = (wallet.reports(now), wallet.take_denied());
+        if reports.is_empty() && denied.is_empty() {
+            return None;
+        }
+        let op = Op::Report {
+            kid: kid.to_string(),
+            reports: reports.clone(),
+            denied: denied.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect(),
+        };
+        Some((Self { kid, about: About::Report, sent: now, reports, denied }, text(op)))
+    }
+
+    fn leave(
+        leave: Leave,
+        id: CallId,
+        ahead: bool,
+        gate: &Gate,
+        memory: &mut Memory,
+        now: Now,
+    ) -> (Self, String) {
+        let Leave { kid, coins, alone } = leave;
+        let millis = gate.policy.lease_seconds.millis();
+        let version = memory.version(&kid);
+        let (mut want, mut reports, mut denied) = (1, Vec::new(), Vec::new());
+        if let Some(wallet) = memory.wallet(&kid) {
+            wallet.forget(now);
+            want = if alone { 1 } else { wallet.want(millis, now) };
+            (reports, denied) = (wallet.reports(now), wallet.take_denied());
+        }
+        let op = Op::Admit(Admit {
+            id: id.clone(),
+            kid: kid.to_string(),
+            version,
+            coins,
+            want,
+            ahead,
+            millis,
+            reports: reports.clone(),
+            denied: denied.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect(),
+        });
+        let about = About::Leave { id, leave, ahead, version };
+        (Self { kid, about, sent: now, reports, denied }, text(op))
+    }
+
+    /// The workspace to ask.
+    #[must_use]
+    pub fn workspace(&self) -> Workspace {
+        self.kid.workspace()
+    }
+
+    /// Takes in the answer. What it says of one request goes onto that request's `ticket`.
+    ///
+    /// # Errors
+    /// When the answer does not help to decide.
+    pub fn learn(
+        self,
+        answer: &str,
+        gate: &Gate,
+        memory: &mut Memory,
+        ticket: &mut Ticket,
+        now: Now,
+    ) -> Result<(), Fault> {
+        let Ok(answer) = serde_json::from_str::<Answer>(answer) else {
+            self.fail(memory);
+            return Err(Fault::WorkspaceUnavailable);
+        };
+        if matches!(answer, Answer::Unopened | Answer::Version { .. } | Answer::Broken { .. }) {
+            self.fail(memory);
+            return Err(Fault::WorkspaceUnavailable);
+        }
+        let Self { kid, about, sent, reports, .. } = self;
+        if let Some(wallet) = memory.wallet(&kid) {
+            wallet.acknowledge(&reports);
+        }
+        match (answer, about) {
+            (Answer::Record { value } | Answer::Changed { value }, _) => {
+                learn_record(kid, &value, gate, memory, now).map_err(|_| Fault::RecordUnusable)
+            }
+            (Answer::Unknown, _) => memory
+                .learn(kid, None, Source::Workspace, now)
+                .map_err(|_| Fault::RecordUnusable),
+            (Answer::Granted(granted), About::Leave { id, leave, ahead, version }) => {
+                memory.confirm(&kid, version, now);
+                if let Some(wallet) = memory.wallet(&kid) {
+                    wallet.granted(id, &granted, u32::from(!ahead), leave.coins, sent);
+                }
+                if !ahead {
+                    ticket.admit(kid, version, granted.view);
+                }
+                Ok(())
+            }
+            (Answer::Refused(refused), About::Leave { ahead, version, .. }) => {
+                memory.confirm(&kid, version, now);
+                let millis = gate.policy.lease_seconds.millis();
+                if let Some(wallet) = memory.wallet(&kid) {
+                    wallet.refuse(refused, millis, now);
+                }
+                if !ahead {
+                    ticket.refuse(kid, refused);
+                }
+                Ok(())
+            }
+            (Answer::Done, About::Report) => Ok(()),
+            _ => Err(Fault::WorkspaceUnavailable),
+        }
+    }
+
+    /// Takes note that no answer came. What was to be told is told another time.
+    pub fn fail(self, memory: &mut Memory) {
+        if let Some(wallet) = memory.wallet(&self.kid) {
+            wallet.untell(self.denied);
+        }
+    }
+}
+
+fn learn_record(
+    kid: Kid,
+    value: &str,
+    gate: &Gate,
+    memory: &mut Memory,
+    now: Now,
+) -> Result<(), Unusable> {
+    let record = Record::open(&gate.keyring, &kid, &gate.policy.tiers, value.as_bytes())?;
+    memory.learn(kid, Some(record), Source::Workspace, now)
+}
+
+fn text(op: Op) -> String {
+    // Numbers and texts serialise always.
+    serde_json::to_string(&Call { v: VERSION, op }).unwrap_or_default()
+}

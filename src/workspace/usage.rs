@@ -1,0 +1,126 @@
+//! What a key was used for, by the hour.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Object;
+use super::admit::{KeyAccount, Lease, account_row, hour, leases};
+use super::call::{Answer, Hour};
+use super::rows::{Range, Stop};
+use crate::clock::Now;
+
+/// The use in one hour.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Use {
+    /// Hours since 1970.
+    hour: u64,
+    /// Requests admitted for certain.
+    admitted: u64,
+    /// Requests that isolates may have admitted and can tell no more.
+    lost: u64,
+    coins: u64,
+    denied: BTreeMap<String, u64>,
+    /// When it was last used, in seconds.
+    last: u64,
+}
+
+impl Use {
+    pub(super) fn add(&mut self, admitted: u32, coins: u64, now: Now) {
+        self.admitted = self.admitted.saturating_add(admitted.into());
+        self.coins = self.coins.saturating_add(coins);
+        if admitted > 0 {
+            self.last = self.last.max(now.seconds());
+        }
+    }
+
+    pub(super) fn lose(&mut self, admitted: u32) {
+        self.lost = self.lost.saturating_add(admitted.into());
+    }
+
+    pub(super) fn deny(&mut self, code: &str, count: u32) {
+        // Codes are ours and few; a caller that invents some does not fill the row.
+        if self.denied.len() < MAX_CODES || self.denied.contains_key(code) {
+            let sum = self.denied.entry(code.to_owned()).or_default();
+            *sum = sum.saturating_add(count.into());
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.admitted == 0 && self.lost == 0 && self.denied.is_empty()
+    }
+}
+
+impl Object<'_> {
+    /// Begins a new hour, if it is one.
+    pub(super) fn roll(&mut self, kid: &str, own: &mut KeyAccount) -> Result<(), Stop> {
+        let hour = hour(self.now);
+        if own.usage.hour < hour {
+            let last = own.usage.last;
+            let before = core::mem::replace(&mut own.usage, Use { hour, last, ..Use::default() });
+            if !before.is_empty() {
+                self.rows.put(usage_row(kid, before.hour), &before);
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the use in `hour`, wherever it is kept.
+    pub(super) fn count(
+        &mut self,
+        kid: &str,
+        hour: u64,
+        own: &mut KeyAccount,
+        change: impl FnOnce(&mut Use),
+    ) -> Result<(), Stop> {
+        if own.usage.hour == hour {
+            change(&mut own.usage);
+            return Ok(());
+        }
+        let row = usage_row(kid, hour);
+        let mut before = self.rows.get(&row)?.unwrap_or(Use { hour, ..Use::default() });
+        change(&mut before);
+        own.usage.last = own.usage.last.max(before.last);
+        self.rows.put(row, &before);
+        Ok(())
+    }
+
+    pub(super) fn usage(&mut self, kid: &str, from: u64, to: u64) -> Result<Answer, Stop> {
+        let own: KeyAccount = self.rows.get(&account_row(kid))?.unwrap_or_default();
+        let prefix = format!("usage/{kid}/");
+        let range = Range::between(&prefix, &format!("{from:08}"), &format!("{to:08}"), MAX_HOURS);
+        let mut hours: Vec<Use> =
+            self.rows.scan(&range)?.into_iter().map(|(_, hour)| hour).collect();
+        if (from..to).contains(&own.usage.hour) && !own.usage.is_empty() {
+            hours.push(own.usage.clone());
+        }
+        let open = self.rows.scan::<Lease>(&leases(kid))?;
+        let open_in = |hour| {
+            let held = open.iter().map(|(_, lease)| lease).filter(|lease| lease.hour == hour);
+            held.fold(0, |sum: u64, lease| {
+                sum.saturating_add(lease.tokens.saturating_sub(lease.spent).into())
+            })
+        };
+        let hours = hours
+            .into_iter()
+            .map(|used| Hour {
+                hour: used.hour,
+                exact: used.admitted,
+                at_most: used.admitted.saturating_add(used.lost).saturating_add(open_in(used.hour)),
+                coins: used.coins,
+                denied: used.denied,
+            })
+            .collect();
+        let last_used = Some(own.usage.last).filter(|last| *last > 0);
+        Ok(Answer::Usage { hours, last_used })
+    }
+}
+
+fn usage_row(kid: &str, hour: u64) -> String {
+    format!("usage/{kid}/{hour:08}")
+}
+
+const MAX_CODES: usize = 32;
+/// A month of hours and a bit.
+const MAX_HOURS: u32 = 800;
