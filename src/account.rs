@@ -6,14 +6,12 @@
 //! over any span `w` no more than `burst + rate × w` are taken, and no more than `requests` in a
 //! window. Integers throughout; every operation saturates.
 
-use serde::{Deserialize, Serialize};
-
 use crate::clock::Now;
+use crate::fields::{BadField, Fields, Line, number};
 use crate::policy::Limits;
 
 /// What has been taken. The clock is that of whoever keeps the account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Account {
     /// The millisecond in which the window closes; none is open from then on.
     window_end: u64,
@@ -26,7 +24,7 @@ pub struct Account {
 }
 
 /// What was taken together, so that the rest of it can be put back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
     /// The end of the window it was taken in.
     window_end: u64,
@@ -37,7 +35,7 @@ pub struct Taken {
 }
 
 /// What an account says to clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
     /// The limits it is held to.
     pub limits: Limits,
@@ -117,6 +115,28 @@ impl Account {
         }
     }
 
+    /// Reads what [`Account::write`] wrote.
+    ///
+    /// # Errors
+    /// [`BadField`].
+    pub fn read(fields: Fields<'_>) -> Result<Self, BadField> {
+        Ok(Self {
+            window_end: fields.number("window_end")?,
+            used: fields.number("used")?,
+            full: fields.number("full")?,
+            brimmed: fields.number("brimmed")?,
+        })
+    }
+
+    /// Adds the account to a row.
+    #[must_use]
+    pub fn write(&self, line: Line) -> Line {
+        line.number("window_end", self.window_end)
+            .number("used", self.used)
+            .number("full", self.full)
+            .number("brimmed", self.brimmed)
+    }
+
     const fn is_open(&self, now: Now) -> bool {
         now.millis() < self.window_end
     }
@@ -130,6 +150,57 @@ impl Account {
         let owed = self.full.saturating_sub(nanos(now));
         let tokens = capacity(limits).saturating_sub(owed).checked_div(interval(limits));
         u32::try_from(tokens.unwrap_or(0)).unwrap_or(u32::MAX).min(limits.burst)
+    }
+}
+
+impl Taken {
+    /// Reads what [`Taken::print`] wrote.
+    ///
+    /// # Errors
+    /// [`BadField`].
+    pub fn parse(text: &str) -> Result<Self, BadField> {
+        let mut parts = text.split(':').map(number);
+        let mut part = || parts.next().ok_or(BadField)?;
+        Ok(Self { window_end: part()?, at: part()?, interval: part()? })
+    }
+
+    /// One value of a field.
+    #[must_use]
+    pub fn print(&self) -> String {
+        format!("{}:{}:{}", self.window_end, self.at, self.interval)
+    }
+}
+
+impl View {
+    /// Reads what [`View::write`] wrote; `None` if nothing did.
+    ///
+    /// # Errors
+    /// [`BadField`].
+    pub fn read(fields: Fields<'_>) -> Result<Option<Self>, BadField> {
+        if fields.get("requests").is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            limits: Limits {
+                requests: fields.number("requests")?,
+                window_seconds: fields.number("window")?,
+                burst: fields.number("burst")?,
+            },
+            remaining: fields.number("remaining")?,
+            window_end: fields.number("window_end")?,
+            burst_remaining: fields.number("burst_remaining")?,
+        }))
+    }
+
+    /// Adds the view to an answer.
+    #[must_use]
+    pub fn write(&self, line: Line) -> Line {
+        line.with("requests", self.limits.requests)
+            .number("window", self.limits.window_seconds)
+            .number("burst", self.limits.burst)
+            .number("remaining", self.remaining)
+            .number("window_end", self.window_end)
+            .number("burst_remaining", self.burst_remaining)
     }
 }
 

@@ -181,16 +181,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             None => Metered::unlimited().into(),
         };
         let key = Some(record);
-        Ok(Grant {
-            route,
-            origin: route.origin,
-            key,
-            view,
-            degraded,
-            kid,
-            mode,
-            _metered: metered,
-        })
+        Ok(Grant { route, origin: route.origin, key, view, degraded, kid, mode, _metered: metered })
     }
 
     /// Who has a say besides this isolate. Environment keys are known to no Workspace.
@@ -304,7 +295,11 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         }
         let record = self.record(known, kid, mode)?;
         let proof = self.check_secret(&record, text.secret()).and_then(|()| {
-            if record.prefix == text.prefix() { Ok(()) } else { Err(Denial::Invalid(Invalid::Prefix)) }
+            if record.prefix == text.prefix() {
+                Ok(())
+            } else {
+                Err(Denial::Invalid(Invalid::Prefix))
+            }
         });
         match proof {
             Ok(()) => Ok(Proved { record, kid: Some(kid) }),
@@ -318,12 +313,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
     }
 
     /// The record of a key: from memory, else KV, else the Workspace.
-    fn record(
-        &self,
-        known: Known<Rc<Record>>,
-        kid: Kid,
-        mode: Mode,
-    ) -> Result<Rc<Record>, Stop> {
+    fn record(&self, known: Known<Rc<Record>>, kid: Kid, mode: Mode) -> Result<Rc<Record>, Stop> {
         match (known, mode, self.ticket.kv) {
             (Known::Is(record), ..) => Ok(record),
             (Known::Absent, Mode::Edge, _) => Err(Denial::Invalid(Invalid::Unknown).into()),
@@ -342,11 +332,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         }
     }
 
-    fn prove_other(
-        &mut self,
-        Opaque(text): Opaque<'_>,
-        route: &Route,
-    ) -> Result<Proved, Stop> {
+    fn prove_other(&mut self, Opaque(text): Opaque<'_>, route: &Route) -> Result<Proved, Stop> {
         let gate = self.gate;
         let imports = gate.policy.imports.iter().any(|shape| shape.matches(text));
         if !imports && gate.environment.is_empty() {
@@ -455,11 +441,15 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             Mode::Strict => true,
         };
         match self.ticket.word {
-            Some((of, Word::Admitted { version, view })) if of == kid && version == record.version => {
+            Some((of, Word::Admitted { version, view }))
+                if of == kid && version == record.version =>
+            {
                 self.ticket.word = None;
                 return Ok(Metering { metered: Metered::debited(), view, degraded: false });
             }
-            Some((of, Word::Refused(refused))) if of == kid => return Err(limited(&refused, self.now).into()),
+            Some((of, Word::Refused(refused))) if of == kid => {
+                return Err(limited(&refused, self.now).into());
+            }
             _ => {}
         }
         let counted = core::mem::replace(&mut self.ticket.counted, true);

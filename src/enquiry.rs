@@ -9,7 +9,7 @@ use crate::memory::{Memory, Source};
 use crate::need::{Ask, Leave};
 use crate::record::{Record, Unusable};
 use crate::ticket::Ticket;
-use crate::workspace::call::{Admit, Answer, Call, Op, VERSION};
+use crate::workspace::call::{Admit, Answer, Call};
 
 /// A call under way. One that ends without an answer is given back by [`Enquiry::fail`].
 #[derive(Debug)]
@@ -35,10 +35,10 @@ impl Enquiry {
         match ask {
             Ask::Record(kid) => {
                 let about = About::Record;
-                let op = Op::Record { kid: kid.to_string() };
+                let call = Call::Record { kid: kid.to_string() };
                 let enquiry =
                     Self { kid, about, sent: now, reports: Vec::new(), denied: Vec::new() };
-                (enquiry, text(op))
+                (enquiry, call.print())
             }
             Ask::Leave(leave) => Self::leave(leave, id, false, gate, memory, now),
         }
@@ -64,12 +64,12 @@ impl Enquiry {
         if reports.is_empty() && denied.is_empty() {
             return None;
         }
-        let op = Op::Report {
+        let call = Call::Report {
             kid: kid.to_string(),
             reports: reports.clone(),
             denied: denied.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect(),
         };
-        Some((Self { kid, about: About::Report, sent: now, reports, denied }, text(op)))
+        Some((Self { kid, about: About::Report, sent: now, reports, denied }, call.print()))
     }
 
     fn leave(
@@ -89,7 +89,7 @@ impl Enquiry {
             want = if alone { 1 } else { wallet.want(millis, now) };
             (reports, denied) = (wallet.reports(now), wallet.take_denied());
         }
-        let op = Op::Admit(Admit {
+        let call = Call::Admit(Admit {
             id: id.clone(),
             kid: kid.to_string(),
             version,
@@ -101,7 +101,7 @@ impl Enquiry {
             denied: denied.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect(),
         });
         let about = About::Leave { id, leave, ahead, version };
-        (Self { kid, about, sent: now, reports, denied }, text(op))
+        (Self { kid, about, sent: now, reports, denied }, call.print())
     }
 
     /// The workspace to ask.
@@ -122,7 +122,7 @@ impl Enquiry {
         ticket: &mut Ticket,
         now: Now,
     ) -> Result<(), Fault> {
-        let Ok(answer) = serde_json::from_str::<Answer>(answer) else {
+        let Ok(answer) = Answer::parse(answer) else {
             self.fail(memory);
             return Err(Fault::WorkspaceUnavailable);
         };
@@ -138,9 +138,9 @@ impl Enquiry {
             (Answer::Record { value } | Answer::Changed { value }, _) => {
                 learn_record(kid, &value, gate, memory, now).map_err(|_| Fault::RecordUnusable)
             }
-            (Answer::Unknown, _) => memory
-                .learn(kid, None, Source::Workspace, now)
-                .map_err(|_| Fault::RecordUnusable),
+            (Answer::Unknown, _) => {
+                memory.learn(kid, None, Source::Workspace, now).map_err(|_| Fault::RecordUnusable)
+            }
             (Answer::Granted(granted), About::Leave { id, leave, ahead, version }) => {
                 memory.confirm(&kid, version, now);
                 if let Some(wallet) = memory.wallet(&kid) {
@@ -184,9 +184,4 @@ fn learn_record(
 ) -> Result<(), Unusable> {
     let record = Record::open(&gate.keyring, &kid, &gate.policy.tiers, value.as_bytes())?;
     memory.learn(kid, Some(record), Source::Workspace, now)
-}
-
-fn text(op: Op) -> String {
-    // Numbers and texts serialise always.
-    serde_json::to_string(&Call { v: VERSION, op }).unwrap_or_default()
 }

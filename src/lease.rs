@@ -7,21 +7,30 @@
 
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::account::View;
 use crate::clock::Now;
+use crate::encoding;
+use crate::fields::BadField;
 
 /// The name of a call and of the lease it was answered with: 128 random bits in hex.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallId(String);
 
 impl CallId {
     /// From fresh random bytes.
     #[must_use]
     pub fn new(entropy: [u8; 16]) -> Self {
-        Self(data_encoding::HEXLOWER.encode(&entropy))
+        Self(encoding::hex(&entropy))
+    }
+
+    /// Reads 32 digits.
+    ///
+    /// # Errors
+    /// [`BadField`].
+    pub fn parse(text: &str) -> Result<Self, BadField> {
+        let digits =
+            text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if digits { Ok(Self(text.to_owned())) } else { Err(BadField) }
     }
 
     /// The 32 digits.
@@ -38,7 +47,7 @@ impl fmt::Debug for CallId {
 }
 
 /// What an isolate has done with a lease so far.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The lease.
     pub lease: CallId,
@@ -51,7 +60,7 @@ pub struct Report {
 }
 
 /// The Workspace's permission for one request and, perhaps, some more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Granted {
     /// Requests, the one that asked among them.
     pub tokens: u32,
@@ -62,7 +71,7 @@ pub struct Granted {
 }
 
 /// The Workspace's refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// Milliseconds after which it is worth asking again.
     pub retry_millis: u64,
@@ -73,8 +82,7 @@ pub struct Refused {
 }
 
 /// Whose limit it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The key's own.
     Key,
@@ -267,8 +275,7 @@ impl Demand {
             let follows = age < span.saturating_mul(2);
             self.previous = if follows { self.current } else { 0 };
             self.current = 0;
-            self.since =
-                if follows { self.since.saturating_add(span) } else { now.millis() };
+            self.since = if follows { self.since.saturating_add(span) } else { now.millis() };
         }
         self.current = self.current.saturating_add(1);
     }
@@ -279,7 +286,8 @@ impl Demand {
         if age >= span.saturating_mul(2) {
             return 0;
         }
-        let (older, newer) = if age < span { (self.previous, self.current) } else { (self.current, 0) };
+        let (older, newer) =
+            if age < span { (self.previous, self.current) } else { (self.current, 0) };
         let rest = span.saturating_sub(age.checked_rem(span).unwrap_or(0));
         let share = u64::from(older).saturating_mul(rest).checked_div(span).unwrap_or(0);
         newer.saturating_add(u32::try_from(share).unwrap_or(u32::MAX))

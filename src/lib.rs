@@ -7,6 +7,8 @@
 //! The modules in the order a request meets them.
 
 pub mod clock;
+mod encoding;
+mod fields;
 pub mod request;
 
 pub mod host;

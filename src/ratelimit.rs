@@ -32,9 +32,7 @@ impl RateLimit {
             requests.to_string(),
             remaining.to_string(),
             window_end.div_ceil(1000).to_string(),
-            format!(
-                "\"{window}\";q={requests};w={window_seconds}, \"burst\";q={burst};w={refill}"
-            ),
+            format!("\"{window}\";q={requests};w={window_seconds}, \"burst\";q={burst};w={refill}"),
             format!("\"{window}\";r={remaining};t={rest}, \"burst\";r={burst_remaining};t={full}"),
         ])
     }

@@ -13,8 +13,8 @@ use crate::denial::{Denial, Fault, Wire};
 use crate::forward;
 use crate::gate::{Gate, Unfit};
 use crate::key::Kid;
-use crate::memory::{Memory, Turn};
 use crate::lease::CallId;
+use crate::memory::{Memory, Turn};
 use crate::need::Need;
 use crate::policy::{DocsUrl, Policy};
 use crate::request::Request;
@@ -182,7 +182,7 @@ pub(super) fn origin_fault(late: bool, request_id: &str, problem: bool) -> Answe
 fn log(logged: &mut Option<u64>, unfit: Unfit, now: Now) {
     if logged.is_none_or(|last| now.millis().abs_diff(last) >= LOG_MILLIS) {
         *logged = Some(now.millis());
-        worker::console_error!("portcullis: answering 503 to every request: {unfit}");
+        shim::log(&format!("portcullis: answering 503 to every request: {unfit}"));
     }
 }
 

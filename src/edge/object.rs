@@ -20,7 +20,7 @@ pub fn workspace_needs(text: &str, now: f64) -> String {
 /// Answers a call with the rows of `missing` at hand: name and value in turn, a line each. Lines:
 ///
 /// - `?` and then more of what is missing; or
-/// - `=`, the answer, the time of the alarm or nothing, then name and value in turn of what has
+/// - `=`, the number of lines of the answer, the answer, the time of the alarm or nothing, then name and value in turn of what has
 ///   changed; an empty value deletes.
 ///
 /// # Errors
@@ -40,11 +40,10 @@ pub fn workspace_answer(
         match workspace::answer(text, gate, &mut held, at(now)) {
             Err(more) => format!("?\n{}", more.lines()),
             Ok(Outcome { answer, alarm }) => {
-                // Answers serialise always.
-                let mut out = format!("=\n{}\n", serde_json::to_string(&answer).unwrap_or_default());
-                if let Some(alarm) = alarm {
-                    let _ = write!(out, "{alarm}");
-                }
+                let alarm = alarm.map(|alarm| alarm.to_string()).unwrap_or_default();
+                let answer = answer.print();
+                // The answer alone may have lines of its own: it is said how many.
+                let mut out = format!("=\n{}\n{answer}\n{alarm}", answer.split('\n').count());
                 for (name, value) in held.changes() {
                     let _ = write!(out, "\n{name}\n{}", value.unwrap_or_default());
                 }

@@ -92,6 +92,11 @@ export function text(env, name) {
   return typeof value === "string" ? value : "";
 }
 
+// Reads a row of KV; rejects if it does not come in time.
+export function read(env, name, millis) {
+  return within(millis, env.KEYS.get(name, { type: "text", cacheTtl: 30 }));
+}
+
 // Asks a Workspace; `null` if it does not answer in time. Once again, with the same text, if the
 // first attempt was lost: a call has a name, so that it counts once.
 export async function ask(env, number, text, millis) {

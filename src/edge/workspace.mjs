@@ -22,7 +22,7 @@ export const workspaceClass = (run) =>
     async fetch(request) {
       const answer = this.#call(await request.text());
       if (new URL(request.url).searchParams.get("wait") === "1") {
-        const rest = (JSON.parse(answer).effective_by ?? 0) - Date.now();
+        const rest = Number(/^written .*\beffective_by=(\d+)/.exec(answer)?.[1] ?? 0) - Date.now();
         if (rest > 0) await scheduler.wait(rest);
       }
       return new Response(answer);
@@ -30,17 +30,17 @@ export const workspaceClass = (run) =>
 
     async alarm() {
       this.#alarm = null;
-      const { copies = [] } = JSON.parse(this.#call('{"v":1,"op":"due"}'));
-      const put = async ({ name, value, kid, version }) => {
-        await this.env.KEYS.put(name, value);
-        return [kid, version];
-      };
-      const settled = await Promise.allSettled(copies.map(put));
-      const done = settled.filter(({ status }) => status === "fulfilled");
+      const [, ...lines] = this.#call("due v=1").split("\n");
+      const puts = [];
+      for (let at = 0; at < lines.length; at += 2) {
+        const [kid, version, name] = lines[at].split(" ");
+        puts.push(this.env.KEYS.put(name, lines[at + 1]).then(() => `copy=${kid}:${version}`));
+      }
+      const settled = await Promise.allSettled(puts);
+      const done = settled.filter(({ status }) => status === "fulfilled").map(({ value }) => value);
       const failed = done.length < settled.length;
       if (failed) console.error("portcullis: copies to KV failed:", settled.length - done.length);
-      const call = { v: 1, op: "copied", copies: done.map(({ value }) => value), failed };
-      this.#call(JSON.stringify(call));
+      this.#call(["copied v=1", ...(failed ? ["failed=1"] : []), ...done].join(" "));
     }
 
     #call(text) {
@@ -76,7 +76,9 @@ export const workspaceClass = (run) =>
     }
 
     // See `edge::object::answer`.
-    #write([, answer, alarm, ...changes]) {
+    #write([, count, ...lines]) {
+      const answer = lines.splice(0, Number(count)).join("\n");
+      const [alarm, ...changes] = lines;
       const put = [];
       for (let at = 0; at < changes.length; at += 2) {
         if (changes[at + 1] === "") this.sql.exec("DELETE FROM rows WHERE name = ?", changes[at]);

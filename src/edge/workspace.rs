@@ -45,17 +45,17 @@ async fn call(
         isolate::with_memory(|gate, _| gate.policy().workspace_timeout_ms).unwrap_or_default();
     let answer = JsFuture::from(shim::ask(env, number.as_str(), text, millis)).await;
     let learnt = match answer.ok().and_then(|answer| answer.as_string()) {
-        Some(answer) => isolate::with_memory(|gate, memory| {
-            enquiry.learn(&answer, gate, memory, ticket, now())
-        })
-        .unwrap_or(Err(Fault::Internal)),
+        Some(answer) => {
+            isolate::with_memory(|gate, memory| enquiry.learn(&answer, gate, memory, ticket, now()))
+                .unwrap_or(Err(Fault::Internal))
+        }
         None => {
             isolate::with_memory(|_, memory| enquiry.fail(memory));
             Err(Fault::WorkspaceUnavailable)
         }
     };
     if let Err(fault) = learnt {
-        worker::console_error!("portcullis: Workspace {}: {fault:?}", number.as_str());
+        shim::log(&format!("portcullis: Workspace {}: {fault:?}", number.as_str()));
     }
     learnt
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Binding, Credentials, DocsUrl, Fingerprint, ImportShape, LeaseSeconds, Limits, Millis, Name, OriginUrl,
-    WorkspaceNumber,
+    Binding, Credentials, DocsUrl, Fingerprint, ImportShape, LeaseSeconds, Limits, Millis, Name,
+    OriginUrl, WorkspaceNumber,
 };
 use crate::address::Allowlist;
 use crate::host::HostName;

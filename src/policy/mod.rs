@@ -69,7 +69,7 @@ pub struct Policy {
 impl Policy {
     /// Reads the compact form that [`Document::to_json`] writes.
     pub fn from_json(text: &str) -> Result<Self, PolicyError> {
-        serde_json::from_str::<Document>(text).map_err(PolicyError::Json)?.try_into()
+        serde_json::from_slice::<Document>(text.as_bytes()).map_err(PolicyError::Json)?.try_into()
     }
 
     /// The tier of this name.

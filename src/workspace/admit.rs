@@ -1,20 +1,18 @@
 //! Leave to admit requests: the key's limits, the workspace's, and the lease, in one step.
 
-use serde::{Deserialize, Serialize};
-
 use super::call::{Admit, Answer};
 use super::keys::{self, Held};
-use super::rows::{Missing, Range, Stop};
+use super::rows::{Missing, Range, Stop, Value};
 use super::usage::Use;
 use super::{Meta, Object};
 use crate::account::{Account, Taken};
 use crate::clock::Now;
+use crate::fields::{BadField, Fields, Line, number};
 use crate::lease::{Granted, Refused, Report, Scope};
 use crate::policy::Limits;
 
 /// The account of a key.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub(super) struct KeyAccount {
     pub(super) account: Account,
     /// The millisecond in which the last of its leases ends.
@@ -24,8 +22,7 @@ pub(super) struct KeyAccount {
 }
 
 /// The account of the workspace.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SharedAccount {
     account: Account,
     /// The millisecond in which the last lease of any key ends.
@@ -33,7 +30,7 @@ pub(super) struct SharedAccount {
 }
 
 /// A lease that is not over.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Lease {
     pub(super) tokens: u32,
     pub(super) spent: u32,
@@ -43,6 +40,72 @@ pub(super) struct Lease {
     pub(super) hour: u64,
     key: Option<Taken>,
     shared: Option<Taken>,
+}
+
+impl Value for KeyAccount {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let fields = Fields::of(text);
+        Ok(Self {
+            account: Account::read(fields)?,
+            lease_until: fields.number("lease_until")?,
+            usage: Use::read(fields)?,
+        })
+    }
+
+    fn print(&self) -> String {
+        let line = Line::new("account").number("lease_until", self.lease_until);
+        self.usage.write(self.account.write(line)).finish()
+    }
+}
+
+impl Value for SharedAccount {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let fields = Fields::of(text);
+        Ok(Self { account: Account::read(fields)?, lease_until: fields.number("lease_until")? })
+    }
+
+    fn print(&self) -> String {
+        let line = Line::new("account").number("lease_until", self.lease_until);
+        self.account.write(line).finish()
+    }
+}
+
+impl Value for Lease {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let fields = Fields::of(text);
+        Ok(Self {
+            tokens: number(fields.text("tokens")?)?,
+            spent: fields.number("spent")?,
+            coins: fields.number("coins")?,
+            until: fields.number("until")?,
+            hour: fields.number("hour")?,
+            key: fields.get("key").map(Taken::parse).transpose()?,
+            shared: fields.get("shared").map(Taken::parse).transpose()?,
+        })
+    }
+
+    fn print(&self) -> String {
+        Line::new("lease")
+            .with("tokens", self.tokens)
+            .number("spent", self.spent)
+            .number("coins", self.coins)
+            .number("until", self.until)
+            .number("hour", self.hour)
+            .all("key", self.key.iter().map(Taken::print))
+            .all("shared", self.shared.iter().map(Taken::print))
+            .finish()
+    }
+}
+
+/// The answer to a call, for when it is made again.
+impl Value for Answer {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        Self::parse(text)
+    }
+
+    fn print(&self) -> String {
+        self.print()
+    }
 }
 
 /// The rows that such a call reads.
@@ -103,7 +166,7 @@ impl Object<'_> {
         &mut self,
         kid: &str,
         reports: &[Report],
-        denied: &std::collections::BTreeMap<String, u32>,
+        denied: &[(String, u32)],
     ) -> Result<Answer, Stop> {
         let mut own: KeyAccount = self.rows.get(&account_row(kid))?.unwrap_or_default();
         let mut shared: SharedAccount = self.rows.get(SHARED)?.unwrap_or_default();
@@ -155,10 +218,8 @@ impl Object<'_> {
         let taken = |limits: Option<Limits>, account: &mut Account| {
             limits.map(|limits| account.take(&limits, tokens, now))
         };
-        let (key, all) = (
-            taken(key_limits, &mut own.account),
-            taken(shared_limits, &mut shared.account),
-        );
+        let (key, all) =
+            (taken(key_limits, &mut own.account), taken(shared_limits, &mut shared.account));
         if tokens > call.at_once() {
             let until = now.millis().saturating_add(millis);
             own.lease_until = own.lease_until.max(until);

@@ -1,10 +1,9 @@
-//! What a Workspace is asked and what it answers: JSON, of version [`VERSION`].
+//! What a Workspace is asked and what it answers.
 //!
-//! Fields are only added, and only ones that a reader may ignore; anything else is a new version.
+//! Of one version fields are only added, and only ones that a reader may ignore; anything else is a
+//! new version. `text.rs` says how they are written.
 
 use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
 
 use crate::lease::{CallId, Granted, Refused, Report};
 use crate::record::{Document, Status};
@@ -13,19 +12,8 @@ use crate::record::{Document, Status};
 pub const VERSION: u8 = 1;
 
 /// A call.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Call {
-    /// [`VERSION`] of the caller.
-    pub v: u8,
-    /// What it is about.
-    #[serde(flatten)]
-    pub op: Op,
-}
-
-/// What a call is about.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case")]
-pub enum Op {
+#[derive(Clone, Debug)]
+pub enum Call {
     /// The record of a key; debits nothing.
     Record {
         /// The key.
@@ -40,8 +28,7 @@ pub enum Op {
         /// Its leases.
         reports: Vec<Report>,
         /// Denials by code.
-        #[serde(default)]
-        denied: BTreeMap<String, u32>,
+        denied: Vec<(String, u32)>,
     },
     /// Makes the Workspace, if it is not there.
     Open {
@@ -85,7 +72,7 @@ pub enum Op {
 }
 
 /// Leave to admit requests of a key: all of the limits together or none.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Admit {
     /// The call's name: the same name gets the same answer.
     pub id: CallId,
@@ -98,16 +85,13 @@ pub struct Admit {
     /// Requests wanted, the one that asks among them; 1 in mode `strict`.
     pub want: u32,
     /// Whether no request waits for the answer: it is asked ahead of need.
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub ahead: bool,
     /// How long the caller may keep what it does not spend at once, in milliseconds.
     pub millis: u64,
     /// What became of earlier leases.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<Report>,
     /// Denials by code since the last call.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub denied: BTreeMap<String, u32>,
+    pub denied: Vec<(String, u32)>,
 }
 
 impl Admit {
@@ -118,8 +102,7 @@ impl Admit {
 }
 
 /// An answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// The record, as KV would hold it.
     Record {
@@ -170,16 +153,15 @@ pub enum Answer {
         /// The newest it knows.
         newest: u8,
     },
-    /// The call could not be read, or a row could not.
+    /// The call could not be read, or a row could not: this one.
     Broken {
-        /// For the log; holds no secret.
-        why: String,
+        /// Its name, empty if it is the call.
+        row: String,
     },
 }
 
 /// Why a change was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
     /// Another version is there.
     Version,
@@ -192,7 +174,7 @@ pub enum Conflict {
 }
 
 /// A row for KV.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copy {
     /// The key.
     pub kid: String,
@@ -205,7 +187,7 @@ pub struct Copy {
 }
 
 /// One hour of a key. Under leases the truth lies between the two numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hour {
     /// Hours since 1970.
     pub hour: u64,
@@ -217,4 +199,18 @@ pub struct Hour {
     pub coins: u64,
     /// Denials by code.
     pub denied: BTreeMap<String, u64>,
+}
+
+impl Conflict {
+    pub(super) const ALL: [Self; 4] =
+        [Self::Version, Self::Revoked, Self::Workspace, Self::Invalid];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Revoked => "revoked",
+            Self::Workspace => "workspace",
+            Self::Invalid => "invalid",
+        }
+    }
 }

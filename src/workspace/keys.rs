@@ -1,11 +1,10 @@
 //! The keys of a workspace: their documents, and how they change.
 
-use serde::{Deserialize, Serialize};
-
 use super::admit::{KeyAccount, SHARED, SharedAccount, account_row};
 use super::call::{Answer, Conflict};
-use super::rows::{Range, Stop};
+use super::rows::{Range, Stop, Value};
 use super::{META, Meta, Object, outbox};
+use crate::fields::{BadField, number};
 use crate::gate::Gate;
 use crate::key::Kid;
 use crate::mint::FRESH_SECONDS;
@@ -13,11 +12,26 @@ use crate::policy::Limits;
 use crate::record::{Document, Record, Status};
 
 /// A key as it is kept.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Held {
     /// The workspace's epoch in which it was created or last enabled.
     epoch: u64,
     pub(super) document: Document,
+}
+
+/// The epoch, a space, the document's JSON.
+impl Value for Held {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let (epoch, json) = text.split_once(' ').ok_or(BadField)?;
+        let document = serde_json::from_slice(json.as_bytes()).map_err(|_| BadField)?;
+        Ok(Self { epoch: number(epoch)?, document })
+    }
+
+    fn print(&self) -> String {
+        // A document holds text and numbers alone.
+        let json = serde_json::to_string(&self.document).unwrap_or_default();
+        format!("{} {json}", self.epoch)
+    }
 }
 
 impl Held {
@@ -84,8 +98,9 @@ impl Object<'_> {
         // What no gate would take is not stored.
         let sealed = document.row(self.gate.keyring.newest());
         let tiers = &self.gate.policy.tiers;
-        let usable = sealed
-            .is_some_and(|row| Record::open(&self.gate.keyring, &kid, tiers, row.value.as_bytes()).is_ok());
+        let usable = sealed.is_some_and(|row| {
+            Record::open(&self.gate.keyring, &kid, tiers, row.value.as_bytes()).is_ok()
+        });
         if !usable {
             return conflict(Conflict::Invalid);
         }

@@ -22,14 +22,15 @@ pub mod call;
 mod keys;
 mod outbox;
 pub mod rows;
+pub mod text;
 mod usage;
 
-use serde::{Deserialize, Serialize};
-
 use crate::clock::Now;
+use crate::fields::{BadField, Fields, Line, number};
 use crate::gate::Gate;
-use call::{Answer, Call, Op, VERSION};
-use rows::{Missing, Rows, Stop};
+use call::{Answer, Call, VERSION};
+use rows::{Missing, Rows, Stop, Value};
+use text::BadCall;
 
 /// What came of a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,20 +46,16 @@ pub struct Outcome {
 /// # Errors
 /// What has to be fetched into `rows` first. Nothing of `rows` may be written then.
 pub fn answer(text: &str, gate: &Gate, rows: &mut Rows, now: Now) -> Result<Outcome, Missing> {
-    let done = |answer| Outcome { answer, alarm: None };
-    let call: Call = match serde_json::from_str(text) {
+    let done = |answer| Ok(Outcome { answer, alarm: None });
+    let call = match Call::parse(text) {
         Ok(call) => call,
-        Err(_) => return Ok(done(unreadable(text))),
+        Err(BadCall::Version) => return done(Answer::Version { newest: VERSION }),
+        Err(BadCall::Unreadable) => return done(Answer::Broken { row: String::new() }),
     };
-    if call.v != VERSION {
-        return Ok(done(Answer::Version { newest: VERSION }));
-    }
-    match Object::open(gate, rows, now).and_then(|mut object| object.answer(&call.op)) {
+    match Object::open(gate, rows, now).and_then(|mut object| object.answer(&call)) {
         Ok(outcome) => Ok(outcome),
         Err(Stop::Missing(missing)) => Err(missing),
-        Err(Stop::Damaged(row)) => {
-            Ok(done(Answer::Broken { why: format!("row {row} cannot be read") }))
-        }
+        Err(Stop::Damaged(row)) => done(Answer::Broken { row }),
     }
 }
 
@@ -66,18 +63,16 @@ pub fn answer(text: &str, gate: &Gate, rows: &mut Rows, now: Now) -> Result<Outc
 #[must_use]
 pub fn needs(text: &str, now: Now) -> Missing {
     let mut missing = Missing { names: vec![META.to_owned()], ranges: Vec::new() };
-    if let Ok(Call { op, .. }) = serde_json::from_str(text) {
-        match op {
-            Op::Admit(call) => admit::needs(&call, now, &mut missing),
-            Op::Record { kid } => missing.names.push(keys::row(&kid)),
-            _ => {}
-        }
+    match Call::parse(text) {
+        Ok(Call::Admit(call)) => admit::needs(&call, now, &mut missing),
+        Ok(Call::Record { kid }) => missing.names.push(keys::row(&kid)),
+        _ => {}
     }
     missing
 }
 
 /// What is so of the whole workspace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Meta {
     /// The schema of the rows.
     schema: u32,
@@ -85,6 +80,26 @@ struct Meta {
     workspace: String,
     /// Rises when all keys are revoked.
     epoch: u64,
+}
+
+impl Value for Meta {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let fields = Fields::of(text);
+        Ok(Self {
+            schema: number(fields.text("schema")?)?,
+            workspace: fields.text("workspace")?.to_owned(),
+            epoch: fields.number("epoch")?,
+        })
+    }
+
+    fn print(&self) -> String {
+        let Self { schema, workspace, epoch } = self;
+        Line::default()
+            .with("schema", schema)
+            .with("workspace", workspace)
+            .number("epoch", *epoch)
+            .finish()
+    }
 }
 
 /// The object during one call.
@@ -105,27 +120,27 @@ impl<'a> Object<'a> {
         }
     }
 
-    fn answer(&mut self, op: &Op) -> Result<Outcome, Stop> {
-        let answer = self.run(op)?;
+    fn answer(&mut self, call: &Call) -> Result<Outcome, Stop> {
+        let answer = self.run(call)?;
         Ok(Outcome { answer, alarm: self.alarm })
     }
 
-    fn run(&mut self, op: &Op) -> Result<Answer, Stop> {
-        if let Op::Open { workspace } = op {
+    fn run(&mut self, call: &Call) -> Result<Answer, Stop> {
+        if let Call::Open { workspace } = call {
             return Ok(self.create(workspace));
         }
         let Some(meta) = self.meta.clone() else { return Ok(Answer::Unopened) };
-        match op {
-            Op::Record { kid } => self.record(&meta, kid),
-            Op::Admit(call) => self.admit(&meta, call),
-            Op::Report { kid, reports, denied } => self.report(kid, reports, denied),
-            Op::Open { .. } => Ok(Answer::Done),
-            Op::Put { document, replaces } => self.put(&meta, document, *replaces),
-            Op::SetStatus { kid, status } => self.set_status(&meta, kid, *status),
-            Op::RevokeAll => self.revoke_all(meta),
-            Op::Usage { kid, from, to } => self.usage(kid, *from, *to),
-            Op::Due => self.due(&meta),
-            Op::Copied { copies, failed } => self.copied(copies, *failed),
+        match call {
+            Call::Record { kid } => self.record(&meta, kid),
+            Call::Admit(admit) => self.admit(&meta, admit),
+            Call::Report { kid, reports, denied } => self.report(kid, reports, denied),
+            Call::Open { .. } => Ok(Answer::Done),
+            Call::Put { document, replaces } => self.put(&meta, document, *replaces),
+            Call::SetStatus { kid, status } => self.set_status(&meta, kid, *status),
+            Call::RevokeAll => self.revoke_all(meta),
+            Call::Usage { kid, from, to } => self.usage(kid, *from, *to),
+            Call::Due => self.due(&meta),
+            Call::Copied { copies, failed } => self.copied(copies, *failed),
         }
     }
 
@@ -144,18 +159,6 @@ impl<'a> Object<'a> {
     /// Asks to be woken at `millis` or earlier.
     fn wake(&mut self, millis: u64) {
         self.alarm = Some(self.alarm.map_or(millis, |alarm| alarm.min(millis)));
-    }
-}
-
-/// A call that is no call of this version: it says which version it is of, or nothing.
-fn unreadable(text: &str) -> Answer {
-    #[derive(Deserialize)]
-    struct Versioned {
-        v: u8,
-    }
-    match serde_json::from_str(text) {
-        Ok(Versioned { v }) if v != VERSION => Answer::Version { newest: VERSION },
-        _ => Answer::Broken { why: "the call cannot be read".to_owned() },
     }
 }
 

@@ -1,19 +1,40 @@
 //! Copies in KV: what is to be written there, again until it is.
 
-use serde::{Deserialize, Serialize};
-
 use super::call::{Answer, Copy};
 use super::keys::{self, Held};
-use super::rows::{Range, Stop};
+use super::rows::{Range, Stop, Value};
 use super::{Meta, Object};
+use crate::fields::{BadField, Fields, Line, number};
 use crate::mint::FRESH_SECONDS;
 
 /// How far the revocation of all keys has come.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 struct Sweep {
     epoch: u64,
     /// The next kid; `None` when it is over.
     from: Option<String>,
+}
+
+impl Value for Sweep {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let fields = Fields::of(text);
+        Ok(Self { epoch: fields.number("epoch")?, from: fields.get("from").map(str::to_owned) })
+    }
+
+    fn print(&self) -> String {
+        Line::new("sweep").number("epoch", self.epoch).all("from", &self.from).finish()
+    }
+}
+
+/// A version, or a second.
+impl Value for u64 {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        number(text)
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
 }
 
 impl Object<'_> {
@@ -55,9 +76,8 @@ impl Object<'_> {
             self.refresh_later(kid)?;
         }
         let more = self.rows.scan::<u64>(&Range::of("outbox/", 1))?;
-        let next = self.rows.scan::<()>(&Range::of("due/", 1))?;
-        if let Some((name, ())) = next.first() {
-            let at = name.split('/').nth(1).and_then(|at| at.parse::<u64>().ok()).unwrap_or(0);
+        let next = self.rows.scan::<u64>(&Range::of("due/", 1))?;
+        if let Some((_, at)) = next.first() {
             self.wake(at.saturating_mul(1000));
         }
         if !more.is_empty() {
@@ -70,8 +90,8 @@ impl Object<'_> {
     /// Copies grow stale by themselves: half their time before that they are made again.
     fn refresh(&mut self) -> Result<(), Stop> {
         let now = format!("{:012}", self.now.seconds());
-        let due = self.rows.scan::<()>(&Range::between("due/", "", &now, CHUNK))?;
-        for (name, ()) in due {
+        let due = self.rows.scan::<u64>(&Range::between("due/", "", &now, CHUNK))?;
+        for (name, _) in due {
             let kid = name.rsplit('/').next().unwrap_or_default().to_owned();
             if let Some(held) = self.rows.get::<Held>(&keys::row(&kid))? {
                 self.rows.put(row(&kid), &held.document.version);
@@ -89,7 +109,7 @@ impl Object<'_> {
         }
         let at = self.now.seconds().saturating_add(FRESH_SECONDS / 2);
         self.rows.put(dated, &at);
-        self.rows.put(due_row(at, kid), &());
+        self.rows.put(due_row(at, kid), &at);
         Ok(())
     }
 

@@ -7,8 +7,19 @@
 use core::fmt::Write as _;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use crate::fields::BadField;
+
+/// What a row holds.
+pub trait Value: Sized {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`BadField`].
+    fn parse(text: &str) -> Result<Self, BadField>;
+
+    /// Writes it: one line, not empty.
+    fn print(&self) -> String;
+}
 
 /// Rows at hand and the changes to them.
 #[derive(Debug, Default)]
@@ -113,7 +124,7 @@ impl Rows {
     ///
     /// # Errors
     /// [`Stop`].
-    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Stop> {
+    pub fn get<T: Value>(&self, name: &str) -> Result<Option<T>, Stop> {
         self.text(name)?.map(|text| read(name, text)).transpose()
     }
 
@@ -127,10 +138,9 @@ impl Rows {
             None if self.ranges.iter().any(|range| range.holds(name) && self.is_whole(range)) => {
                 Ok(None)
             }
-            None => Err(Stop::Missing(Missing {
-                names: vec![name.to_owned()],
-                ..Missing::default()
-            })),
+            None => {
+                Err(Stop::Missing(Missing { names: vec![name.to_owned()], ..Missing::default() }))
+            }
         }
     }
 
@@ -138,7 +148,7 @@ impl Rows {
     ///
     /// # Errors
     /// [`Stop`].
-    pub fn scan<T: DeserializeOwned>(&self, range: &Range) -> Result<Vec<(String, T)>, Stop> {
+    pub fn scan<T: Value>(&self, range: &Range) -> Result<Vec<(String, T)>, Stop> {
         if !self.ranges.contains(range) {
             return Err(Stop::Missing(Missing {
                 ranges: vec![range.clone()],
@@ -149,9 +159,8 @@ impl Rows {
     }
 
     /// Writes a row when all is done.
-    pub fn put(&mut self, name: String, value: &impl Serialize) {
-        // Every row's type holds text and numbers alone.
-        self.changes.insert(name, Some(serde_json::to_string(value).unwrap_or_default()));
+    pub fn put(&mut self, name: String, value: &impl Value) {
+        self.changes.insert(name, Some(value.print()));
     }
 
     /// Deletes a row when all is done.
@@ -181,6 +190,6 @@ impl Rows {
     }
 }
 
-fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Stop> {
-    serde_json::from_str(text).map_err(|_| Stop::Damaged(name.to_owned()))
+fn read<T: Value>(name: &str, text: &str) -> Result<T, Stop> {
+    T::parse(text).map_err(|BadField| Stop::Damaged(name.to_owned()))
 }

@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::Object;
 use super::admit::{KeyAccount, Lease, account_row, hour, leases};
 use super::call::{Answer, Hour};
-use super::rows::{Range, Stop};
+use super::rows::{Range, Stop, Value};
+use super::text::counted;
 use crate::clock::Now;
+use crate::fields::{BadField, Fields, Line};
 
 /// The use in one hour.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Use {
     /// Hours since 1970.
     hour: u64,
@@ -47,8 +46,38 @@ impl Use {
         }
     }
 
+    pub(super) fn read(fields: Fields<'_>) -> Result<Self, BadField> {
+        Ok(Self {
+            hour: fields.number("hour")?,
+            admitted: fields.number("admitted")?,
+            lost: fields.number("lost")?,
+            coins: fields.number("coins")?,
+            denied: fields.all("denied").map(counted).collect::<Result<_, _>>()?,
+            last: fields.number("last")?,
+        })
+    }
+
+    pub(super) fn write(&self, line: Line) -> Line {
+        line.number("hour", self.hour)
+            .number("admitted", self.admitted)
+            .number("lost", self.lost)
+            .number("coins", self.coins)
+            .all("denied", self.denied.iter().map(|(code, count)| format!("{code}:{count}")))
+            .number("last", self.last)
+    }
+
     fn is_empty(&self) -> bool {
         self.admitted == 0 && self.lost == 0 && self.denied.is_empty()
+    }
+}
+
+impl Value for Use {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        Self::read(Fields::of(text))
+    }
+
+    fn print(&self) -> String {
+        self.write(Line::new("use")).finish()
     }
 }
 

@@ -6,8 +6,8 @@ use portcullis::denial::{Denial, Fault, Wire};
 use portcullis::forward;
 use portcullis::gate::Gate;
 use portcullis::memory::Memory;
-use portcullis::policy::Policy;
 use portcullis::need::Need;
+use portcullis::policy::Policy;
 use portcullis::request::Request;
 use portcullis::ticket::Ticket;
 use serde_json::Value;
@@ -117,7 +117,9 @@ impl Isolate<'_> {
                 Decision::Deny(denial) => Outcome::of(denial.wire(), reason(&denial)),
                 Decision::Admin => Outcome { admin: true, ..Outcome::none() },
                 Decision::Fault(fault) => Outcome::of(fault.wire(0), format!("{fault:?}")),
-                Decision::Need(Need::Workspace(ask)) => panic!("a world without Workspaces: {ask:?}"),
+                Decision::Need(Need::Workspace(ask)) => {
+                    panic!("a world without Workspaces: {ask:?}")
+                }
                 Decision::Need(Need::Kv(need)) => {
                     let name = need.kv_name();
                     let value = self.world["kv"][&name].as_str().map(str::as_bytes);

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use data_encoding::BASE64;
+use portcullis::workspace::call::{Answer, Call};
 use serde_json::{Value, json};
 
 use crate::http::{Reply, request};
@@ -63,10 +64,12 @@ impl Control {
         self.call("DELETE", &format!("/kv/{key}"), b"").map(drop)
     }
 
-    /// Makes a call to a Workspace (`portcullis::workspace::call`); its answer.
-    pub fn workspace(&self, number: &str, call: &Value) -> Result<Value> {
-        let call = call.to_string();
-        self.call("POST", &format!("/workspace/{number}"), call.as_bytes())?.json()
+    /// Makes a call to a Workspace; its answer. `wait` until a change is in effect everywhere.
+    pub fn workspace(&self, number: &str, call: &Call, wait: bool) -> Result<Answer> {
+        let query = if wait { "?wait=1" } else { "" };
+        let target = format!("/workspace/{number}{query}");
+        let reply = self.call("POST", &target, call.print().as_bytes())?.text();
+        Answer::parse(&reply).ok().with_context(|| format!("no answer of a Workspace: {reply}"))
     }
 
     fn call(&self, method: &str, target: &str, body: &[u8]) -> Result<Reply> {

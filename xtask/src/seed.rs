@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use data_encoding::HEXLOWER;
 use portcullis::record::{Document, KeyType};
 use portcullis::root::Keyring;
-
-use serde_json::json;
+use portcullis::workspace::call::{Answer, Call, Conflict};
 
 use crate::checkout::{Checkout, lock, write_private};
 use crate::control::Control;
@@ -80,11 +79,16 @@ pub fn known(root: &str, seeds: &Seeds, now: u64) -> Result<Known> {
 
 /// Puts documents into a Workspace; one that is there already stays as it is.
 pub fn put(control: &Control, workspace: &str, documents: &[Document]) -> Result<()> {
-    control.workspace(workspace, &json!({ "v": 1, "op": "open", "workspace": workspace }))?;
+    control.workspace(workspace, &Call::Open { workspace: workspace.to_owned() }, false)?;
     for document in documents {
-        let call = json!({ "v": 1, "op": "put", "document": document, "replaces": 0 });
-        let answer = control.workspace(workspace, &call)?;
-        ensure!(answer["is"] == "written" || answer["why"] == "version", "{answer}");
+        let call = Call::Put { document: Box::new(document.clone()), replaces: 0 };
+        let answer = control.workspace(workspace, &call, false)?;
+        let is_there = matches!(
+            answer,
+            Answer::Written { .. }
+                | Answer::Conflict { why: Conflict::Version | Conflict::Revoked }
+        );
+        ensure!(is_there, "the Workspace does not take a key: {answer:?}");
     }
     Ok(())
 }

@@ -13,8 +13,8 @@ pub use error::SourceError;
 use crate::address::Allowlist;
 use crate::host::HostName;
 use crate::policy::{
-    BadLimits, Bindings, Document, Fingerprint, ImportShape, Limits, Name, Origin, Route, StaticKey,
-    Tier, Upstream, WorkspaceNumber, WorkspaceRules,
+    BadLimits, Bindings, Document, Fingerprint, ImportShape, Limits, Name, Origin, Route,
+    StaticKey, Tier, Upstream, WorkspaceNumber, WorkspaceRules,
 };
 use crate::route::{Conflict, RouteTable, is_param_name};
 use crate::scope::{Grants, Scope};
