@@ -12,6 +12,9 @@ mod object;
 mod shim;
 mod workspace;
 
+// Its start function brings the instance up again after a panic.
+use worker as _;
+
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 

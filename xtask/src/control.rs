@@ -72,6 +72,22 @@ impl Control {
         Answer::parse(&reply).ok().with_context(|| format!("no answer of a Workspace: {reply}"))
     }
 
+    /// What a Workspace was asked since the last reset.
+    pub fn workspace_counts(&self, number: &str) -> Result<Value> {
+        self.call("GET", &format!("/workspace/{number}/counts"), b"")?.json()
+    }
+
+    /// Sets them to 0.
+    pub fn reset_workspace_counts(&self, number: &str) -> Result<()> {
+        self.call("POST", &format!("/workspace/{number}/counts/reset"), b"").map(drop)
+    }
+
+    /// Sets a Workspace's faults.
+    pub fn set_workspace_faults(&self, number: &str, faults: &Value) -> Result<()> {
+        let target = format!("/workspace/{number}/faults");
+        self.call("PUT", &target, faults.to_string().as_bytes()).map(drop)
+    }
+
     fn call(&self, method: &str, target: &str, body: &[u8]) -> Result<Reply> {
         let reply = request(self.address, method, target, &[], body, TIMEOUT)?;
         if reply.status != 200 {

@@ -3,8 +3,10 @@
 //! Every bar has a size that `cargo xtask test` runs and a full one. What a full run found stands in
 //! `docs/proof.json`; what it has done so far, in the clone's own state, so that it can go on.
 
+mod crowd;
 mod forged;
 mod inspector;
+mod limit;
 mod memory;
 mod origin;
 mod progress;
@@ -71,6 +73,7 @@ const BARS: &[Bar] = &[
     origin::BAR,
     stream::BAR,
     start::BAR,
+    limit::BAR,
 ];
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.

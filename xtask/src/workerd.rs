@@ -333,9 +333,14 @@ const gate :Workerd.Worker = (
   bindings = .bindings,
 );
 
-# The same Worker once more, where its objects live.
+# The same Worker once more, where its objects live; object.mjs counts and breaks them.
 const workspace :Workerd.Worker = (
-  modules = .modules,
+  modules = [
+    (name = "object.mjs", esModule = embed "object.mjs"),
+    (name = "faults.mjs", esModule = embed "faults.mjs"),
+    (name = "index.js", esModule = embed "index.js"),
+    (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
+  ],
   compatibilityDate = "{COMPATIBILITY_DATE}",
   durableObjectNamespaces = [(className = "Workspace", uniqueKey = "portcullis-workspace", enableSql = true)],
   durableObjectStorage = (localDisk = "disk"),
@@ -394,12 +399,13 @@ const chaos :Workerd.Worker = (
 /// The compatibility date of every Worker served here.
 pub const COMPATIBILITY_DATE: &str = "2026-10-01";
 
-const SERVICES: [(&str, &str); 5] = [
+const SERVICES: [(&str, &str); 6] = [
     ("kv.mjs", include_str!("../workerd/kv.mjs")),
     ("faults.mjs", include_str!("../workerd/faults.mjs")),
     ("control.mjs", include_str!("../workerd/control.mjs")),
     ("chaos.mjs", include_str!("../workerd/chaos.mjs")),
     ("origin.mjs", include_str!("../workerd/origin.mjs")),
+    ("object.mjs", include_str!("../workerd/object.mjs")),
 ];
 const CHAOS_FAULTS: &str =
     "    (name = \"ORIGIN_FAULTS\", service = (name = \"chaos\", entrypoint = \"Faults\")),\n";
