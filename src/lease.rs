@@ -111,7 +111,9 @@ struct Lease {
     coins: u64,
     /// Spent as the Workspace last acknowledged it.
     reported: u32,
-    /// Milliseconds of this isolate's clock; ahead of need from `renew` on, over from `until` on.
+    /// Milliseconds of this isolate's clock: renewed ahead of need not before `settled` and
+    /// certainly from `renew` on, over from `until` on.
+    settled: u64,
     renew: u64,
     until: u64,
 }
@@ -119,7 +121,12 @@ struct Lease {
 impl Wallet {
     /// Counts a request that wants to be admitted; once for each.
     pub fn note_demand(&mut self, lease_millis: u64, now: Now) {
-        self.demand.note(lease_millis, now);
+        self.demand.note(1, lease_millis, now);
+    }
+
+    /// Counts requests that will want to be admitted in a moment, in place of each of them.
+    pub fn expect(&mut self, requests: u32, lease_millis: u64, now: Now) {
+        self.demand.note(requests, lease_millis, now);
     }
 
     /// Admits one request that costs `coins`, if a lease has a token left.
@@ -150,7 +157,12 @@ impl Wallet {
     /// requests are to be expected.
     #[must_use]
     pub fn renewal_due(&self, lease_millis: u64, now: Now) -> bool {
-        let open = || self.leases.iter().filter(|lease| now.millis() < lease.until);
+        // A burst that is over in a moment needs no more.
+        let open = || {
+            self.leases
+                .iter()
+                .filter(|lease| lease.settled <= now.millis() && now.millis() < lease.until)
+        };
         let tokens = open().map(|lease| lease.tokens).max().unwrap_or(0);
         tokens >= LEAST_RENEWED
             && self.demand.within(lease_millis, now) >= LEAST_RENEWED
@@ -172,6 +184,7 @@ impl Wallet {
                 spent,
                 coins: coins.into(),
                 reported: spent,
+                settled: sent.millis().saturating_add(SETTLE_MILLIS),
                 renew: sent.millis().saturating_add(share),
                 until: sent.millis().saturating_add(millis),
             });
@@ -269,7 +282,7 @@ struct Demand {
 }
 
 impl Demand {
-    fn note(&mut self, span: u64, now: Now) {
+    fn note(&mut self, requests: u32, span: u64, now: Now) {
         let age = now.millis().saturating_sub(self.since);
         if age >= span {
             let follows = age < span.saturating_mul(2);
@@ -277,7 +290,7 @@ impl Demand {
             self.current = 0;
             self.since = if follows { self.since.saturating_add(span) } else { now.millis() };
         }
-        self.current = self.current.saturating_add(1);
+        self.current = self.current.saturating_add(requests);
     }
 
     /// The count within the last `span`, the older half in proportion.
@@ -297,6 +310,7 @@ impl Demand {
 /// Ends a lease earlier here than at the Workspace, whatever the timers do.
 const MARGIN_MILLIS: u64 = 50;
 const RENEW_PERCENT: u64 = 70;
+const SETTLE_MILLIS: u64 = 100;
 /// A key used less often asks when it needs to.
 const LEAST_RENEWED: u32 = 4;
 const FORGET_MILLIS: u64 = 60_000;

@@ -14,7 +14,7 @@ use crate::imported::{Pointer, PointerId};
 use crate::key::Kid;
 use crate::lease::Wallet;
 use crate::limit::Meter;
-use crate::need::Need;
+use crate::need::{Ask, KvRow, Need};
 use crate::record::{Record, Unusable};
 
 /// The isolate's memory.
@@ -25,8 +25,18 @@ pub struct Memory {
     pointers: LruCache<PointerId, (Kid, u64)>,
     absent: LruCache<PointerId, u64>,
     /// What is being asked for, and until when nobody else should.
-    asking: LruCache<Need, (u64, Turn)>,
+    asking: LruCache<Need, Asking>,
     latest: Now,
+}
+
+/// Somebody is finding out, or has just failed to.
+#[derive(Clone, Copy, Debug)]
+struct Asking {
+    /// Milliseconds; of no account from then on.
+    until: u64,
+    state: Turn,
+    /// How many requests wait for it.
+    waiting: u32,
 }
 
 /// What to do about a need.
@@ -199,10 +209,14 @@ impl Memory {
     }
 
     /// Whose turn it is to find out about `need`. Whoever is told to go has `millis` for it; the
-    /// others wait a little and look in memory again.
-    pub fn turn(&mut self, need: Need, millis: u64, now: Now) -> Turn {
-        match self.asking.get(&need) {
-            Some((until, state)) if now.millis() < *until => *state,
+    /// others wait a little and look in memory again. `joins` says that the caller asks for the
+    /// first time.
+    pub fn turn(&mut self, need: Need, millis: u64, joins: bool, now: Now) -> Turn {
+        match self.asking.get_mut(&need) {
+            Some(asking) if now.millis() < asking.until => {
+                asking.waiting = asking.waiting.saturating_add(u32::from(joins));
+                asking.state
+            }
             _ => {
                 self.mark(need, millis, Turn::Wait, now);
                 Turn::Go
@@ -212,17 +226,22 @@ impl Memory {
 
     /// Ends a turn; a fault is remembered for a moment, so that those who waited need not each
     /// find it out.
-    pub fn turn_over(&mut self, need: &Need, fault: Option<Fault>, now: Now) {
-        match fault {
-            Some(fault) => self.mark(*need, FAULT_MILLIS, Turn::Failed(fault), now),
-            None => {
-                self.asking.pop(need);
-            }
+    pub fn turn_over(&mut self, need: &Need, fault: Option<Fault>, lease_millis: u64, now: Now) {
+        if let Some(fault) = fault {
+            return self.mark(*need, FAULT_MILLIS, Turn::Failed(fault), now);
+        }
+        // Those who wait for a record will want leave next.
+        let waiting = self.asking.pop(need).map_or(0, |asking| asking.waiting);
+        if let Need::Kv(KvRow::Record(kid)) | Need::Workspace(Ask::Record(kid)) = need
+            && let Some(wallet) = self.wallet(kid)
+        {
+            wallet.expect(waiting, lease_millis, now);
         }
     }
 
     fn mark(&mut self, need: Need, millis: u64, state: Turn, now: Now) {
-        self.asking.put(need, (now.millis().saturating_add(millis), state));
+        let until = now.millis().saturating_add(millis);
+        self.asking.put(need, Asking { until, state, waiting: 0 });
         if self.asking.len() > MAX_ASKING {
             self.asking.pop_lru();
         }

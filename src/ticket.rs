@@ -5,7 +5,7 @@ use crate::account::View;
 use crate::denial::Fault;
 use crate::key::Kid;
 use crate::lease::Refused;
-use crate::need::Need;
+use crate::need::{Ask, KvRow, Need};
 
 /// Goes with one request from its first decision to its last.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub struct Ticket {
     pub(crate) workspace: Option<Fault>,
     /// The key whose request was denied, to be told to its Workspace.
     pub(crate) denied: Option<Kid>,
+    /// Whether it waits, or has waited, for a record.
+    joined: bool,
     /// Milliseconds waited for others to find something out.
     waited: u64,
 }
@@ -41,6 +43,19 @@ impl Ticket {
             Need::Kv(_) => self.kv = Some(fault),
             Need::Workspace(_) => self.workspace = Some(fault),
         }
+    }
+
+    /// Whether the request, should it have to wait for `need`, does so for the first time; it is
+    /// counted as demand then.
+    pub fn joins(&mut self, need: &Need) -> bool {
+        let is_record =
+            matches!(need, Need::Kv(KvRow::Record(_)) | Need::Workspace(Ask::Record(_)));
+        is_record && !core::mem::replace(&mut self.joined, is_record)
+    }
+
+    /// Takes note that it was counted.
+    pub fn count(&mut self) {
+        self.counted = true;
     }
 
     /// Whether to wait `millis` more for somebody who is finding out; `patience` for all waiting for

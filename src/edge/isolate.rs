@@ -50,14 +50,17 @@ pub(super) fn with_gate<T>(env: &JsValue, act: impl FnOnce(&Gate) -> T) -> Optio
 }
 
 /// Whose turn it is to find out about `need`.
-pub(super) fn turn(need: Need) -> Turn {
-    with_memory(|gate, memory| memory.turn(need, gate.patience(&need), now()))
+pub(super) fn turn(need: Need, joins: bool) -> Turn {
+    with_memory(|gate, memory| memory.turn(need, gate.patience(&need), joins, now()))
         .unwrap_or(Turn::Failed(Fault::Internal))
 }
 
 /// Ends a turn.
 pub(super) fn turn_over(need: &Need, fault: Option<Fault>) {
-    with_memory(|_, memory| memory.turn_over(need, fault, now()));
+    with_memory(|gate, memory| {
+        let millis = gate.policy().lease_seconds.millis();
+        memory.turn_over(need, fault, millis, now());
+    });
 }
 
 /// How long a request waits for somebody else's turn, in milliseconds.

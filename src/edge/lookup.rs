@@ -45,7 +45,7 @@ pub(super) async fn answer(
 
 /// Finds something out behind the answer, so that a key in use never waits.
 pub(super) fn ahead(env: &JsValue, ctx: &JsValue, need: Need) {
-    if isolate::turn(need) != Turn::Go {
+    if isolate::turn(need, false) != Turn::Go {
         return;
     }
     let (env, context) = (env.clone(), ctx.clone());
@@ -70,7 +70,12 @@ async fn meet(env: &JsValue, ctx: &JsValue, need: Need, ticket: &mut Ticket) {
         }
         return;
     }
-    match isolate::turn(need) {
+    let joins = ticket.joins(&need);
+    let turn = isolate::turn(need, joins);
+    if joins && turn == Turn::Wait {
+        ticket.count();
+    }
+    match turn {
         Turn::Go => {
             let met = learn(env, need, ticket).await;
             isolate::turn_over(&need, met.err());

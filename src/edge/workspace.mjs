@@ -20,12 +20,16 @@ export const workspaceClass = (run) =>
     // Reached from gates of this deployment and from nowhere else. `?wait=1` answers a change only
     // when it is in effect everywhere.
     async fetch(request) {
-      const answer = this.#call(await request.text());
-      if (new URL(request.url).searchParams.get("wait") === "1") {
+      return new Response(await this.answer(await request.text(), request.url.endsWith("?wait=1")));
+    }
+
+    async answer(text, wait) {
+      const answer = this.#call(text);
+      if (wait) {
         const rest = Number(/^written .*\beffective_by=(\d+)/.exec(answer)?.[1] ?? 0) - Date.now();
         if (rest > 0) await scheduler.wait(rest);
       }
-      return new Response(answer);
+      return answer;
     }
 
     async alarm() {

@@ -3,7 +3,9 @@
 //! Every bar has a size that `cargo xtask test` runs and a full one. What a full run found stands in
 //! `docs/proof.json`; what it has done so far, in the clone's own state, so that it can go on.
 
+mod calls;
 mod crowd;
+mod fleet;
 mod forged;
 mod inspector;
 mod limit;
@@ -74,6 +76,7 @@ const BARS: &[Bar] = &[
     stream::BAR,
     start::BAR,
     limit::BAR,
+    calls::BAR,
 ];
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.

@@ -3,7 +3,7 @@
 //
 //   {kind, ops?, count?, delay_ms?, statement?}
 //
-//   kind       error (answers 500) | hang | delay | overloaded | retryable (errors that workerd marks so) |
+//   kind       error | hang | delay | overloaded | retryable (errors that workerd marks so) |
 //              lost (does the call, then fails) | throw (in SQL statement number `statement`, from 0 on)
 //   ops        the words of calls: "admit", "record", "report", …; default ["admit", "record"]
 //   count      the next so many calls; default all
@@ -35,16 +35,15 @@ export class Workspace extends Product {
 
   #cursors = [];
 
-  async fetch(request) {
-    const text = await request.clone().text();
+  async answer(text, wait) {
     const word = text.slice(0, text.search(/[ \n]|$/));
     this.counts.calls++;
     this.counts.words[word] = (this.counts.words[word] ?? 0) + 1;
     const fault = this.#faults.take(word, "");
-    await pause(fault);
+    if (fault) await pause(fault);
     switch (fault?.kind) {
       case "error":
-        return new Response(null, { status: 500 });
+        throw new Error("injected");
       case "overloaded":
         throw Object.assign(new Error("injected"), { overloaded: true });
       case "retryable":
@@ -53,9 +52,9 @@ export class Workspace extends Product {
         this.#throwAt = fault.statement ?? 0;
     }
     try {
-      const response = await super.fetch(request);
+      const answer = await super.answer(text, wait);
       if (fault?.kind === "lost") throw new Error("injected");
-      return response;
+      return answer;
     } finally {
       this.#throwAt = null;
       for (const cursor of this.#cursors.splice(0)) this.counts.rowsWritten += cursor.rowsWritten;
