@@ -488,11 +488,8 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
     /// Bounds bursts in this isolate alone.
     fn meter_here(&mut self, record: &Record, kid: Kid) -> Result<Metered, Denial> {
         let wait = |seconds| Denial::RateLimited(Wait { seconds, rate: None, shared: false });
-        match (&record.limits, self.memory.meter(&kid)) {
-            (Some(limits), Some(meter)) => meter.spend(limits, self.now).map_err(wait),
-            (None, _) => Ok(Metered::unlimited()),
-            (Some(_), None) => Err(wait(1)),
-        }
+        let meter = self.memory.meter(&kid);
+        Metered::count(record.limits.as_ref(), meter, self.now).map_err(wait)
     }
 }
 

@@ -113,8 +113,6 @@ fn with<T>(env: &JsValue, act: impl FnOnce(&mut Isolate) -> T) -> T {
 
 impl Isolate {
     fn start(env: &JsValue) -> Self {
-        let (own, told) = (forward::OWN.join("\n"), forward::TOLD.join("\n"));
-        shim::install(&own, &told, &super::origin_fault());
         let gate = Policy::from_json(POLICY).map_err(|_| Unfit::Policy).and_then(|policy| {
             let built = BUILT.parse().unwrap_or(u64::MAX);
             Gate::new(policy, &shim::text(env, ROOT), &shim::text(env, STATIC_KEYS), built)

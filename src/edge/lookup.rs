@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
 use super::isolate::{self, Step};
-use super::{kv, now, respond, shim, workspace};
+use super::{kv, now, respond, send_on, shim, workspace};
 use crate::denial::Fault;
 use crate::key::Kid;
 use crate::memory::Turn;
@@ -21,7 +21,7 @@ pub(super) async fn answer(
     facts: String,
     mut ticket: Ticket,
     mut need: Need,
-) -> Result<JsValue, JsValue> {
+) -> JsValue {
     for _ in 0..MAX_LOOK_UPS {
         meet(&env, &ctx, need, &mut ticket).await;
         match isolate::step(&env, &facts, &mut ticket, now()) {
@@ -29,18 +29,19 @@ pub(super) async fn answer(
                 if let Some(need) = wanted {
                     ahead(&env, &ctx, need);
                 }
-                return JsFuture::from(shim::forward(&request, &env, &plan)).await;
+                // Not awaited: what is at the origin needs this module no more.
+                return send_on(&request, &env, &plan, &facts);
             }
             Step::Answer(answer) => {
                 if let Some(kid) = ticket.denied() {
                     close_later(&env, &ctx, kid);
                 }
-                return Ok(respond(&request, &answer));
+                return respond(&request, &answer);
             }
             Step::Need(next) => need = next,
         }
     }
-    Ok(respond(&request, &isolate::fault(Fault::Internal, &facts)))
+    respond(&request, &isolate::fault(Fault::Internal, &facts))
 }
 
 /// Finds something out behind the answer, so that a key in use never waits.

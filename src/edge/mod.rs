@@ -20,10 +20,21 @@ use wasm_bindgen_futures::future_to_promise;
 
 use crate::answer::Answer;
 use crate::clock::Now;
+use crate::denial::Fault;
+use crate::forward;
 use crate::ticket::Ticket;
 use isolate::Step;
 
+/// Hands over to the JavaScript side what it needs besides requests.
+#[wasm_bindgen(start)]
+pub fn start() {
+    shim::install(&forward::OWN.join("\n"), &forward::TOLD.join("\n"), &origin_fault());
+}
+
 /// A request of the Worker's default entrypoint; a `Response` or a promise of one.
+///
+/// A promise that only this module can keep stands in an array, and so does what it resolves to:
+/// `entry.mjs` gives it up should this module fail.
 #[wasm_bindgen]
 #[must_use]
 pub fn fetch(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
@@ -34,7 +45,7 @@ pub fn fetch(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
             if let Some(need) = ahead {
                 lookup::ahead(&env, &ctx, need);
             }
-            shim::forward(&request, &env, &plan).into()
+            send_on(&request, &env, &plan, &facts)
         }
         Step::Answer(answer) => {
             if let Some(kid) = ticket.denied() {
@@ -43,7 +54,22 @@ pub fn fetch(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
             respond(&request, &answer)
         }
         Step::Need(need) => {
-            future_to_promise(lookup::answer(request, env, ctx, facts, ticket, need)).into()
+            let later = lookup::answer(request, env, ctx, facts, ticket, need);
+            alone(&future_to_promise(async move { Ok(alone(&later.await)) }))
+        }
+    }
+}
+
+fn alone(item: &JsValue) -> JsValue {
+    js_sys::Array::of1(item).into()
+}
+
+fn send_on(request: &web_sys::Request, env: &JsValue, plan: &str, facts: &str) -> JsValue {
+    match shim::forward(request, env, plan) {
+        Ok(answer) => answer.into(),
+        Err(_) => {
+            shim::log("portcullis: no request could be made for the origin");
+            respond(request, &isolate::fault(Fault::Internal, facts))
         }
     }
 }

@@ -20,6 +20,7 @@ pub(super) const BAR: Bar = Bar {
     unit: "rounds of some seconds over 8 isolates",
     ci: 1,
     full: 9,
+    sources: &["xtask/src/interval.rs"],
     run,
 };
 

@@ -19,6 +19,7 @@ pub(super) const BAR: Bar = Bar {
     unit: "limits (10, 100, 1 000, 10 000), each at four loads in both modes over 8 isolates",
     ci: 1,
     full: 4,
+    sources: &[],
     run,
 };
 
