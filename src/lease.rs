@@ -154,17 +154,13 @@ impl Wallet {
     }
 
     /// Whether to ask ahead of need: under a third is left, or most of the time is over, and more
-    /// requests are to be expected.
+    /// requests are to be expected. A burst that is over in a moment needs no more.
     #[must_use]
     pub fn renewal_due(&self, lease_millis: u64, now: Now) -> bool {
-        // A burst that is over in a moment needs no more.
-        let open = || {
-            self.leases
-                .iter()
-                .filter(|lease| lease.settled <= now.millis() && now.millis() < lease.until)
-        };
+        let open = || self.leases.iter().filter(|lease| now.millis() < lease.until);
         let tokens = open().map(|lease| lease.tokens).max().unwrap_or(0);
         tokens >= LEAST_RENEWED
+            && open().all(|lease| lease.settled <= now.millis())
             && self.demand.within(lease_millis, now) >= LEAST_RENEWED
             && (self.left(now) < tokens.div_ceil(3)
                 || open().all(|lease| lease.renew <= now.millis()))
@@ -182,7 +178,7 @@ impl Wallet {
                 id,
                 tokens: granted.tokens,
                 spent,
-                coins: coins.into(),
+                coins: u64::from(coins).saturating_mul(spent.into()),
                 reported: spent,
                 settled: sent.millis().saturating_add(SETTLE_MILLIS),
                 renew: sent.millis().saturating_add(share),

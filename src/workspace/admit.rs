@@ -148,7 +148,7 @@ impl Object<'_> {
         };
         match &answer {
             Answer::Granted(_) => {
-                own.usage.add(call.at_once(), call.coins.into(), self.now);
+                own.usage.add(call.at_once(), call.spent_coins(), self.now);
                 self.rows.put(call_row(minute(self.now), call), &answer);
             }
             Answer::Refused(_) => own.usage.deny("RATE_LIMITED", 1),
@@ -224,7 +224,7 @@ impl Object<'_> {
             let until = now.millis().saturating_add(millis);
             own.lease_until = own.lease_until.max(until);
             shared.lease_until = shared.lease_until.max(until);
-            let (hour, coins, spent) = (hour(now), call.coins.into(), call.at_once());
+            let (hour, coins, spent) = (hour(now), call.spent_coins(), call.at_once());
             let lease = Lease { tokens, spent, coins, until, hour, key, shared: all };
             self.rows.put(lease_row(&call.kid, call.id.as_str()), &lease);
         }

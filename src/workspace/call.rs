@@ -99,6 +99,11 @@ impl Admit {
     pub(crate) fn at_once(&self) -> u32 {
         u32::from(!self.ahead)
     }
+
+    /// Their coins.
+    pub(crate) fn spent_coins(&self) -> u64 {
+        if self.ahead { 0 } else { self.coins.into() }
+    }
 }
 
 /// An answer.
