@@ -4,6 +4,7 @@
 //! `docs/proof.json`; what it has done so far, in the clone's own state, so that it can go on.
 
 mod calls;
+mod crash;
 mod crowd;
 mod fleet;
 mod forged;
@@ -14,6 +15,7 @@ mod origin;
 mod progress;
 mod random;
 mod record;
+mod revoke;
 mod site;
 mod sources;
 mod start;
@@ -101,6 +103,8 @@ const BARS: &[Bar] = &[
     start::BAR,
     limit::BAR,
     calls::BAR,
+    revoke::BAR,
+    crash::BAR,
 ];
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.

@@ -13,13 +13,16 @@ use serde_json::{Value, json};
 use super::crowd::{Crowd, Shot};
 use super::site::{Gate, Site, free_ports, now};
 use super::upstream::Upstream;
+use crate::workerd::Options;
 
 /// Gates that share everything but their memory.
 pub(super) struct Fleet<'a> {
     site: &'a Site,
-    pub(super) gate: Gate,
+    gate: Option<Gate>,
     arrivals: Arc<Mutex<Vec<Instant>>>,
     number: u64,
+    name: String,
+    options: Options,
     _origin: Upstream,
 }
 
@@ -51,11 +54,25 @@ impl<'a> Fleet<'a> {
         options.isolates = ISOLATES;
         options.port = free_ports(ISOLATES)?;
         let gate = site.start(name, true, &options)?;
-        let fleet = Self { site, gate, arrivals, number: 0, _origin: origin };
+        let name = name.to_owned();
+        let fleet =
+            Self { site, gate: Some(gate), arrivals, number: 0, name, options, _origin: origin };
         for workspace in [STRICT, LEASE] {
             fleet.call(workspace, &Call::Open { workspace: workspace.to_owned() })?;
         }
         Ok(fleet)
+    }
+
+    /// The gates.
+    pub(super) fn gate(&self) -> Result<&Gate> {
+        self.gate.as_ref().context("the gate did not start again")
+    }
+
+    /// Starts workerd again, which has ended, on the state it left.
+    pub(super) fn restart(&mut self) -> Result<()> {
+        self.gate = None;
+        self.gate = Some(self.site.start(&self.name, false, &self.options)?);
+        Ok(())
     }
 
     /// A new key with these limits: its text and document.
@@ -74,22 +91,22 @@ impl<'a> Fleet<'a> {
     }
 
     pub(super) fn call(&self, workspace: &str, call: &Call) -> Result<Answer> {
-        self.gate.server.control.workspace(workspace, call, false)
+        self.gate()?.server.control.workspace(workspace, call, false)
     }
 
     /// Lets a crowd loose.
     pub(super) fn run(&self, crowd: &Crowd, keys: &[String]) -> Result<Run> {
-        let control = self.gate.server.control;
+        let control = self.gate()?.server.control;
         for workspace in [STRICT, LEASE] {
             control.reset_workspace_counts(workspace)?;
         }
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        let (begun, processor) = (Instant::now(), self.gate.processor()?);
-        let shots = crowd.run(&self.gate.gates(ISOLATES), keys)?;
+        let (begun, processor) = (Instant::now(), self.gate()?.processor()?);
+        let shots = crowd.run(&self.gate()?.gates(ISOLATES), keys)?;
         let time = begun.elapsed();
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone();
         arrivals.sort();
-        let processor = self.gate.processor()?.saturating_sub(processor);
+        let processor = self.gate()?.processor()?.saturating_sub(processor);
         let (mut calls, mut rows, mut words) = (0, 0, Vec::new());
         for workspace in [STRICT, LEASE] {
             let counts = control.workspace_counts(workspace)?;
@@ -100,6 +117,14 @@ impl<'a> Fleet<'a> {
         let words = Value::from(words);
         Ok(Run { shots, arrivals, calls, rows, words, processor, time })
     }
+}
+
+/// When the origin saw requests since then, ascending.
+pub(super) fn arrivals_since(fleet: &Fleet<'_>, since: Instant) -> Vec<Instant> {
+    let arrivals = fleet.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut arrivals: Vec<_> = arrivals.iter().copied().filter(|at| *at >= since).collect();
+    arrivals.sort();
+    arrivals
 }
 
 impl Run {

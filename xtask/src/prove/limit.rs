@@ -7,7 +7,7 @@ use anyhow::Result;
 use portcullis::policy::Limits;
 use serde_json::json;
 
-use super::crowd::Crowd;
+use super::crowd::{Crowd, Shot};
 use super::fleet::{Fleet, ISOLATES, LEASE, Run, STRICT};
 use super::progress::Progress;
 use super::site::Site;
@@ -62,19 +62,13 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
 
 /// Both bounds over the origin's log, and how much of the limit was of use.
 fn judge(run: &Run, name: &str, limits: &Limits, lease: bool, usable: f64, verdict: &mut Verdict) {
-    let mut windows: BTreeMap<u64, usize> = BTreeMap::new();
-    for shot in run.shots.iter().filter(|shot| shot.status == 200) {
-        *windows.entry(shot.reset.unwrap_or(0)).or_default() += 1;
-    }
+    let windows = windows(&run.shots);
     for (reset, admitted) in &windows {
         verdict.require(*admitted <= limits.requests as usize, || {
             format!("{name}: {admitted} admitted in the window that ends at {reset}")
         });
     }
-    let span = f64::from(limits.window_seconds);
-    let rate = f64::from(limits.requests) / span;
-    let slack = if lease { LEASE_SECONDS } else { 0.0 } + TRANSIT_SECONDS;
-    let excess = worst_excess(&run.arrivals, rate) - (f64::from(limits.burst) + rate * slack);
+    let excess = excess(&run.arrivals, limits, lease);
     verdict.require(excess <= 0.0, || format!("{name}: {excess:.1} above the bound of a span"));
     let others = run.shots.iter().filter(|shot| !matches!(shot.status, 200 | 429)).count();
     verdict.require(others == 0, || format!("{name}: {:?}", run.statuses()));
@@ -87,6 +81,22 @@ fn judge(run: &Run, name: &str, limits: &Limits, lease: bool, usable: f64, verdi
     figures["windows"] = json!(windows.values().collect::<Vec<_>>());
     figures["usable"] = json!((share * 1000.0).round() / 1000.0);
     verdict.figure(name, figures);
+}
+
+/// Requests admitted in each window, by the second in which it ends.
+pub(super) fn windows(shots: &[Shot]) -> BTreeMap<u64, usize> {
+    let mut windows = BTreeMap::new();
+    for shot in shots.iter().filter(|shot| shot.status == 200) {
+        *windows.entry(shot.reset.unwrap_or(0)).or_default() += 1;
+    }
+    windows
+}
+
+/// How far the worst span of the origin's log is above its bound; negative if it is below.
+pub(super) fn excess(arrivals: &[Instant], limits: &Limits, lease: bool) -> f64 {
+    let rate = f64::from(limits.requests) / f64::from(limits.window_seconds);
+    let slack = if lease { LEASE_SECONDS } else { 0.0 } + TRANSIT_SECONDS;
+    worst_excess(arrivals, rate) - (f64::from(limits.burst) + rate * slack)
 }
 
 /// The most by which arrivals within a span exceed `rate` × span.
