@@ -229,7 +229,7 @@ mod tests {
     const LIMITS: Limits = Limits { requests: 100, window_seconds: 100, burst: 10 };
 
     fn at(millis: u64) -> Now {
-        Now::from_millis(1_700_000_000_000 + millis)
+        Now::from_millis(millis.saturating_add(1_700_000_000_000))
     }
 
     #[test]

@@ -5,7 +5,6 @@ use core::fmt::Write as _;
 use serde::Serialize;
 
 use crate::denial::Wire;
-use crate::ratelimit::RateLimit;
 
 /// A complete HTTP answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +49,7 @@ pub fn render(wire: &Wire, request_id: &str, problem: bool, docs: Option<&str>) 
             let _ = writeln!(headers, "{name}\n{value}");
         }
     }
-    for (name, value) in wire.rate.iter().flat_map(RateLimit::iter) {
+    for (name, value) in wire.rate.iter().flat_map(|rate| rate.iter()) {
         let _ = writeln!(headers, "{name}\n{value}");
     }
     Answer { status, headers, body }

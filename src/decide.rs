@@ -509,7 +509,7 @@ impl From<Metered> for Metering {
 fn limited(refused: &Refused, now: Now) -> Denial {
     Denial::RateLimited(Wait {
         seconds: refused.retry_millis.div_ceil(1000).max(1),
-        rate: Some(RateLimit::new(&refused.view, now)),
+        rate: Some(Box::new(RateLimit::new(&refused.view, now))),
         shared: refused.by == Scope::Workspace,
     })
 }

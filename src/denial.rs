@@ -78,7 +78,7 @@ pub struct Wait {
     /// Seconds, at least 1.
     pub seconds: u64,
     /// What is left, where a total is kept.
-    pub rate: Option<RateLimit>,
+    pub rate: Option<Box<RateLimit>>,
     /// Whether it is shared by all keys of the workspace.
     pub shared: bool,
 }
@@ -133,7 +133,7 @@ pub struct Wire {
     /// Seconds for `Retry-After`.
     pub retry_after: Option<u64>,
     /// What is left of a limit.
-    pub rate: Option<RateLimit>,
+    pub rate: Option<Box<RateLimit>>,
 }
 
 impl Denial {

@@ -22,8 +22,9 @@ use crate::record::{Record, Unusable};
 pub struct Memory {
     records: LruCache<Kid, Slot>,
     record_bytes: usize,
-    pointers: LruCache<PointerId, (Kid, u64)>,
-    absent: LruCache<PointerId, u64>,
+    pointers: Pointers,
+    /// Apart, so that invented texts do not drive out real ones.
+    absent: Pointers,
     /// What is being asked for, and until when nobody else should.
     asking: LruCache<Need, Asking>,
     latest: Now,
@@ -38,6 +39,8 @@ struct Asking {
     /// How many requests wait for it.
     waiting: u32,
 }
+
+type Pointers = LruCache<PointerId, (Option<Kid>, u64)>;
 
 /// What to do about a need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,31 +268,24 @@ impl Memory {
 
     /// The kid to which an imported key points.
     pub fn pointer(&mut self, id: &PointerId, now: Now) -> Known<Kid> {
-        match self.pointers.get(id) {
-            Some((kid, until)) if now.millis() < *until => Known::Is(*kid),
-            _ => match self.absent.get(id) {
-                Some(until) if now.millis() < *until => Known::Absent,
-                _ => Known::Unknown,
-            },
+        match self.pointers.get(id).or_else(|| self.absent.get(id)) {
+            Some((Some(kid), until)) if now.millis() < *until => Known::Is(*kid),
+            Some((None, until)) if now.millis() < *until => Known::Absent,
+            _ => Known::Unknown,
         }
     }
 
     /// Keeps what KV said of an imported key.
     pub fn learn_pointer(&mut self, id: PointerId, pointer: Option<Pointer>, now: Now) {
-        match pointer {
-            Some(pointer) => {
-                let until = now.millis().saturating_add(POINTER_MILLIS);
-                self.pointers.put(id, (pointer.kid, until));
-                if self.pointers.len() > MAX_POINTERS {
-                    self.pointers.pop_lru();
-                }
-            }
-            None => {
-                self.absent.put(id, now.millis().saturating_add(ABSENT_MILLIS));
-                if self.absent.len() > MAX_POINTERS {
-                    self.absent.pop_lru();
-                }
-            }
+        let kid = pointer.map(|pointer| pointer.kid);
+        let (known, other, lifetime) = match kid {
+            Some(_) => (&mut self.pointers, &mut self.absent, POINTER_MILLIS),
+            None => (&mut self.absent, &mut self.pointers, ABSENT_MILLIS),
+        };
+        other.pop(&id);
+        known.put(id, (kid, now.millis().saturating_add(lifetime)));
+        if known.len() > MAX_POINTERS {
+            known.pop_lru();
         }
     }
 

@@ -1,6 +1,7 @@
 //! Finding out what a decision needs, before an answer or behind it.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
@@ -51,9 +52,10 @@ pub(super) fn ahead(env: &JsValue, ctx: &JsValue, need: Need) {
     }
     let (env, context) = (env.clone(), ctx.clone());
     behind(ctx, async move {
-        let met = match need {
-            Need::Workspace(Ask::Leave(leave)) => workspace::learn_ahead(&env, leave).await,
-            need => learn(&env, need, &mut Ticket::default()).await,
+        let met = if let Need::Workspace(Ask::Leave(leave)) = need {
+            workspace::learn_ahead(&env, leave).await
+        } else {
+            learn(&env, need, &mut Ticket::default()).await
         };
         isolate::turn_over(&need, met.err());
         if let Need::Workspace(Ask::Leave(Leave { kid, .. })) = need {
@@ -119,11 +121,19 @@ pub(super) fn close_later(env: &JsValue, ctx: &JsValue, kid: Kid) {
 }
 
 fn behind(ctx: &JsValue, work: impl Future<Output = ()> + 'static) {
-    let done = future_to_promise(async move {
+    let done = promise(async move {
         work.await;
-        Ok(JsValue::UNDEFINED)
+        JsValue::UNDEFINED
     });
     ctx.unchecked_ref::<Context>().wait_until(&done);
+}
+
+/// A promise of what `work` ends with.
+pub(super) fn promise(work: impl Future<Output = JsValue> + 'static) -> js_sys::Promise {
+    // Boxed, or each would have an executor of its own in the upload.
+    let boxed: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> =
+        Box::pin(async move { Ok(work.await) });
+    future_to_promise(boxed)
 }
 
 #[wasm_bindgen]

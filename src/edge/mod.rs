@@ -16,7 +16,6 @@ mod workspace;
 use worker as _;
 
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
 
 use crate::answer::Answer;
 use crate::clock::Now;
@@ -55,7 +54,7 @@ pub fn fetch(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
         }
         Step::Need(need) => {
             let later = lookup::answer(request, env, ctx, facts, ticket, need);
-            alone(&future_to_promise(async move { Ok(alone(&later.await)) }))
+            alone(&lookup::promise(async move { alone(&later.await) }))
         }
     }
 }

@@ -146,13 +146,11 @@ impl Object<'_> {
         } else {
             Answer::Changed { value: self.sealed(meta, held)? }
         };
-        match &answer {
-            Answer::Granted(_) => {
-                own.usage.add(call.at_once(), call.spent_coins(), self.now);
-                self.rows.put(call_row(minute(self.now), call), &answer);
-            }
-            Answer::Refused(_) => own.usage.deny("RATE_LIMITED", 1),
-            _ => {}
+        if matches!(answer, Answer::Granted(_)) {
+            own.usage.add(call.at_once(), call.spent_coins(), self.now);
+            self.rows.put(call_row(minute(self.now), call), &answer);
+        } else if matches!(answer, Answer::Refused(_)) {
+            own.usage.deny("RATE_LIMITED", 1);
         }
         if shared != before {
             self.rows.put(SHARED.to_owned(), &shared);

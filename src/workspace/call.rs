@@ -3,8 +3,6 @@
 //! Of one version fields are only added, and only ones that a reader may ignore; anything else is a
 //! new version. `text.rs` says how they are written.
 
-use std::collections::BTreeMap;
-
 use crate::lease::{CallId, Granted, Refused, Report};
 use crate::record::{Document, Status};
 
@@ -203,7 +201,7 @@ pub struct Hour {
     /// Coins of those admitted for certain.
     pub coins: u64,
     /// Denials by code.
-    pub denied: BTreeMap<String, u64>,
+    pub denied: Vec<(String, u64)>,
 }
 
 impl Conflict {

@@ -4,10 +4,8 @@
 //! drives it fetches what is missing and starts it again. Changes are written in one transaction,
 //! after the function has ended well, or not at all.
 
-use core::fmt::Write as _;
-use std::collections::BTreeMap;
-
 use crate::fields::BadField;
+use core::fmt::Write as _;
 
 /// What a row holds.
 pub trait Value: Sized {
@@ -24,9 +22,42 @@ pub trait Value: Sized {
 /// Rows at hand and the changes to them.
 #[derive(Debug, Default)]
 pub struct Rows {
-    loaded: BTreeMap<String, Option<String>>,
+    loaded: Sorted,
     ranges: Vec<Range>,
-    changes: BTreeMap<String, Option<String>>,
+    changes: Sorted,
+}
+
+/// Rows in the order of their names; `None` for one that is not there.
+#[derive(Debug, Default)]
+struct Sorted(Vec<(String, Option<String>)>);
+
+impl Sorted {
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(own, _)| own.as_str().cmp(name))
+    }
+
+    fn get(&self, name: &str) -> Option<&Option<String>> {
+        let at = self.place(name).ok()?;
+        self.0.get(at).map(|(_, value)| value)
+    }
+
+    fn set(&mut self, name: String, value: Option<String>) {
+        match self.place(&name) {
+            Ok(at) => {
+                if let Some((_, old)) = self.0.get_mut(at) {
+                    *old = value;
+                }
+            }
+            Err(at) => self.0.insert(at, (name, value)),
+        }
+    }
+
+    /// The rows within a range, there or not.
+    fn within(&self, range: &Range) -> &[(String, Option<String>)] {
+        let (Ok(from) | Err(from)) = self.place(&range.from);
+        let (Ok(to) | Err(to)) = self.place(&range.to);
+        self.0.get(from..to).unwrap_or_default()
+    }
 }
 
 /// Rows in the order of their names: from `from` on, before `to`, at most `limit`.
@@ -111,11 +142,13 @@ impl Rows {
     /// Takes in what an adapter fetched for `missing`: name and value in turn, a line each.
     pub fn load(&mut self, missing: &Missing, lines: &str) {
         for name in &missing.names {
-            self.loaded.entry(name.clone()).or_insert(None);
+            if self.loaded.get(name).is_none() {
+                self.loaded.set(name.clone(), None);
+            }
         }
         let mut lines = lines.split('\n');
         while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
-            self.loaded.insert(name.to_owned(), Some(value.to_owned()));
+            self.loaded.set(name.to_owned(), Some(value.to_owned()));
         }
         self.ranges.extend(missing.ranges.iter().cloned());
     }
@@ -155,38 +188,42 @@ impl Rows {
                 ..Missing::default()
             }));
         }
-        self.held(range).map(|(name, text)| Ok((name.to_owned(), read(name, text)?))).collect()
+        self.held(range)
+            .into_iter()
+            .map(|(name, text)| Ok((name.to_owned(), read(name, text)?)))
+            .collect()
     }
 
     /// Writes a row when all is done.
     pub fn put(&mut self, name: String, value: &impl Value) {
-        self.changes.insert(name, Some(value.print()));
+        self.changes.set(name, Some(value.print()));
     }
 
     /// Deletes a row when all is done.
     pub fn delete(&mut self, name: String) {
-        self.changes.insert(name, None);
+        self.changes.set(name, None);
     }
 
     /// The changes, in the order of names; `None` deletes.
     pub fn changes(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.changes.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
+        self.changes.0.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
     }
 
     fn is_whole(&self, range: &Range) -> bool {
-        let held = self.loaded.range(range.from.clone()..range.to.clone());
-        u32::try_from(held.filter(|(_, value)| value.is_some()).count())
-            .is_ok_and(|count| count < range.limit)
+        let held = self.loaded.within(range).iter().filter(|(_, value)| value.is_some());
+        u32::try_from(held.count()).is_ok_and(|count| count < range.limit)
     }
 
-    fn held(&self, range: &Range) -> impl Iterator<Item = (&str, &str)> {
-        let limit = usize::try_from(range.limit).unwrap_or(usize::MAX);
-        let mut names: BTreeMap<&str, Option<&str>> = BTreeMap::new();
-        for rows in [&self.loaded, &self.changes] {
-            let within = rows.range(range.from.clone()..range.to.clone());
-            names.extend(within.map(|(name, value)| (name.as_str(), value.as_deref())));
-        }
-        names.into_iter().filter_map(|(name, value)| Some((name, value?))).take(limit)
+    /// What a range holds with all changes made: what was loaded and not deleted, and what is new.
+    fn held(&self, range: &Range) -> Vec<(&str, &str)> {
+        let loaded = self.loaded.within(range).iter();
+        let untouched = loaded.filter(|(name, _)| self.changes.get(name).is_none());
+        let rows = untouched.chain(self.changes.within(range));
+        let mut held: Vec<_> =
+            rows.filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))).collect();
+        held.sort_unstable();
+        held.truncate(usize::try_from(range.limit).unwrap_or(usize::MAX));
+        held
     }
 }
 

@@ -1,7 +1,5 @@
 //! What a key was used for, by the hour.
 
-use std::collections::BTreeMap;
-
 use super::Object;
 use super::admit::{KeyAccount, Lease, account_row, hour, leases};
 use super::call::{Answer, Hour};
@@ -20,7 +18,7 @@ pub(super) struct Use {
     /// Requests that isolates may have admitted and can tell no more.
     lost: u64,
     coins: u64,
-    denied: BTreeMap<String, u64>,
+    denied: Vec<(String, u64)>,
     /// When it was last used, in seconds.
     last: u64,
 }
@@ -39,10 +37,11 @@ impl Use {
     }
 
     pub(super) fn deny(&mut self, code: &str, count: u32) {
-        // Codes are ours and few; a caller that invents some does not fill the row.
-        if self.denied.len() < MAX_CODES || self.denied.contains_key(code) {
-            let sum = self.denied.entry(code.to_owned()).or_default();
+        if let Some((_, sum)) = self.denied.iter_mut().find(|(known, _)| known == code) {
             *sum = sum.saturating_add(count.into());
+        } else if self.denied.len() < MAX_CODES {
+            // Codes are ours and few; a caller that invents some does not fill the row.
+            self.denied.push((code.to_owned(), count.into()));
         }
     }
 

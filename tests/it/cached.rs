@@ -34,7 +34,9 @@ impl Isolate {
             let row = match decide(&request, &gate, &mut self.memory, &mut ticket, now) {
                 Decision::Allow(_) => return (lookups, true),
                 Decision::Need(Need::Kv(row)) => row,
-                _ => return (lookups, false),
+                Decision::Deny(_) | Decision::Need(_) | Decision::Fault(_) | Decision::Admin => {
+                    return (lookups, false);
+                }
             };
             lookups += 1;
             if !kv {

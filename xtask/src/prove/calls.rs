@@ -32,20 +32,18 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..size {
         let (key, _) = fleet.key(LEASE, ample)?;
-        let run = fleet.run(&Crowd { clients: 1000, each: 1, ..UNPACED }, &[key.clone()])?;
+        let run =
+            fleet.run(&Crowd { clients: 1000, each: 1, ..UNPACED }, std::slice::from_ref(&key))?;
         verdict.require(run.admitted() == 1000, || format!("cold: {:?}", run.statuses()));
-        crate::checkout::say(format!("cold {}", run.figures()));
         cold.push(run.calls as f64);
         let run = fleet.run(&Crowd { clients: 64, each: usize::MAX, ..UNPACED }, &[key])?;
         verdict
             .require(run.admitted() == run.shots.len(), || format!("full: {:?}", run.statuses()));
-        crate::checkout::say(format!("full {}", run.figures()));
         full.push(run.calls as f64 * 1000.0 / run.admitted() as f64);
         let (key, _) = fleet.key(STRICT, ample)?;
         let run = fleet.run(&Crowd { clients: 64, each: usize::MAX, ..UNPACED }, &[key])?;
         verdict
             .require(run.admitted() == run.shots.len(), || format!("strict: {:?}", run.statuses()));
-        crate::checkout::say(format!("strict {}", run.figures()));
         rates.push(run.admitted() as f64 / run.time.as_secs_f64());
         rows.push(run.rows as f64 / run.admitted() as f64);
     }

@@ -101,4 +101,4 @@ fn kill(fleet: &mut Fleet<'_>, workspace: &str) -> Result<usize> {
 
 const LIMITS: Limits = Limits { requests: 200, window_seconds: 3, burst: 200 };
 const CHANGES: usize = 5;
-const SEED: u64 = 0x6372_6173_68;
+const SEED: u64 = 0x63_7261_7368;

@@ -15,7 +15,6 @@ pub(super) struct Shot {
     /// Which of the keys.
     pub(super) key: usize,
     pub(super) sent: Instant,
-    pub(super) received: Instant,
     /// 0 if there was no answer.
     pub(super) status: u16,
     /// `X-RateLimit-Reset`, which names the window.
@@ -91,7 +90,6 @@ impl Crowd {
             shots.push(Shot {
                 key,
                 sent,
-                received: Instant::now(),
                 reset: reset.and_then(|reset| reset.parse().ok()),
                 status: reply.map_or(0, |reply| reply.status),
             });
