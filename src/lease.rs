@@ -98,9 +98,17 @@ pub type Denied = Vec<(&'static str, u32)>;
 pub struct Wallet {
     leases: Vec<Lease>,
     demand: Demand,
-    refused: Option<(u64, Refused)>,
+    refused: Option<Remembered>,
     denied: Denied,
     view: Option<View>,
+}
+
+/// A refusal, believed for less time than it may last.
+#[derive(Clone, Copy, Debug)]
+struct Remembered {
+    refused: Refused,
+    since: u64,
+    until: u64,
 }
 
 #[derive(Debug)]
@@ -140,10 +148,12 @@ impl Wallet {
     /// The refusal that is still remembered, with what is left of its wait.
     #[must_use]
     pub fn refused(&self, now: Now) -> Option<Refused> {
-        let (at, refused) = self.refused?;
-        let age = now.millis().checked_sub(at)?;
-        let rest = refused.retry_millis.checked_sub(age).filter(|rest| *rest > 0)?;
-        Some(Refused { retry_millis: rest, ..refused })
+        let Remembered { refused, since, until } = self.refused?;
+        if now.millis() < since || now.millis() >= until {
+            return None;
+        }
+        let age = now.millis().saturating_sub(since);
+        Some(Refused { retry_millis: refused.retry_millis.saturating_sub(age).max(1), ..refused })
     }
 
     /// How many tokens to ask for: the demand of one lease's time, less what is at hand.
@@ -189,8 +199,8 @@ impl Wallet {
 
     /// Remembers a refusal, for one lease's time at most.
     pub fn refuse(&mut self, refused: Refused, lease_millis: u64, now: Now) {
-        let retry_millis = refused.retry_millis.min(lease_millis);
-        self.refused = Some((now.millis(), Refused { retry_millis, ..refused }));
+        let until = now.millis().saturating_add(refused.retry_millis.min(lease_millis));
+        self.refused = Some(Remembered { refused, since: now.millis(), until });
     }
 
     /// Counts a request that was denied with this code.

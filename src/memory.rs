@@ -144,6 +144,11 @@ impl Memory {
             return Err(Unusable::Stale);
         }
         let (meter, wallet, confirmed, closing) = match self.records.pop(&kid) {
+            // What KV lacks, the Workspace may have: its word on another state says nothing of this.
+            Some(old) if record.is_none() && source == Source::Kv => {
+                self.record_bytes = self.record_bytes.saturating_sub(old.bytes());
+                (old.meter, old.wallet, None, old.closing)
+            }
             Some(old) => {
                 self.record_bytes = self.record_bytes.saturating_sub(old.bytes());
                 (old.meter, old.wallet, old.confirmed, old.closing)

@@ -114,10 +114,11 @@ export async function ask(env, number, text, millis) {
     const rest = millis * share - (Date.now() - begun);
     const stub = namespace.get(namespace.idFromName(number));
     try {
-      const response = await within(rest, stub.fetch("https://workspace/", { method: "POST", body: text }));
-      if (response.status === 200) return await within(rest, response.text());
+      const asked = stub.fetch("https://workspace/", { method: "POST", body: text });
+      const answer = asked.then((response) => (response.status === 200 ? response.text() : Promise.reject()));
+      return await within(rest, answer);
     } catch (error) {
-      if (error.overloaded) return null;
+      if (error?.overloaded) return null;
     }
   }
   return null;

@@ -34,7 +34,9 @@ export const workspaceClass = (run) =>
 
     async alarm() {
       this.#alarm = null;
-      const [, ...lines] = this.#call("due v=1").split("\n");
+      const [word, ...lines] = this.#call("due v=1").split("\n");
+      // Thrown, so that the runtime tries again, ever more slowly.
+      if (word !== "due") throw new Error(`portcullis: no copies to KV: ${word}`);
       const puts = [];
       for (let at = 0; at < lines.length; at += 2) {
         const [kid, version, name] = lines[at].split(" ");
@@ -72,9 +74,10 @@ export const workspaceClass = (run) =>
         if (to === undefined) names.push(from);
         else found.push(...this.sql.exec(RANGE, from, to, Number(limit)).raw());
       }
-      if (names.length > 0) {
-        const marks = names.map(() => "?").join();
-        found.push(...this.sql.exec(`SELECT name, value FROM rows WHERE name IN (${marks})`, ...names).raw());
+      for (let at = 0; at < names.length; at += BOUND) {
+        const some = names.slice(at, at + BOUND);
+        const marks = some.map(() => "?").join();
+        found.push(...this.sql.exec(`SELECT name, value FROM rows WHERE name IN (${marks})`, ...some).raw());
       }
       return found.map((row) => row.join("\n")).join("\n");
     }
@@ -88,11 +91,12 @@ export const workspaceClass = (run) =>
         if (changes[at + 1] === "") this.sql.exec("DELETE FROM rows WHERE name = ?", changes[at]);
         else put.push(changes[at], changes[at + 1]);
       }
-      if (put.length > 0) {
-        const marks = put.map((_, at) => (at % 2 ? "?)" : "(?")).join();
+      for (let at = 0; at < put.length; at += BOUND) {
+        const some = put.slice(at, at + BOUND);
+        const marks = some.map((_, at) => (at % 2 ? "?)" : "(?")).join();
         this.sql.exec(
           `INSERT INTO rows VALUES ${marks} ON CONFLICT(name) DO UPDATE SET value = excluded.value`,
-          ...put,
+          ...some,
         );
       }
       if (alarm !== "" && (this.#alarm === null || Number(alarm) < this.#alarm)) {
@@ -103,4 +107,6 @@ export const workspaceClass = (run) =>
     }
   };
 
+// Values that one statement may bind.
+const BOUND = 100;
 const RANGE = "SELECT name, value FROM rows WHERE name >= ? AND name < ? ORDER BY name LIMIT ?";

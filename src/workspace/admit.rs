@@ -142,14 +142,15 @@ impl Object<'_> {
             own.usage.deny(code, *count);
         }
         let answer = if held.is_current(meta, call.version) {
-            self.take(&held, call, &mut own, &mut shared)
+            let limits = held.limits(self.gate)?;
+            self.take(limits, call, &mut own, &mut shared)
         } else {
             Answer::Changed { value: self.sealed(meta, held)? }
         };
         if matches!(answer, Answer::Granted(_)) {
             own.usage.add(call.at_once(), call.spent_coins(), self.now);
             self.rows.put(call_row(minute(self.now), call), &answer);
-        } else if matches!(answer, Answer::Refused(_)) {
+        } else if matches!(answer, Answer::Refused(_)) && !call.ahead {
             own.usage.deny("RATE_LIMITED", 1);
         }
         if shared != before {
@@ -183,13 +184,13 @@ impl Object<'_> {
     /// Takes from both accounts or from none.
     fn take(
         &mut self,
-        held: &Held,
+        key_limits: Option<Limits>,
         call: &Admit,
         own: &mut KeyAccount,
         shared: &mut SharedAccount,
     ) -> Answer {
         let now = self.now;
-        let (key_limits, shared_limits) = (held.limits(self.gate), self.shared_limits());
+        let shared_limits = self.shared_limits();
         let of_key = key_limits.map_or(u32::MAX, |limits| own.account.left(&limits, now));
         let of_all = shared_limits.map_or(u32::MAX, |limits| shared.account.left(&limits, now));
         let exhausted = [

@@ -42,9 +42,14 @@ impl Held {
             && self.epoch == meta.epoch
     }
 
-    pub(super) fn limits(&self, gate: &Gate) -> Option<Limits> {
-        let of_tier = |name: &String| gate.policy.tier(name).map(|tier| tier.limits);
-        self.document.tier.as_ref().and_then(of_tier).or(self.document.limits)
+    /// Its limits, if it has any.
+    ///
+    /// # Errors
+    /// [`Stop::Damaged`] if it names a tier that the policy lacks.
+    pub(super) fn limits(&self, gate: &Gate) -> Result<Option<Limits>, Stop> {
+        let Some(name) = &self.document.tier else { return Ok(self.document.limits) };
+        let tier = gate.policy.tier(name).ok_or_else(|| Stop::Damaged(row(&self.document.kid)))?;
+        Ok(Some(tier.limits))
     }
 
     /// The document as it stands after a revocation of all keys that has not come to it yet.

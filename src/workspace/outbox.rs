@@ -5,7 +5,9 @@ use super::keys::{self, Held};
 use super::rows::{Range, Stop, Value};
 use super::{Meta, Object};
 use crate::fields::{BadField, Fields, Line, number};
+use crate::key::Kid;
 use crate::mint::FRESH_SECONDS;
+use crate::record::kv_name;
 
 /// How far the revocation of all keys has come.
 #[derive(Debug, Default)]
@@ -46,12 +48,17 @@ impl Object<'_> {
         let mut copies = Vec::new();
         for (name, _) in &waiting {
             let kid = name.strip_prefix("outbox/").unwrap_or_default();
-            let Some(held) = self.rows.get::<Held>(&keys::row(kid))? else {
-                self.rows.delete(name.clone());
-                continue;
+            let held = match self.rows.get::<Held>(&keys::row(kid)) {
+                Ok(Some(held)) => held,
+                // One row that cannot be read does not keep the others from KV.
+                Ok(None) | Err(Stop::Damaged(_)) => {
+                    self.rows.delete(name.clone());
+                    continue;
+                }
+                Err(stop) => return Err(stop),
             };
             let version = held.clone().effective(meta).version;
-            let name = format!("k1:{kid}");
+            let name = Kid::parse(kid).map(|kid| kv_name(&kid)).unwrap_or_default();
             let value = self.sealed(meta, held)?;
             copies.push(Copy { kid: kid.to_owned(), version, name, value });
         }

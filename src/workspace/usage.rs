@@ -120,10 +120,11 @@ impl Object<'_> {
         let range = Range::between(&prefix, &format!("{from:08}"), &format!("{to:08}"), MAX_HOURS);
         let mut hours: Vec<Use> =
             self.rows.scan(&range)?.into_iter().map(|(_, hour)| hour).collect();
-        if (from..to).contains(&own.usage.hour) && !own.usage.is_empty() {
+        let open = self.rows.scan::<Lease>(&leases(kid))?;
+        let lending = open.iter().any(|(_, lease)| lease.hour == own.usage.hour);
+        if (from..to).contains(&own.usage.hour) && (lending || !own.usage.is_empty()) {
             hours.push(own.usage.clone());
         }
-        let open = self.rows.scan::<Lease>(&leases(kid))?;
         let open_in = |hour| {
             let held = open.iter().map(|(_, lease)| lease).filter(|lease| lease.hour == hour);
             held.fold(0, |sum: u64, lease| {
