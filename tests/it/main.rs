@@ -20,6 +20,7 @@ mod memory;
 mod policy;
 mod route;
 mod scope;
+mod simulation;
 mod target;
 mod tidy;
 #[path = "../vectors/mod.rs"]
