@@ -89,7 +89,7 @@ impl World {
         };
         let exact: u64 = hours.iter().map(|hour| hour.exact).sum();
         let most: u64 = hours.iter().map(|hour| hour.at_most).sum();
-        assert!(exact <= truth && truth <= most, "key {key}: {exact} <= {truth} <= {most}");
+        assert!(exact <= truth && truth <= most, "key {key}: {exact} <= {truth} <= {most}: {hours:?}");
         assert!(debited <= exact, "key {key}: {exact} are exact, {debited} were debited at once");
     }
 

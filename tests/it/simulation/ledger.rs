@@ -98,8 +98,11 @@ impl Ledger {
     }
 
     pub fn executed(&mut self, at: u64, call: &Call, effect: &Effect) {
-        let answer = || effect.answer.print();
-        self.hear(at, || format!("  object: {} -> {}", call.print(), answer()));
+        self.hear(at, || format!("  object: {} -> {}", call.print(), effect.answer.print()));
+        for (name, value) in &effect.changes {
+            let value = value.as_deref().unwrap_or("-");
+            self.hear(at, || format!("    {name} {}", value.get(..150).unwrap_or(value)));
+        }
         let Call::Admit(admit) = call else { return };
         if let Some(first) = self.grants.get(&admit.id) {
             assert_eq!(first.answer, effect.answer, "a repeated call has the same answer");
@@ -158,11 +161,11 @@ impl Ledger {
         };
         assert!(effective_by >= now);
         let (keys, status) = match operation {
-            Operation::Create(key) | Operation::Enable(key) => (vec![key], Status::Active),
+            Operation::Enable(key) => (vec![key], Status::Active),
             Operation::Disable(key) => (vec![key], Status::Disabled),
             Operation::Revoke(key) => (vec![key], Status::Revoked),
             Operation::RevokeAll => ((0..self.status.len()).collect(), Status::Revoked),
-            Operation::Change(key) => {
+            Operation::Create(key) | Operation::Change(key) => {
                 (vec![key], self.status[key].unwrap_or(Status::Active))
             }
         };
@@ -192,4 +195,4 @@ fn operation_counts(operation: Operation) -> bool {
     !matches!(operation, Operation::RevokeAll)
 }
 
-const HEARD: usize = 400;
+const HEARD: usize = 4_000;

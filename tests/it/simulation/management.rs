@@ -57,7 +57,9 @@ impl World {
     }
 
     pub fn alarm(&mut self) {
-        if self.object.alarm.is_none_or(|at| self.now < at) {
+        // One at a time, as the platform has it.
+        let busy = self.batches.last().is_some_and(|(awaited, ..)| *awaited > 0);
+        if busy || self.object.alarm.is_none_or(|at| self.now < at) {
             return;
         }
         self.object.alarm = None;
@@ -67,6 +69,7 @@ impl World {
         let dies = self.faults.object_dies;
         if self.random.chance(dies * 5) {
             // In the middle: the platform wakes it again, and some copies get there by themselves.
+            // Each of them gets there before that, or never.
             self.object.alarm = Some(self.now + 1_000);
             self.after(1_000, Event::Alarm);
         }
@@ -101,6 +104,7 @@ impl World {
         if *awaited == 0 {
             let call = Call::Copied { copies: done.clone(), failed: *any_failed }.print();
             self.execute(&call);
+            self.alarm();
         }
     }
 

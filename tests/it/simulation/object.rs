@@ -27,11 +27,15 @@ pub struct Effect {
 impl Object {
     /// What a call would do.
     pub fn call(&self, text: &str, gate: &Gate, now: Now) -> Effect {
-        let mut rows = Rows::default();
-        self.load(&mut rows, &workspace::needs(text, now));
+        let mut fetched = vec![workspace::needs(text, now)];
         loop {
+            // From the beginning each time: what an attempt changed before it stopped is void.
+            let mut rows = Rows::default();
+            for missing in &fetched {
+                self.load(&mut rows, missing);
+            }
             match workspace::answer(text, gate, &mut rows, now) {
-                Err(missing) => self.load(&mut rows, &Missing::parse(&missing.lines())),
+                Err(missing) => fetched.push(Missing::parse(&missing.lines())),
                 Ok(Outcome { answer, alarm }) => {
                     let owned = |(name, value): (&str, Option<&str>)| {
                         (name.to_owned(), value.map(str::to_owned))
