@@ -150,8 +150,10 @@ impl Ledger {
         let Answer::Written { version, effective_by } = *answer else {
             let revoked = |key: usize| self.status[key] == Some(Status::Revoked);
             match operation {
-                Operation::Create(_) => panic!("not created: {answer:?}"),
-                Operation::Enable(key) | Operation::Disable(key) | Operation::Change(key) => {
+                Operation::Create(key) | Operation::Change(key) => {
+                    assert!(revoked(key), "{operation:?}: {answer:?}");
+                }
+                Operation::Enable(key) | Operation::Disable(key) => {
                     assert!(revoked(key) || self.status[key].is_none(), "{operation:?}: {answer:?}");
                 }
                 Operation::Revoke(key) => assert!(self.status[key].is_none(), "{answer:?}"),
