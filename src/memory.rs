@@ -116,7 +116,8 @@ impl Memory {
     ///
     /// # Errors
     /// [`Unusable::Stale`] for a copy older than one seen before or past its
-    /// freshness; what was known stays as it was.
+    /// freshness, and for KV's not having one that is believed: it keeps misses for
+    /// a while. What was known stays as it was.
     pub fn learn(
         &mut self,
         kid: Kid,
@@ -127,6 +128,12 @@ impl Memory {
         let floor = self.records.peek(&kid).map_or(0, |slot| slot.floor);
         if let Some(record) = &record
             && (record.version < floor || record.fresh_until <= now.seconds())
+        {
+            return Err(Unusable::Stale);
+        }
+        if record.is_none()
+            && source == Source::Kv
+            && matches!(self.record(&kid, now), Known::Is(_))
         {
             return Err(Unusable::Stale);
         }
