@@ -80,7 +80,10 @@ impl Enquiry {
         memory: &mut Memory,
         now: Now,
     ) -> (Self, String) {
-        let Leave { kid, coins, alone } = leave;
+        let Leave { kid, alone, .. } = leave;
+        // Nobody's request costs anything yet when leave is asked for ahead of need.
+        let coins = if ahead { 0 } else { leave.coins };
+        let leave = Leave { coins, ..leave };
         let millis = gate.policy.lease_seconds.millis();
         let version = memory.version(&kid);
         let (mut want, mut reports, mut denied) = (1, Vec::new(), Vec::new());

@@ -55,12 +55,13 @@ impl Plan {
         let rules = Rules {
             strict: random.chance(300),
             lease_seconds: random.pick(&[1, 2, 2]),
-            shared: random.pick(&[None, None, Some((12, 4, 6)), Some((20, 2, 20))]),
+            shared: random.pick(&[None, None, Some((30, 4, 15)), Some((60, 2, 60))]),
             workspace_timeout: random.pick(&[250, 600]),
         };
         let keys = random.pick(&[1, 1, 2, 3]);
         let isolates = random.pick(&[1, 2, 2, 3, 4]);
-        let offers = [(4, 2, 4), (8, 2, 3), (10, 5, 10), (24, 3, 12), (40, 5, 40), (30, 4, 8)];
+        let offers =
+            [(4, 2, 4), (10, 5, 10), (24, 3, 12), (60, 3, 30), (100, 5, 100), (60, 5, 20), (90, 9, 60)];
         let limits = (0..keys).map(|_| {
             (rules.shared.is_none() || random.chance(700)).then(|| random.pick(&offers))
         });
@@ -138,13 +139,20 @@ impl Plan {
         for _ in 0..random.pick(&[0, 1, 1, 2, 4]) {
             let key = random.below(self.limits.len());
             let operation = match random.below(10) {
-                0..=1 => Operation::Revoke(key),
-                2..=4 => Operation::Disable(key),
-                5..=7 => Operation::Enable(key),
+                0 => Operation::Revoke(key),
+                1..=3 => Operation::Disable(key),
+                4..=7 => Operation::Enable(key),
                 8 => Operation::Change(key),
                 _ => Operation::RevokeAll,
             };
-            self.operations.push((self.instant(random), operation));
+            // What is for good comes late.
+            let at = match operation {
+                Operation::Revoke(_) | Operation::RevokeAll => {
+                    random.between(START.midpoint(self.calm), self.calm)
+                }
+                _ => self.instant(random),
+            };
+            self.operations.push((at, operation));
         }
         for _ in 0..if rough { random.pick(&[0, 0, 1, 2]) } else { 0 } {
             let isolate = random.below(self.clocks.len());
