@@ -170,5 +170,5 @@ impl World {
 }
 
 /// Copies in KV that failed are made again within this, and windows are over.
-const PROBE_AFTER: u64 = 5_000;
-const PROBE_EVERY: u64 = 7_500;
+const PROBE_AFTER: u64 = 12_000;
+const PROBE_EVERY: u64 = 12_500;
