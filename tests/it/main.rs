@@ -10,6 +10,7 @@
     reason = "a test stops where something is wrong"
 )]
 
+mod account;
 mod address;
 mod cached;
 mod coverage;
