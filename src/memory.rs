@@ -27,6 +27,8 @@ pub struct Memory {
     /// What is being asked for, and until when nobody else should.
     asking: LruCache<Need, (u64, Turn)>,
     latest: Now,
+    /// How often everything was forgotten.
+    forgotten: u32,
 }
 
 /// What to do about a need.
@@ -86,6 +88,7 @@ impl Default for Memory {
             absent: LruCache::unbounded(),
             asking: LruCache::unbounded(),
             latest: Now::from_millis(0),
+            forgotten: 0,
         }
     }
 }
@@ -95,9 +98,15 @@ impl Memory {
     /// no expiry could be trusted any more.
     pub fn observe(&mut self, now: Now) {
         if now < self.latest {
-            *self = Self::default();
+            let forgotten = self.forgotten.wrapping_add(1);
+            *self = Self { forgotten, ..Self::default() };
         }
         self.latest = now;
+    }
+
+    /// A number that changes when the clock goes back.
+    pub(crate) const fn era(&self) -> u32 {
+        self.forgotten
     }
 
     /// The record of `kid`, unless it is too old.

@@ -6,6 +6,7 @@
 
 mod calls;
 mod check;
+mod clock;
 mod deployment;
 mod isolate;
 mod kv;
