@@ -23,6 +23,7 @@ mod route;
 mod scope;
 mod simulation;
 mod target;
+mod text;
 mod tidy;
 #[path = "../vectors/mod.rs"]
 mod vectors;
