@@ -19,8 +19,6 @@ pub struct Account {
     used: u32,
     /// When the bucket is full again, in nanoseconds since 1970.
     full: u64,
-    /// The last millisecond at which something was taken of a full bucket.
-    brimmed: u64,
 }
 
 /// What was taken together, so that the rest of it can be put back.
@@ -61,25 +59,21 @@ impl Account {
             self.used = 0;
         }
         self.used = self.used.saturating_add(count);
-        let (nanos, interval) = (nanos(now), interval(limits));
-        if self.full <= nanos {
-            self.brimmed = now.millis();
-            self.full = nanos;
-        }
-        self.full = self.full.saturating_add(interval.saturating_mul(count.into()));
+        let interval = interval(limits);
+        let taken = interval.saturating_mul(count.into());
+        self.full = self.full.max(nanos(now)).saturating_add(taken);
         Taken { window_end: self.window_end, at: now.millis(), interval }
     }
 
-    /// Puts back `count` of what was taken, into the same window only. A bucket that has been full
-    /// since then would have overflowed: nothing is put back there.
+    /// Puts back `count` of what was taken, into the same window only. The bucket gets less: had
+    /// nothing been taken, it might have been full and have lost what came in since.
     pub fn put_back(&mut self, taken: &Taken, count: u32, now: Now) {
         if self.is_open(now) && self.window_end == taken.window_end {
             self.used = self.used.saturating_sub(count);
         }
-        if self.brimmed <= taken.at {
-            let refund = taken.interval.saturating_mul(count.into());
-            self.full = self.full.saturating_sub(refund);
-        }
+        let age = nanos(now).saturating_sub(taken.at.saturating_mul(1_000_000));
+        let refund = taken.interval.saturating_mul(count.into()).saturating_sub(age);
+        self.full = self.full.saturating_sub(refund);
     }
 
     /// The first millisecond in which one may be taken.
@@ -124,7 +118,6 @@ impl Account {
             window_end: fields.number("window_end")?,
             used: fields.number("used")?,
             full: fields.number("full")?,
-            brimmed: fields.number("brimmed")?,
         })
     }
 
@@ -134,7 +127,6 @@ impl Account {
         line.number("window_end", self.window_end)
             .number("used", self.used)
             .number("full", self.full)
-            .number("brimmed", self.brimmed)
     }
 
     const fn is_open(&self, now: Now) -> bool {

@@ -17,6 +17,8 @@ pub struct Enquiry {
     kid: Kid,
     about: About,
     sent: Now,
+    /// The memory's era when it was sent: by another clock no lease is counted.
+    era: u32,
     reports: Vec<Report>,
     denied: Denied,
 }
@@ -32,12 +34,13 @@ impl Enquiry {
     /// For what a decision needs.
     #[must_use]
     pub fn new(ask: Ask, id: CallId, gate: &Gate, memory: &mut Memory, now: Now) -> (Self, String) {
+        memory.observe(now);
         match ask {
             Ask::Record(kid) => {
                 let about = About::Record;
                 let call = Call::Record { kid: kid.to_string() };
-                let enquiry =
-                    Self { kid, about, sent: now, reports: Vec::new(), denied: Vec::new() };
+                let (reports, denied) = (Vec::new(), Vec::new());
+                let enquiry = Self { kid, about, sent: now, era: memory.era(), reports, denied };
                 (enquiry, call.print())
             }
             Ask::Leave(leave) => Self::leave(leave, id, false, gate, memory, now),
@@ -59,6 +62,8 @@ impl Enquiry {
     /// To tell what became of leases; `None` if there is nothing to tell.
     #[must_use]
     pub fn report(kid: Kid, memory: &mut Memory, now: Now) -> Option<(Self, String)> {
+        memory.observe(now);
+        let era = memory.era();
         let wallet = memory.wallet(&kid)?;
         let (reports, denied) = (wallet.reports(now), wallet.take_denied());
         if reports.is_empty() && denied.is_empty() {
@@ -69,7 +74,7 @@ impl Enquiry {
             reports: reports.clone(),
             denied: denied.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect(),
         };
-        Some((Self { kid, about: About::Report, sent: now, reports, denied }, call.print()))
+        Some((Self { kid, about: About::Report, sent: now, era, reports, denied }, call.print()))
     }
 
     fn leave(
@@ -80,7 +85,11 @@ impl Enquiry {
         memory: &mut Memory,
         now: Now,
     ) -> (Self, String) {
-        let Leave { kid, coins, alone } = leave;
+        memory.observe(now);
+        let Leave { kid, alone, .. } = leave;
+        // Nobody's request costs anything yet when leave is asked for ahead of need.
+        let coins = if ahead { 0 } else { leave.coins };
+        let leave = Leave { coins, ..leave };
         let millis = gate.policy.lease_seconds.millis();
         let version = memory.version(&kid);
         let (mut want, mut reports, mut denied) = (1, Vec::new(), Vec::new());
@@ -101,7 +110,7 @@ impl Enquiry {
             denied: denied.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect(),
         });
         let about = About::Leave { id, leave, ahead, version };
-        (Self { kid, about, sent: now, reports, denied }, call.print())
+        (Self { kid, about, sent: now, era: memory.era(), reports, denied }, call.print())
     }
 
     /// The workspace to ask.
@@ -122,6 +131,7 @@ impl Enquiry {
         ticket: &mut Ticket,
         now: Now,
     ) -> Result<(), Fault> {
+        memory.observe(now);
         let Ok(answer) = Answer::parse(answer) else {
             self.fail(memory);
             return Err(Fault::WorkspaceUnavailable);
@@ -130,7 +140,8 @@ impl Enquiry {
             self.fail(memory);
             return Err(Fault::WorkspaceUnavailable);
         }
-        let Self { kid, about, sent, reports, .. } = self;
+        let Self { kid, about, sent, era, reports, .. } = self;
+        let same_clock = era == memory.era();
         if let Some(wallet) = memory.wallet(&kid) {
             wallet.acknowledge(&reports);
         }
@@ -143,7 +154,7 @@ impl Enquiry {
             }
             (Answer::Granted(granted), About::Leave { id, leave, ahead, version }) => {
                 memory.confirm(&kid, version, now);
-                if let Some(wallet) = memory.wallet(&kid) {
+                if let Some(wallet) = memory.wallet(&kid).filter(|_| same_clock) {
                     wallet.granted(id, &granted, u32::from(!ahead), leave.coins, sent);
                 }
                 if !ahead {

@@ -141,4 +141,24 @@ mod tests {
         );
         assert_eq!(Fields::of("want=-1").number::<u32>("want"), Err(BadField));
     }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    proptest::proptest! {
+        #[test]
+        fn any_values_come_back(text in "[!-~]{0,12}", all in proptest::collection::vec("[!-~]{1,9}", 0..5), number: u64) {
+            let line = Line::new("word").with("text", &text).number("number", number);
+            let line = line.all("all", &all).flag("flag", number % 2 == 1).finish();
+            let fields = Fields::of(&line);
+            assert_eq!(fields.text("text"), Ok(text.as_str()));
+            assert_eq!(fields.number("number"), Ok(number));
+            assert_eq!(fields.all("all").collect::<Vec<_>>(), all);
+            assert_eq!(fields.flag("flag"), number % 2 == 1);
+        }
+
+        #[test]
+        fn any_line_is_read_without_a_panic(line in ".{0,200}") {
+            let fields = Fields::of(&line);
+            let _ = (fields.number::<u32>("a"), fields.text(""), fields.all("b").count(), pair(&line));
+        }
+    }
 }

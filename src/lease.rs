@@ -94,7 +94,7 @@ pub enum Scope {
 pub type Denied = Vec<(&'static str, u32)>;
 
 /// The leases of one key in one isolate, and what was learnt with them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Wallet {
     leases: Vec<Lease>,
     demand: Demand,
@@ -111,7 +111,7 @@ struct Remembered {
     until: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Lease {
     id: CallId,
     tokens: u32,

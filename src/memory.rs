@@ -28,6 +28,8 @@ pub struct Memory {
     /// What is being asked for, and until when nobody else should.
     asking: LruCache<Need, Asking>,
     latest: Now,
+    /// How often everything was forgotten.
+    forgotten: u32,
 }
 
 /// Somebody is finding out, or has just failed to.
@@ -99,6 +101,7 @@ impl Default for Memory {
             absent: LruCache::unbounded(),
             asking: LruCache::unbounded(),
             latest: Now::from_millis(0),
+            forgotten: 0,
         }
     }
 }
@@ -108,9 +111,15 @@ impl Memory {
     /// no expiry could be trusted any more.
     pub fn observe(&mut self, now: Now) {
         if now < self.latest {
-            *self = Self::default();
+            let forgotten = self.forgotten.wrapping_add(1);
+            *self = Self { forgotten, ..Self::default() };
         }
         self.latest = now;
+    }
+
+    /// A number that changes when the clock goes back.
+    pub(crate) const fn era(&self) -> u32 {
+        self.forgotten
     }
 
     /// The record of `kid`, unless it is too old.
@@ -129,7 +138,8 @@ impl Memory {
     ///
     /// # Errors
     /// [`Unusable::Stale`] for a copy older than one seen before or past its
-    /// freshness; what was known stays as it was.
+    /// freshness, and for KV's not having one that is believed: it keeps misses for
+    /// a while. What was known stays as it was.
     pub fn learn(
         &mut self,
         kid: Kid,
@@ -140,6 +150,12 @@ impl Memory {
         let floor = self.records.peek(&kid).map_or(0, |slot| slot.floor);
         if let Some(record) = &record
             && (record.version < floor || record.fresh_until <= now.seconds())
+        {
+            return Err(Unusable::Stale);
+        }
+        if record.is_none()
+            && source == Source::Kv
+            && matches!(self.record(&kid, now), Known::Is(_))
         {
             return Err(Unusable::Stale);
         }

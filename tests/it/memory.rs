@@ -75,6 +75,17 @@ fn an_older_copy_is_refused_and_so_is_one_past_its_freshness() {
 }
 
 #[test]
+fn a_miss_of_kv_does_not_unmake_a_record() {
+    let (ring, mut memory) = (keyring(), Memory::default());
+    let (kid, record) = key(&ring, 0, 1);
+    memory.learn(kid, Some(record), Source::Workspace, at(0)).unwrap();
+    assert_eq!(memory.learn(kid, None, Source::Kv, at(1)), Err(Unusable::Stale));
+    assert!(is_known(&mut memory, &kid, 29_999));
+    memory.learn(kid, None, Source::Kv, at(30_000)).unwrap();
+    assert!(matches!(memory.record(&kid, at(30_000)), Known::Absent));
+}
+
+#[test]
 fn a_clock_that_goes_back_forgets_everything() {
     let (ring, mut memory) = (keyring(), Memory::default());
     let (kid, record) = key(&ring, 0, 1);
