@@ -31,6 +31,8 @@ pub(super) enum Object {
     /// The first attempt comes to nothing after so many milliseconds.
     FailsOnce(u64),
     Slow(u64),
+    /// So slow that it is asked twice, and in time.
+    SlowTwice(u64),
 }
 
 /// What is broken.
@@ -106,6 +108,8 @@ pub(super) fn faults() -> Vec<Fault> {
         object("object hang", Object::Fails(2, OBJECT), json!({ "kind": "hang" })),
         object("object answers lost", Object::Fails(2, 0), json!({ "kind": "lost" })),
         object("object delay", Object::Slow(60), json!({ "kind": "delay", "delay_ms": 60 })),
+        // Later than the first attempt is waited for alone, and in time all the same.
+        object("object slow", Object::SlowTwice(180), json!({ "kind": "delay", "delay_ms": 180 })),
         object(
             "object overloaded once",
             Object::Fails(1, 0),
@@ -211,6 +215,10 @@ impl Object {
             Self::Slow(slow) => {
                 *millis += slow;
                 (1, true)
+            }
+            Self::SlowTwice(slow) => {
+                *millis += slow;
+                (2, true)
             }
             Self::Fails(calls, time) => {
                 *millis += time;

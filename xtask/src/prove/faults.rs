@@ -82,11 +82,11 @@ impl Matrix {
         }
         let warm = stage.origin.requests() - hits;
         verdict.require(warm == u64::from(state.warm), || format!("{name}: not warm, {warm}"));
-        stage.set_faults(&fault.kv_fault, &fault.object_fault)?;
-        stage.reset_calls()?;
+        stage.reset_calls(key.workspace)?;
+        stage.set_faults(&fault.kv_fault, key.workspace, &fault.object_fault)?;
         let shot = stage.get(&key)?;
-        let calls = stage.calls()?;
-        stage.set_faults(&json!([]), &json!([]))?;
+        let calls = stage.calls(key.workspace)?;
+        stage.set_faults(&json!([]), key.workspace, &json!([]))?;
         let hits = stage.origin.requests() - hits;
         self.judge(&name, &due, &shot, &calls, hits - warm, verdict);
         let entry = json!([shot.status, calls.admits, calls.records, shot.time.as_millis() as u64]);
@@ -140,7 +140,7 @@ impl Matrix {
         if due.status == 401 {
             return Ok(());
         }
-        stage.reset_calls()?;
+        stage.reset_calls(key.workspace)?;
         let begun = Instant::now();
         let mut shot = stage.get(key)?;
         // An edge key whose copy is bad for good stays unusable.
@@ -149,7 +149,7 @@ impl Matrix {
             shot = stage.get(key)?;
         }
         let time = begun.elapsed();
-        let calls = stage.calls()?;
+        let calls = stage.calls(key.workspace)?;
         if is_lasting(name) && key.workspace == EDGE {
             return Ok(());
         }

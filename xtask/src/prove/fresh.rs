@@ -17,7 +17,7 @@ pub(super) fn run(stage: &mut Stage, size: u64, verdict: &mut Verdict) -> Result
             for _ in 0..size {
                 let (key, _) = stage.draft(workspace, false, None)?;
                 let row = format!("k1:{}", key.document.kid);
-                stage.set_faults(&json!({ "kind": "miss", "prefix": row }), &json!([]))?;
+                stage.set_faults(&json!({ "kind": "miss", "prefix": row }), workspace, &json!([]))?;
                 if asked_before {
                     let shot = stage.get_at(1, "/near/x", &key.text)?;
                     verdict.require(shot.status == 401, || format!("no such key: {shot:?}"));
@@ -37,7 +37,7 @@ pub(super) fn run(stage: &mut Stage, size: u64, verdict: &mut Verdict) -> Result
             verdict.figure(&format!("{name}, ms"), longest.as_millis() as u64);
         }
     }
-    stage.set_faults(&json!([]), &json!([]))
+    stage.gate.server.control.clear_faults()
 }
 
 const BOUND: Duration = Duration::from_secs(1);

@@ -45,7 +45,7 @@ pub(super) struct Shot {
     pub(super) time: Duration,
 }
 
-/// Calls to all Workspaces that requests wait for.
+/// Calls to a Workspace that requests wait for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Calls {
     pub(super) admits: u64,
@@ -176,29 +176,24 @@ impl Stage {
         Ok(Shot::of(&reply, begun.elapsed()))
     }
 
-    /// Breaks KV and all Workspaces; an empty list mends them.
-    pub(super) fn set_faults(&self, kv: &Value, workspace: &Value) -> Result<()> {
+    /// Breaks KV and a Workspace; an empty list mends them.
+    pub(super) fn set_faults(&self, kv: &Value, workspace: &str, object: &Value) -> Result<()> {
         let control = self.gate.server.control;
         control.set_faults(&json!({ "kv": kv }))?;
-        WORKSPACES.iter().try_for_each(|number| control.set_workspace_faults(number, workspace))
+        control.set_workspace_faults(workspace, object)
     }
 
-    pub(super) fn reset_calls(&self) -> Result<()> {
-        let control = self.gate.server.control;
-        WORKSPACES.iter().try_for_each(|number| control.reset_workspace_counts(number))
+    pub(super) fn reset_calls(&self, workspace: &str) -> Result<()> {
+        self.gate.server.control.reset_workspace_counts(workspace)
     }
 
     /// Calls since then.
-    pub(super) fn calls(&self) -> Result<Calls> {
-        let mut calls = Calls::default();
-        for number in WORKSPACES {
-            let counts = self.gate.server.control.workspace_counts(number)?;
-            calls.admits += counts["words"]["admit"].as_u64().unwrap_or(0);
-            calls.records += counts["words"]["record"].as_u64().unwrap_or(0);
-            let ids = counts["ids"].as_array().context("ids")?;
-            calls.ids.extend(ids.iter().filter_map(|id| id.as_str().map(str::to_owned)));
-        }
-        Ok(calls)
+    pub(super) fn calls(&self, workspace: &str) -> Result<Calls> {
+        let counts = self.gate.server.control.workspace_counts(workspace)?;
+        let word = |word| counts["words"][word].as_u64().unwrap_or(0);
+        let ids = counts["ids"].as_array().context("ids")?;
+        let ids = ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect();
+        Ok(Calls { admits: word("admit"), records: word("record"), ids })
     }
 
     /// The use of a key in all its hours, added up.

@@ -15,6 +15,7 @@ pub(super) fn run(stage: &mut Stage, size: u64, verdict: &mut Verdict) -> Result
         for _ in 0..size {
             round(stage, workspace, verdict)?;
         }
+        lost(stage, workspace, verdict)?;
     }
     Ok(())
 }
@@ -82,6 +83,26 @@ fn round(stage: &mut Stage, workspace: &'static str, verdict: &mut Verdict) -> R
         }
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// An answer that is lost and asked for again is counted once, a refusal too.
+fn lost(stage: &mut Stage, workspace: &'static str, verdict: &mut Verdict) -> Result<()> {
+    let limits = Limits { requests: 1, window_seconds: 3600, burst: 1 };
+    let key = stage.key(workspace, false, Some(limits))?;
+    let lost = json!({ "kind": "lost", "count": 1 });
+    let mut statuses = Vec::new();
+    for _ in 0..2 {
+        stage.set_faults(&json!([]), workspace, &lost)?;
+        statuses.push(stage.get(&key)?.status);
+    }
+    stage.set_faults(&json!([]), workspace, &json!([]))?;
+    let used = stage.usage(&key)?;
+    let denied = used.denied.get("RATE_LIMITED").copied();
+    let came = (statuses.as_slice(), used.exact, used.at_most, denied);
+    verdict.require(came == (&[200, 429], 1, 1, Some(1)), || {
+        format!("{workspace}: lost answers: (statuses, exact, at most, limited) {came:?}")
+    });
+    Ok(())
 }
 
 const LIMIT: u32 = 60;
