@@ -149,10 +149,13 @@ impl Object<'_> {
         match &answer {
             Answer::Granted(_) => {
                 own.usage.add(call.at_once(), call.spent_coins(), self.now);
-                self.rows.put(call_row(minute(self.now), call), &answer);
             }
             Answer::Refused(_) => own.usage.deny("RATE_LIMITED", 1),
             _ => {}
+        }
+        // A refusal has an effect too: what was denied is counted.
+        if matches!(answer, Answer::Granted(_) | Answer::Refused(_)) {
+            self.rows.put(call_row(minute(self.now), call), &answer);
         }
         if shared != before {
             self.rows.put(SHARED.to_owned(), &shared);
