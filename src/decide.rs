@@ -242,7 +242,11 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
 
     /// Sees to it that the Workspace was asked about `kid` no longer ago than a lease lasts.
     fn confirm(&self, kid: Kid) -> Result<(), Stop> {
-        if self.memory.is_confirmed(&kid, self.gate.policy.lease_seconds.millis(), self.now) {
+        self.confirm_within(kid, self.gate.policy.lease_seconds.millis())
+    }
+
+    fn confirm_within(&self, kid: Kid, millis: u64) -> Result<(), Stop> {
+        if self.memory.is_confirmed(&kid, millis, self.now) {
             return Ok(());
         }
         Err(match self.ticket.workspace {
@@ -320,7 +324,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             (Known::Unknown, Mode::Edge, Some(fault)) => Err(Stop::Fault(fault)),
             (Known::Unknown, _, None) => Err(Stop::Need(Need::Kv(KvRow::Record(kid)))),
             (Known::Absent, Mode::Lease | Mode::Strict, _) => {
-                self.confirm(kid)?;
+                self.confirm_within(kid, ABSENT_CONFIRMED_MILLIS)?;
                 Err(Denial::Invalid(Invalid::Unknown).into())
             }
             (Known::Unknown, Mode::Lease | Mode::Strict, Some(_)) => {
@@ -564,5 +568,7 @@ fn percent_decode(text: &str) -> String {
     decoded
 }
 
+/// A key that was minted here and that nobody knows is most likely just being created.
+const ABSENT_CONFIRMED_MILLIS: u64 = 500;
 /// The shortest native key, without a prefix's first character.
 const MIN_KEY: usize = 63;

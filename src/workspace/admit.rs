@@ -149,9 +149,12 @@ impl Object<'_> {
         };
         if matches!(answer, Answer::Granted(_)) {
             own.usage.add(call.at_once(), call.spent_coins(), self.now);
-            self.rows.put(call_row(minute(self.now), call), &answer);
         } else if matches!(answer, Answer::Refused(_)) && !call.ahead {
             own.usage.deny("RATE_LIMITED", 1);
+        }
+        // A refusal has an effect too: what was denied is counted.
+        if matches!(answer, Answer::Granted(_) | Answer::Refused(_)) {
+            self.rows.put(call_row(minute(self.now), call), &answer);
         }
         if shared != before {
             self.rows.put(SHARED.to_owned(), &shared);

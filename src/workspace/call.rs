@@ -204,6 +204,15 @@ pub struct Hour {
     pub denied: Vec<(String, u64)>,
 }
 
+impl Hour {
+    /// Denials with this code.
+    #[must_use]
+    pub fn denied(&self, code: &str) -> u64 {
+        let counts = self.denied.iter().filter(|(own, _)| own == code);
+        counts.fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+}
+
 impl Conflict {
     pub(super) const ALL: [Self; 4] =
         [Self::Version, Self::Revoked, Self::Workspace, Self::Invalid];

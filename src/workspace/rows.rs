@@ -146,7 +146,8 @@ impl Rows {
                 self.loaded.set(name.clone(), None);
             }
         }
-        let mut lines = lines.split('\n');
+        // No name or value is empty, but what was fetched in one go of several may be.
+        let mut lines = lines.split('\n').filter(|line| !line.is_empty());
         while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
             self.loaded.set(name.to_owned(), Some(value.to_owned()));
         }
@@ -229,4 +230,18 @@ impl Rows {
 
 fn read<T: Value>(name: &str, text: &str) -> Result<T, Stop> {
     T::parse(text).map_err(|BadField| Stop::Damaged(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fetch_that_found_nothing_shifts_no_row() {
+        let mut rows = Rows::default();
+        let missing = Missing { names: vec!["meta".to_owned()], ranges: Vec::new() };
+        rows.load(&missing, "\nmeta\nm\n\nlease/a\n1");
+        assert_eq!(rows.text("meta"), Ok(Some("m")));
+        assert_eq!(rows.text("lease/a"), Ok(Some("1")));
+    }
 }

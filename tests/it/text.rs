@@ -35,13 +35,19 @@ fn call() -> impl Strategy<Value = Call> {
             let id = CallId::new(id);
             Call::Admit(Admit { id, kid, version, coins, want, ahead, millis, reports, denied })
         }),
-        (word(), vec(report(), 0..4), denied())
-            .prop_map(|(kid, reports, denied)| Call::Report { kid, reports, denied }),
+        (word(), vec(report(), 0..4), denied()).prop_map(|(kid, reports, denied)| Call::Report {
+            kid,
+            reports,
+            denied
+        }),
         word().prop_map(|workspace| Call::Open { workspace }),
         word().prop_map(|kid| Call::SetStatus { kid, status: Status::Quarantined }),
         Just(Call::RevokeAll),
-        (word(), any::<u64>(), any::<u64>())
-            .prop_map(|(kid, from, to)| Call::Usage { kid, from, to }),
+        (word(), any::<u64>(), any::<u64>()).prop_map(|(kid, from, to)| Call::Usage {
+            kid,
+            from,
+            to
+        }),
         Just(Call::Due),
         (vec((word(), any::<u64>()), 0..4), any::<bool>())
             .prop_map(|(copies, failed)| Call::Copied { copies, failed }),

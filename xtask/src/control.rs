@@ -59,6 +59,12 @@ impl Control {
         self.call("DELETE", "/faults", b"").map(drop)
     }
 
+    /// A row, if it is there.
+    pub fn row(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let reply = request(self.address, "GET", &format!("/kv/{key}"), &[], b"", TIMEOUT)?;
+        Ok((reply.status == 200).then_some(reply.body))
+    }
+
     /// Removes a row.
     pub fn delete_row(&self, key: &str) -> Result<()> {
         self.call("DELETE", &format!("/kv/{key}"), b"").map(drop)
@@ -86,6 +92,11 @@ impl Control {
     pub fn set_workspace_faults(&self, number: &str, faults: &Value) -> Result<()> {
         let target = format!("/workspace/{number}/faults");
         self.call("PUT", &target, faults.to_string().as_bytes()).map(drop)
+    }
+
+    /// All rows of a Workspace: names and values.
+    pub fn workspace_rows(&self, number: &str) -> Result<Value> {
+        self.call("GET", &format!("/workspace/{number}/rows"), b"")?.json()
     }
 
     fn call(&self, method: &str, target: &str, body: &[u8]) -> Result<Reply> {

@@ -29,8 +29,10 @@ pub enum Flavour {
         /// The public fingerprint of the root it is to be served with.
         fingerprint: String,
     },
-    /// For `prove`: the policy of the proofs, for a root of this clone.
+    /// For `prove`: a policy of the proofs, for a root of this clone.
     Proof {
+        /// The name of its file in `tests/prove`, which is `policy` for most bars.
+        policy: &'static str,
         /// The public fingerprint of that root.
         fingerprint: String,
     },
@@ -82,22 +84,21 @@ pub fn build(checkout: &Checkout, flavour: &Flavour) -> Result<Built> {
 }
 
 impl Flavour {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> String {
         match self {
-            Self::Production => "production",
-            Self::Dev { .. } => "dev",
-            Self::Conformance { .. } => "conformance",
-            Self::Proof { .. } => "proof",
+            Self::Production => "production".to_owned(),
+            Self::Dev { .. } => "dev".to_owned(),
+            Self::Conformance { .. } => "conformance".to_owned(),
+            Self::Proof { policy: "policy", .. } => "proof".to_owned(),
+            Self::Proof { policy, .. } => format!("proof-{policy}"),
         }
     }
 
     /// Where it goes; worker-build takes it relative to the crate.
-    fn folder(&self) -> &'static str {
+    fn folder(&self) -> String {
         match self {
-            Self::Production => "build",
-            Self::Dev { .. } => ".portcullis/build-dev",
-            Self::Conformance { .. } => ".portcullis/build-conformance",
-            Self::Proof { .. } => ".portcullis/build-proof",
+            Self::Production => "build".to_owned(),
+            _ => format!(".portcullis/build-{}", self.name()),
         }
     }
 
@@ -105,7 +106,7 @@ impl Flavour {
         match self {
             Self::Production | Self::Dev { .. } => checkout.path("policy.toml"),
             Self::Conformance { policy, .. } => policy.clone(),
-            Self::Proof { .. } => checkout.path(PROOF_POLICY),
+            Self::Proof { policy, .. } => checkout.path(proof_policy(policy)),
         }
     }
 
@@ -122,8 +123,8 @@ impl Flavour {
                 let policy = policy.to_str().context("the policy's path is not UTF-8")?;
                 vec![(POLICY, policy.to_owned()), (FINGERPRINT, fingerprint.clone())]
             }
-            Self::Proof { fingerprint } => {
-                vec![(POLICY, PROOF_POLICY.to_owned()), (FINGERPRINT, fingerprint.clone())]
+            Self::Proof { policy, fingerprint } => {
+                vec![(POLICY, proof_policy(policy)), (FINGERPRINT, fingerprint.clone())]
             }
         })
     }
@@ -136,7 +137,7 @@ fn worker_build(
 ) -> Command {
     let mut command = checkout.command(tools::cargo_bin(checkout, "worker-build"));
     command
-        .args(["--release", "--out-dir", flavour.folder()])
+        .args(["--release", "--out-dir", &flavour.folder()])
         // What worker-build does not know it hands to `cargo build`.
         .args(["--features", "worker", "--locked"])
         .env("WASM_BINDGEN_BIN", tools::cargo_bin(checkout, "wasm-bindgen"))
@@ -250,7 +251,10 @@ fn commit_date(checkout: &Checkout) -> String {
 
 /// A fifth less to upload than at 3, for some microseconds a request.
 const OPT_LEVEL: &str = "z";
+
+fn proof_policy(name: &str) -> String {
+    format!("tests/prove/{name}.toml")
+}
 const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
-const PROOF_POLICY: &str = "tests/prove/policy.toml";
 const POLICY: &str = "PORTCULLIS_POLICY";
 const FINGERPRINT: &str = "PORTCULLIS_ROOT_FINGERPRINT";

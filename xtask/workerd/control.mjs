@@ -11,7 +11,7 @@
 //   GET    /kv               {"rows": n}
 //   DELETE /kv               all rows
 //   POST   /workspace/<number>[?wait=1]   body = a call (src/workspace/text.rs) -> its answer
-//   GET    /workspace/<number>/counts     {calls, words: {word: calls}, statements, rowsWritten}
+//   GET    /workspace/<number>/counts     {calls, words: {word: calls}, ids: [of admit calls], statements, rowsWritten}
 //   POST   /workspace/<number>/counts/reset
 //   PUT    /workspace/<number>/faults     FAULT | [FAULT…], see object.mjs
 //   GET    /workspace/<number>/rows       [{name, value}…]

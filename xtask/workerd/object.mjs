@@ -39,6 +39,8 @@ export class Workspace extends Product {
     const word = text.slice(0, text.search(/[ \n]|$/));
     this.counts.calls++;
     this.counts.words[word] = (this.counts.words[word] ?? 0) + 1;
+    const id = /^admit .*\bid=(\w+)/.exec(text)?.[1];
+    if (id && this.counts.ids.length < COUNTED_IDS) this.counts.ids.push(id);
     const fault = this.#faults.take(word, "");
     if (fault) await pause(fault);
     switch (fault?.kind) {
@@ -68,7 +70,7 @@ export class Workspace extends Product {
   }
 
   resetCounts() {
-    this.counts = { calls: 0, words: {}, statements: 0, rowsWritten: 0 };
+    this.counts = { calls: 0, words: {}, ids: [], statements: 0, rowsWritten: 0 };
   }
 
   setFaults(faults) {
@@ -80,3 +82,5 @@ export class Workspace extends Product {
     return this.ctx.storage.sql.exec("SELECT name, value FROM rows ORDER BY name").toArray();
   }
 }
+
+const COUNTED_IDS = 100;

@@ -89,7 +89,10 @@ impl World {
         };
         let exact: u64 = hours.iter().map(|hour| hour.exact).sum();
         let most: u64 = hours.iter().map(|hour| hour.at_most).sum();
-        assert!(exact <= truth && truth <= most, "key {key}: {exact} <= {truth} <= {most}: {hours:?}");
+        assert!(
+            exact <= truth && truth <= most,
+            "key {key}: {exact} <= {truth} <= {most}: {hours:?}"
+        );
         let coins: u64 = hours.iter().map(|hour| hour.coins).sum();
         assert_eq!(coins, exact, "key {key}: every request costs one coin");
         assert!(debited <= exact, "key {key}: {exact} are exact, {debited} were debited at once");

@@ -92,8 +92,8 @@ fn mint(n: u8) -> Key {
     let workspace = Workspace::parse(WORKSPACE).unwrap();
     let minted = mint::native(ring.newest(), "ak", workspace, &[n; 22]).unwrap();
     let secret = minted.secret.expose();
-    let facts = ["plain", "exact"]
-        .map(|path| format!("GET\nhttp://api.test/{path}\nx-api-key\n{secret}"));
+    let facts =
+        ["plain", "exact"].map(|path| format!("GET\nhttp://api.test/{path}\nx-api-key\n{secret}"));
     Key { kid: minted.kid, facts, secret: SecretDocument::new(0, 1, &minted.digest) }
 }
 

@@ -117,7 +117,8 @@ impl Ledger {
 
     pub fn decided(&mut self, now: u64, request: &Request, outcome: Outcome) {
         let Request { key, arrived, strict, probe, isolate, .. } = *request;
-        let told = || format!("  isolate {isolate} key {key}, arrived {}: {outcome:?}", arrived - START);
+        let told =
+            || format!("  isolate {isolate} key {key}, arrived {}: {outcome:?}", arrived - START);
         if self.attentive {
             let told = told();
             self.hear(now, || told);
@@ -154,7 +155,10 @@ impl Ledger {
                     assert!(revoked(key), "{operation:?}: {answer:?}");
                 }
                 Operation::Enable(key) | Operation::Disable(key) => {
-                    assert!(revoked(key) || self.status[key].is_none(), "{operation:?}: {answer:?}");
+                    assert!(
+                        revoked(key) || self.status[key].is_none(),
+                        "{operation:?}: {answer:?}"
+                    );
                 }
                 Operation::Revoke(key) => assert!(self.status[key].is_none(), "{answer:?}"),
                 Operation::RevokeAll => panic!("not revoked: {answer:?}"),

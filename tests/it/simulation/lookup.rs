@@ -175,7 +175,11 @@ impl World {
         } else {
             let delay = self.delay();
             let slow = if self.random.chance(fails) { KV_TIMEOUT / 2 } else { 0 };
-            if delay + slow >= KV_TIMEOUT { (KV_TIMEOUT, Err(())) } else { (delay + slow, Ok(value)) }
+            if delay + slow >= KV_TIMEOUT {
+                (KV_TIMEOUT, Err(()))
+            } else {
+                (delay + slow, Ok(value))
+            }
         };
         self.after(delay, Event::Read { task, row, value });
     }
@@ -196,7 +200,8 @@ impl World {
 
     /// What was to be found out is, or not.
     pub fn met(&mut self, task: &Task, fault: Option<Fault>) {
-        let alone = matches!(task.need, Some(Need::Workspace(Ask::Leave(Leave { alone: true, .. }))));
+        let alone =
+            matches!(task.need, Some(Need::Workspace(Ask::Leave(Leave { alone: true, .. }))));
         let isolate = &mut self.isolates[task.isolate];
         let now = isolate.now(self.now);
         if let Some(need) = task.need.filter(|_| !alone) {

@@ -62,7 +62,10 @@ fn play(first: u64, count: u64, part: u64, step: u64) -> Result<BTreeMap<&'stati
             world.run();
             world.check();
         }));
-        fine.map_err(|_| { println!("SIM_SEED={seed} failed"); seed })?;
+        fine.map_err(|_| {
+            println!("SIM_SEED={seed} failed");
+            seed
+        })?;
         for (what, count) in tell(&world) {
             *told.entry(what).or_default() += count;
         }

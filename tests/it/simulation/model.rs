@@ -86,10 +86,9 @@ impl Search {
         let limits = deployment::limits((self.requests, 2, self.requests));
         let document = Box::new(self.key.document(Some(limits)));
         let mut object = Object::default();
-        for call in [
-            Call::Open { workspace: WORKSPACE.to_owned() },
-            Call::Put { document, replaces: 0 },
-        ] {
+        for call in
+            [Call::Open { workspace: WORKSPACE.to_owned() }, Call::Put { document, replaces: 0 }]
+        {
             let effect = object.call(&call.print(), &self.gate, Now::from_millis(START));
             object.commit(&effect);
         }
@@ -178,7 +177,16 @@ impl Search {
         let text = call.print();
         state.waits[isolate] = (Some(state.messages.len()), state.waits[isolate].1 - 1);
         let sent = now.millis();
-        state.messages.push(Message { from: isolate, id, ahead, text, reports, sent, runs: 2, answer: None });
+        state.messages.push(Message {
+            from: isolate,
+            id,
+            ahead,
+            text,
+            reports,
+            sent,
+            runs: 2,
+            answer: None,
+        });
     }
 
     fn run(&mut self, state: &mut State, at: usize) {
@@ -248,7 +256,8 @@ fn digest(state: &State) -> u64 {
     let State { step, wallets, waits, crashes, effective_by, windows, .. } = state;
     let mut admitted = state.admitted.clone();
     admitted.sort_unstable();
-    let messages = state.messages.iter().map(|message| (message.runs, &message.answer, message.sent));
+    let messages =
+        state.messages.iter().map(|message| (message.runs, &message.answer, message.sent));
     let messages: Vec<_> = messages.collect();
     format!("{step} {wallets:?} {waits:?} {messages:?}").hash(&mut hasher);
     (crashes, effective_by, windows, admitted).hash(&mut hasher);

@@ -11,7 +11,10 @@ fn of_a_limit_nearly_all_is_used() {
         let used: Vec<f64> = (0..SEEDS).map(|seed| used(strict, seed)).collect();
         let mean = used.iter().sum::<f64>() / (used.len() as f64);
         println!("strict: {strict}, of the limit used: {mean:.4}, {used:.3?}");
-        assert!(used.iter().all(|used| *used >= least && *used <= 1.0), "strict: {strict}: {used:?}");
+        assert!(
+            used.iter().all(|used| *used >= least && *used <= 1.0),
+            "strict: {strict}: {used:?}"
+        );
     }
 }
 

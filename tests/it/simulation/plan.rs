@@ -60,11 +60,17 @@ impl Plan {
         };
         let keys = random.pick(&[1, 1, 2, 3]);
         let isolates = random.pick(&[1, 2, 2, 3, 4]);
-        let offers =
-            [(4, 2, 4), (10, 5, 10), (24, 3, 12), (60, 3, 30), (100, 5, 100), (60, 5, 20), (90, 9, 60)];
-        let limits = (0..keys).map(|_| {
-            (rules.shared.is_none() || random.chance(700)).then(|| random.pick(&offers))
-        });
+        let offers = [
+            (4, 2, 4),
+            (10, 5, 10),
+            (24, 3, 12),
+            (60, 3, 30),
+            (100, 5, 100),
+            (60, 5, 20),
+            (90, 9, 60),
+        ];
+        let limits = (0..keys)
+            .map(|_| (rules.shared.is_none() || random.chance(700)).then(|| random.pick(&offers)));
         let limits = limits.collect();
         let rough = random.pick(&[0, 0, 1, 1, 3]);
         let faults = Faults {
@@ -83,9 +89,8 @@ impl Plan {
                 - i64::try_from(MOST_DRIFT).unwrap(),
         };
         let skewed = random.chance(600);
-        let clocks = (0..isolates)
-            .map(|_| if skewed { wrong(random) } else { Clock::default() })
-            .collect();
+        let clocks =
+            (0..isolates).map(|_| if skewed { wrong(random) } else { Clock::default() }).collect();
         let mut plan = Self {
             rules,
             limits,

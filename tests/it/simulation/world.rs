@@ -68,7 +68,9 @@ impl World {
             queue: BTreeMap::new(),
             sequence: 0,
             end: 0,
-            isolates: isolates.map(|clock| Isolate { clock: *clock, ..Isolate::default() }).collect(),
+            isolates: isolates
+                .map(|clock| Isolate { clock: *clock, ..Isolate::default() })
+                .collect(),
             kv: Kv::default(),
             object: Object::default(),
             batches: Vec::new(),

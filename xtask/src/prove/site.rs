@@ -41,8 +41,13 @@ impl Site {
     /// Makes the tools present and builds the Worker.
     pub(super) fn build(checkout: &Checkout) -> Result<Self> {
         tools::ensure_present(checkout, tools::BUILD)?;
+        Self::with_policy(checkout, "policy")
+    }
+
+    /// Builds the Worker with another policy of `tests/prove`.
+    pub(super) fn with_policy(checkout: &Checkout, policy: &'static str) -> Result<Self> {
         let root = seed::dev_root(checkout)?;
-        let flavour = Flavour::Proof { fingerprint: seed::fingerprint(&root)? };
+        let flavour = Flavour::Proof { policy, fingerprint: seed::fingerprint(&root)? };
         let worker = worker::build(checkout, &flavour)?.folder;
         let mut bytes = Vec::new();
         for module in worker::MODULES {
