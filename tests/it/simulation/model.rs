@@ -72,8 +72,9 @@ fn explore(requests: u32, steps: u64, asks: u8) -> usize {
     let mut queue = vec![first];
     while let Some(state) = queue.pop() {
         for next in search.next(&state, steps) {
+            // Each step, not each state: another way to the same state may have been right.
+            search.check(&next, &state);
             if seen.insert(digest(&next)) {
-                search.check(&next, &state);
                 queue.push(next);
             }
         }
