@@ -112,4 +112,4 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-const CI_SCHEDULES: u64 = 1_500;
+const CI_SCHEDULES: u64 = 1_200;
