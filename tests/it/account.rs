@@ -85,6 +85,7 @@ proptest! {
         let mut account = Account::default();
         let mut open: Vec<(u64, Taken, u32)> = Vec::new();
         let (mut kept, mut now) = (Log::default(), START);
+        let mut window = (0, 0);
         for (pause, want, keep, hold) in takes {
             now += pause;
             open.sort_by_key(|(until, ..)| *until);
@@ -98,6 +99,11 @@ proptest! {
                 let keep = keep.min(count);
                 open.push((now + hold, taken, count - keep));
                 kept.0.push((now, keep));
+                if window.0 + millis(&limits) <= now {
+                    window = (now, 0);
+                }
+                window.1 += keep;
+                prop_assert!(window.1 <= limits.requests, "{} in a window", window.1);
             }
         }
         let interval = interval(&limits);

@@ -6,7 +6,7 @@ use portcullis::policy::Limits;
 use portcullis::record::Status;
 use portcullis::workspace::call::{Admit, Answer, Call, Copy, Hour};
 use portcullis::workspace::rows::Missing;
-use proptest::collection::{btree_map, vec};
+use proptest::collection::vec;
 use proptest::prelude::*;
 
 fn report() -> impl Strategy<Value = Report> {
@@ -56,7 +56,7 @@ fn call() -> impl Strategy<Value = Call> {
 
 fn answer() -> impl Strategy<Value = Answer> {
     let line = "[ -~]{1,40}";
-    let hour = (any::<(u64, u64, u64, u64)>(), btree_map("[A-Z_]{1,9}", any::<u64>(), 0..3));
+    let hour = (any::<(u64, u64, u64, u64)>(), vec(("[A-Z_]{1,9}", any::<u64>()), 0..3));
     let hour = hour.prop_map(|((hour, exact, at_most, coins), denied)| Hour {
         hour,
         exact,

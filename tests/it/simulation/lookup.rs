@@ -128,7 +128,12 @@ impl World {
         let isolate = &mut self.isolates[request.isolate];
         let now = isolate.now(self.now);
         let patience = self.gate.patience(&need);
-        match isolate.memory.turn(need, patience, now) {
+        let joins = request.ticket.joins(&need);
+        let turn = isolate.memory.turn(need, patience, joins, now);
+        if joins && turn == Turn::Wait {
+            request.ticket.count();
+        }
+        match turn {
             Turn::Go => self.learn(task, need),
             Turn::Wait if request.ticket.wait(POLL, patience) => {
                 self.after(POLL.into(), Event::Resume { request: id });
@@ -205,7 +210,7 @@ impl World {
         let isolate = &mut self.isolates[task.isolate];
         let now = isolate.now(self.now);
         if let Some(need) = task.need.filter(|_| !alone) {
-            isolate.memory.turn_over(&need, fault, now);
+            isolate.memory.turn_over(&need, fault, self.plan.rules.lease_millis(), now);
         }
         if let (Purpose::Request(id), Some(need), Some(fault)) = (task.purpose, &task.need, fault) {
             self.requests[id].ticket.fail(need, fault);
@@ -224,7 +229,7 @@ impl World {
     fn ahead(&mut self, at: usize, need: Need) {
         let isolate = &mut self.isolates[at];
         let now = isolate.now(self.now);
-        if isolate.memory.turn(need, self.gate.patience(&need), now) == Turn::Go {
+        if isolate.memory.turn(need, self.gate.patience(&need), false, now) == Turn::Go {
             let life = isolate.life;
             let task = Task { isolate: at, life, purpose: Purpose::Ahead, need: Some(need) };
             self.learn(task, need);

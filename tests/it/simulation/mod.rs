@@ -115,4 +115,4 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-const CI_SCHEDULES: u64 = 2_000;
+const CI_SCHEDULES: u64 = 1_200;
