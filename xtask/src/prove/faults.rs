@@ -110,7 +110,9 @@ impl Matrix {
         let expected = (due.status, due.admits, due.records, due.degraded);
         let came = (shot.status, calls.admits, calls.records, shot.degraded);
         verdict.require(came == expected, || {
-            format!("{name}: (status, admits, records, degraded) {came:?}, due {expected:?}; {shot:?}")
+            format!(
+                "{name}: (status, admits, records, degraded) {came:?}, due {expected:?}; {shot:?}"
+            )
         });
         let forwarded = u64::from(shot.status == 200);
         verdict.require(hits == forwarded, || format!("{name}: {hits} at the origin; {shot:?}"));
@@ -120,7 +122,8 @@ impl Matrix {
             verdict.require(said, || format!("{name}: {shot:?}"));
         }
         if due.again {
-            let same = calls.ids.first().is_some_and(|first| calls.ids.iter().all(|id| id == first));
+            let same =
+                calls.ids.first().is_some_and(|first| calls.ids.iter().all(|id| id == first));
             verdict.require(same, || format!("{name}: a retry with another id: {:?}", calls.ids));
         }
         let over = shot.time.saturating_sub(Duration::from_millis(due.millis));

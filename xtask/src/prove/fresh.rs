@@ -17,7 +17,11 @@ pub(super) fn run(stage: &mut Stage, size: u64, verdict: &mut Verdict) -> Result
             for _ in 0..size {
                 let (key, _) = stage.draft(workspace, false, None)?;
                 let row = format!("k1:{}", key.document.kid);
-                stage.set_faults(&json!({ "kind": "miss", "prefix": row }), workspace, &json!([]))?;
+                stage.set_faults(
+                    &json!({ "kind": "miss", "prefix": row }),
+                    workspace,
+                    &json!([]),
+                )?;
                 if asked_before {
                     let shot = stage.get_at(1, "/near/x", &key.text)?;
                     verdict.require(shot.status == 401, || format!("no such key: {shot:?}"));

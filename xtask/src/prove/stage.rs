@@ -171,8 +171,7 @@ impl Stage {
     pub(super) fn get_at(&self, gate: u16, target: &str, key: &str) -> Result<Shot> {
         let address = self.gate.gates(self.isolates)[usize::from(gate)];
         let begun = Instant::now();
-        let reply =
-            http::exchange(address, request("GET", target, Some(key)).as_bytes(), TIMEOUT)?;
+        let reply = http::exchange(address, request("GET", target, Some(key)).as_bytes(), TIMEOUT)?;
         Ok(Shot::of(&reply, begun.elapsed()))
     }
 

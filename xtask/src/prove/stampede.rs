@@ -67,9 +67,8 @@ fn span(stage: &Stage) -> Result<(Vec<u64>, u64)> {
     control.reset_counts()?;
     MODES.iter().try_for_each(|workspace| control.reset_workspace_counts(workspace))?;
     std::thread::sleep(SPAN);
-    let calls = |workspace: &&str| {
-        control.workspace_counts(workspace)?["calls"].as_u64().context("calls")
-    };
+    let calls =
+        |workspace: &&str| control.workspace_counts(workspace)?["calls"].as_u64().context("calls");
     Ok((MODES.iter().map(calls).collect::<Result<_>>()?, stage.gate.kv_reads()?))
 }
 
