@@ -72,9 +72,9 @@ export const workspaceClass = (run) =>
         if (to === undefined) names.push(from);
         else found.push(...this.sql.exec(RANGE, from, to, Number(limit)).raw());
       }
-      if (names.length > 0) {
-        const marks = names.map(() => "?").join();
-        found.push(...this.sql.exec(`SELECT name, value FROM rows WHERE name IN (${marks})`, ...names).raw());
+      for (const some of chunks(names)) {
+        const marks = some.map(() => "?").join();
+        found.push(...this.sql.exec(`SELECT name, value FROM rows WHERE name IN (${marks})`, ...some).raw());
       }
       return found.map((row) => row.join("\n")).join("\n");
     }
@@ -88,11 +88,11 @@ export const workspaceClass = (run) =>
         if (changes[at + 1] === "") this.sql.exec("DELETE FROM rows WHERE name = ?", changes[at]);
         else put.push(changes[at], changes[at + 1]);
       }
-      if (put.length > 0) {
-        const marks = put.map((_, at) => (at % 2 ? "?)" : "(?")).join();
+      for (const some of chunks(put)) {
+        const marks = some.map((_, at) => (at % 2 ? "?)" : "(?")).join();
         this.sql.exec(
           `INSERT INTO rows VALUES ${marks} ON CONFLICT(name) DO UPDATE SET value = excluded.value`,
-          ...put,
+          ...some,
         );
       }
       if (alarm !== "" && (this.#alarm === null || Number(alarm) < this.#alarm)) {
@@ -102,5 +102,12 @@ export const workspaceClass = (run) =>
       return answer;
     }
   };
+
+// A statement takes no more parameters.
+const PARAMETERS = 100;
+
+function* chunks(list) {
+  for (let at = 0; at < list.length; at += PARAMETERS) yield list.slice(at, at + PARAMETERS);
+}
 
 const RANGE = "SELECT name, value FROM rows WHERE name >= ? AND name < ? ORDER BY name LIMIT ?";
