@@ -74,8 +74,7 @@ export const workspaceClass = (run) =>
         if (to === undefined) names.push(from);
         else found.push(...this.sql.exec(RANGE, from, to, Number(limit)).raw());
       }
-      for (let at = 0; at < names.length; at += BOUND) {
-        const some = names.slice(at, at + BOUND);
+      for (const some of chunks(names)) {
         const marks = some.map(() => "?").join();
         found.push(...this.sql.exec(`SELECT name, value FROM rows WHERE name IN (${marks})`, ...some).raw());
       }
@@ -91,8 +90,7 @@ export const workspaceClass = (run) =>
         if (changes[at + 1] === "") this.sql.exec("DELETE FROM rows WHERE name = ?", changes[at]);
         else put.push(changes[at], changes[at + 1]);
       }
-      for (let at = 0; at < put.length; at += BOUND) {
-        const some = put.slice(at, at + BOUND);
+      for (const some of chunks(put)) {
         const marks = some.map((_, at) => (at % 2 ? "?)" : "(?")).join();
         this.sql.exec(
           `INSERT INTO rows VALUES ${marks} ON CONFLICT(name) DO UPDATE SET value = excluded.value`,
@@ -107,6 +105,11 @@ export const workspaceClass = (run) =>
     }
   };
 
-// Values that one statement may bind.
-const BOUND = 100;
+// A statement takes no more parameters.
+const PARAMETERS = 100;
+
+function* chunks(list) {
+  for (let at = 0; at < list.length; at += PARAMETERS) yield list.slice(at, at + PARAMETERS);
+}
+
 const RANGE = "SELECT name, value FROM rows WHERE name >= ? AND name < ? ORDER BY name LIMIT ?";

@@ -98,7 +98,9 @@ impl Flavour {
     fn folder(&self) -> String {
         match self {
             Self::Production => "build".to_owned(),
-            _ => format!(".portcullis/build-{}", self.name()),
+            Self::Dev { .. } | Self::Conformance { .. } | Self::Proof { .. } => {
+                format!(".portcullis/build-{}", self.name())
+            }
         }
     }
 

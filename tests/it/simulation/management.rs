@@ -45,10 +45,9 @@ impl World {
     /// How the Workspace says that a key stands.
     pub fn stored(&self, key: usize) -> Option<Document> {
         let call = Call::Record { kid: self.kid(key) }.print();
-        match self.object.call(&call, &self.gate, Now::from_millis(self.now)).answer {
-            Answer::Record { value } => Some(self.opened(key, &value)),
-            _ => None,
-        }
+        let answer = self.object.call(&call, &self.gate, Now::from_millis(self.now)).answer;
+        let Answer::Record { value } = answer else { return None };
+        Some(self.opened(key, &value))
     }
 
     pub fn opened(&self, key: usize, value: &str) -> Document {

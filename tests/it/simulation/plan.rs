@@ -155,7 +155,10 @@ impl Plan {
                 Operation::Revoke(_) | Operation::RevokeAll => {
                     random.between(START.midpoint(self.calm), self.calm)
                 }
-                _ => self.instant(random),
+                Operation::Create(_)
+                | Operation::Disable(_)
+                | Operation::Enable(_)
+                | Operation::Change(_) => self.instant(random),
             };
             self.operations.push((at, operation));
         }

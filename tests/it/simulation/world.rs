@@ -34,6 +34,9 @@ pub enum Event {
     Calm,
 }
 
+/// How many copies are awaited, those done, and whether one failed.
+type Batch = (usize, Vec<(String, u64)>, bool);
+
 /// The state of a schedule.
 pub struct World {
     pub gate: Rc<Gate>,
@@ -49,8 +52,8 @@ pub struct World {
     pub isolates: Vec<Isolate>,
     pub kv: Kv,
     pub object: Object,
-    /// Copies under way: how many are awaited, those done, whether one failed.
-    pub batches: Vec<(usize, Vec<(String, u64)>, bool)>,
+    /// Copies under way.
+    pub batches: Vec<Batch>,
     pub requests: Vec<Request>,
     pub calls: Vec<Call>,
     pub ledger: Ledger,

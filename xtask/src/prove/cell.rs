@@ -161,14 +161,14 @@ impl Fault {
             match kv {
                 Kv::Fails(millis) => due.millis += millis,
                 Kv::Slow(millis) => due.millis += millis * if state.imported { 2 } else { 1 },
-                _ => {}
+                Kv::Well | Kv::Misses | Kv::Stale | Kv::StaleRevoked | Kv::Outdated => {}
             }
         }
         if !known && state.imported {
             match kv {
                 Kv::Fails(_) => return Due { status: 503, ..due },
                 Kv::Misses => return Due { status: 401, ..due },
-                _ => {}
+                Kv::Well | Kv::Slow(_) | Kv::Stale | Kv::StaleRevoked | Kv::Outdated => {}
             }
         }
         if known {
@@ -201,7 +201,7 @@ impl Fault {
         match kv {
             Kv::Stale => due.admits += 1,
             Kv::StaleRevoked => return Due { status: 401, ..due },
-            _ => {}
+            Kv::Well | Kv::Fails(_) | Kv::Slow(_) | Kv::Misses | Kv::Outdated => {}
         }
         Due { status: if answers { 200 } else { fails }, degraded, ..due }
     }

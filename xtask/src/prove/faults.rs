@@ -74,7 +74,7 @@ impl Matrix {
             Kv::Stale => stage.age(&key, Some(Status::Active))?,
             Kv::StaleRevoked => stage.age(&key, Some(Status::Revoked))?,
             Kv::Outdated if state.warm == 0 => stage.age(&key, None)?,
-            _ => {}
+            Kv::Well | Kv::Fails(_) | Kv::Slow(_) | Kv::Misses | Kv::Outdated => {}
         }
         let hits = stage.origin.requests();
         for _ in 0..state.warm {
