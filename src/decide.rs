@@ -295,13 +295,8 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
     }
 
     fn meter(&mut self, record: &Record, kid: Option<Kid>) -> Result<Metered, Denial> {
-        match (&record.limits, kid.and_then(|kid| self.memory.meter(&kid))) {
-            (Some(limits), Some(meter)) => {
-                meter.spend(limits, self.now).map_err(Denial::RateLimited)
-            }
-            (None, _) => Ok(Metered::unlimited()),
-            (Some(_), None) => Err(Denial::RateLimited(1)),
-        }
+        let meter = kid.and_then(|kid| self.memory.meter(&kid));
+        Metered::count(record.limits.as_ref(), meter, self.now).map_err(Denial::RateLimited)
     }
 }
 

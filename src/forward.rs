@@ -65,8 +65,9 @@ fn dropped<'a>(request: &Request<'a>, grant: &Grant<'_>) -> impl Iterator<Item =
     let (connection, route) = (request.fields.connection, grant.route);
     let (cookies, upgrade) = (route.cookies, route.upgrade);
     request.headers().map(|(name, _)| name).filter(move |name| match *name {
-        "cookie" => !cookies,
-        "connection" | "upgrade" => !upgrade,
+        "cookie" => !cookies || names(connection, name),
+        // The runtime writes the `Connection` that an upgrade needs; the client's is for us alone.
+        "upgrade" => !upgrade,
         name => is_reserved(name) || names(connection, name),
     })
 }

@@ -15,6 +15,22 @@ impl Metered {
     pub(crate) const fn unlimited() -> Self {
         Self(())
     }
+
+    /// Counts one request of a key with these limits, if it has any. Limits without a meter refuse.
+    ///
+    /// # Errors
+    /// As [`Meter::spend`].
+    pub(crate) fn count(
+        limits: Option<&Limits>,
+        meter: Option<&mut Meter>,
+        now: Now,
+    ) -> Result<Self, u64> {
+        match (limits, meter) {
+            (None, _) => Ok(Self::unlimited()),
+            (Some(limits), Some(meter)) => meter.spend(limits, now),
+            (Some(_), None) => Err(1),
+        }
+    }
 }
 
 /// When the next request of one key conforms, in microseconds since 1970: the
@@ -60,6 +76,16 @@ mod tests {
         }
         assert!(meter.spend(&limits, at(1000)).is_ok());
         assert!(meter.spend(&limits, at(1000)).is_err());
+    }
+
+    #[test]
+    fn limits_without_a_meter_refuse() {
+        let limits = Limits { requests: 3600, window_seconds: 3600, burst: 3600 };
+        let (mut meter, now) = (Meter::default(), Now::from_millis(0));
+        assert_eq!(Metered::count(Some(&limits), None, now).err(), Some(1));
+        assert!(Metered::count(Some(&limits), Some(&mut meter), now).is_ok());
+        assert_ne!(meter, Meter::default());
+        assert!(Metered::count(None, None, now).is_ok());
     }
 
     #[test]

@@ -6,43 +6,76 @@ import Worker from "./index.js";
 
 const decide = Worker.prototype.fetch;
 
-// Through the class this marks the instance as broken; the next construction replaces it.
-Worker.prototype.fail = (error) => {
-  throw error;
+// Through an object of the class an error of this kind marks the Wasm as broken, and the call after
+// it starts the Wasm again.
+Worker.prototype.fail = () => {
+  throw new WebAssembly.RuntimeError("portcullis: starting the Wasm again");
 };
+Worker.prototype.rest = () => {};
 
-let panic;
+let keeper;
+let starts = 0;
+
+function restart() {
+  try {
+    keeper.fail();
+  } catch {}
+  keeper.rest();
+  starts++;
+}
+
+// What fails behind a look-up has no caller. Nothing else may enter the broken Wasm before this: its
+// bindings would go on in a new one with pointers into the old.
 addEventListener("error", ({ error }) => {
-  if (error instanceof WebAssembly.RuntimeError) panic = error;
+  if (error instanceof WebAssembly.RuntimeError || error?.message === THROUGH_WASM) restart();
 });
 
 export default {
   fetch(request, env, ctx) {
-    if (panic !== undefined) restart(env, ctx);
+    keeper ??= new Worker(ctx, env);
     try {
-      return decide.call({ env, ctx }, request);
+      const answer = decide.call({ env, ctx }, request);
+      return Array.isArray(answer) ? lookedUp(answer[0], request) : answer;
     } catch (error) {
       console.error("portcullis: panicked", error);
-      panic = error;
-      restart(env, ctx);
-      return undecided();
+      restart();
+      return undecided(request);
     }
   },
 };
 
-function restart(env, ctx) {
-  try {
-    new Worker(ctx, env).fail(panic);
-  } catch {}
-  new Worker(ctx, env);
-  panic = undefined;
+// What the Wasm decides later. It alone can, so if it fails before, nothing else ever would.
+function lookedUp(decided, request) {
+  const start = starts;
+  return new Promise((resolve) => {
+    const done = (answer) => {
+      clearInterval(watch);
+      resolve(answer);
+    };
+    const watch = setInterval(() => start === starts || done(undecided(request)), WATCH_MILLIS);
+    decided.then(([answer]) => done(answer), () => done(undecided(request)));
+  });
 }
 
 // The core's answer to a fault, without the core.
-function undecided() {
+function undecided(request) {
+  const [status, code, detail] = [503, "AUTH_UNAVAILABLE", "The request cannot be authorised at present."];
   const request_id = crypto.randomUUID().replaceAll("-", "");
-  const message = "The request cannot be authorised at present.";
-  const error = { code: "AUTH_UNAVAILABLE", message, status: 503, request_id, retry_after: 1 };
-  const headers = { "cache-control": "no-store", "retry-after": "1", "x-request-id": request_id };
-  return Response.json({ error }, { status: 503, headers });
+  const retry_after = 1 + Math.floor(3 * Math.random());
+  const problem = (request.headers.get("accept") ?? "").includes("application/problem+json");
+  const body = problem
+    ? { type: "about:blank", title: code, status, detail, code, request_id, retry_after }
+    : { error: { code, message: detail, status, request_id, retry_after } };
+  const headers = {
+    "content-type": problem ? "application/problem+json" : "application/json",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "x-request-id": request_id,
+    "retry-after": String(retry_after),
+  };
+  return new Response(request.method === "HEAD" ? null : JSON.stringify(body), { status, headers });
 }
+
+const WATCH_MILLIS = 50;
+// What wasm-bindgen makes of an exception of JavaScript that nothing in the Wasm catches.
+const THROUGH_WASM = "Critical error";

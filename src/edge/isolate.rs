@@ -67,7 +67,6 @@ fn with<T>(env: &JsValue, act: impl FnOnce(&mut Isolate) -> T) -> T {
 
 impl Isolate {
     fn start(env: &JsValue) -> Self {
-        shim::install(&forward::OWN.join("\n"), &super::origin_fault());
         let gate = Policy::from_json(POLICY).map_err(|_| Unfit::Policy).and_then(|policy| {
             let built = BUILT.parse().unwrap_or(u64::MAX);
             Gate::new(policy, &shim::text(env, ROOT), &shim::text(env, STATIC_KEYS), built)

@@ -10,15 +10,25 @@ mod kv;
 mod shim;
 
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use wasm_bindgen_futures::future_to_promise;
 
 use crate::answer::Answer;
 use crate::clock::Now;
 use crate::denial::Fault;
+use crate::forward;
 use crate::need::Need;
 use isolate::Step;
 
+/// Hands over to the JavaScript side what it needs besides requests.
+#[wasm_bindgen(start)]
+pub fn start() {
+    shim::install(&forward::OWN.join("\n"), &origin_fault());
+}
+
 /// A request of the Worker's default entrypoint; a `Response` or a promise of one.
+///
+/// A promise that only this module can keep stands in an array, and so does what it resolves to:
+/// `entry.mjs` gives it up should this module fail.
 #[wasm_bindgen]
 #[must_use]
 pub fn fetch(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
@@ -28,11 +38,18 @@ pub fn fetch(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
             if let Some(need) = refresh {
                 refresh_later(&env, ctx, need);
             }
-            shim::forward(&request, &env, &plan).into()
+            send_on(&request, &env, &plan, &facts)
         }
         Step::Answer(answer) => respond(&request, &answer),
-        Step::Need(need) => future_to_promise(look_up(request, env, facts, need)).into(),
+        Step::Need(need) => {
+            let later = async move { Ok(alone(&look_up(request, env, facts, need).await)) };
+            alone(&future_to_promise(later))
+        }
     }
+}
+
+fn alone(item: &JsValue) -> JsValue {
+    js_sys::Array::of1(item).into()
 }
 
 /// Finds out what the decision needs and asks again. A request needs at most a
@@ -42,20 +59,29 @@ async fn look_up(
     env: JsValue,
     facts: String,
     mut need: Need,
-) -> Result<JsValue, JsValue> {
+) -> JsValue {
     for _ in 0..MAX_LOOK_UPS {
         if let Err(fault) = kv::learn(&env, need).await {
-            return Ok(respond(&request, &isolate::fault(fault, &facts)));
+            return respond(&request, &isolate::fault(fault, &facts));
         }
         match isolate::step(&env, &facts, now()) {
-            Step::Forward { plan, .. } => {
-                return JsFuture::from(shim::forward(&request, &env, &plan)).await;
-            }
-            Step::Answer(answer) => return Ok(respond(&request, &answer)),
+            // Not awaited: what is at the origin needs this module no more.
+            Step::Forward { plan, .. } => return send_on(&request, &env, &plan, &facts),
+            Step::Answer(answer) => return respond(&request, &answer),
             Step::Need(next) => need = next,
         }
     }
-    Ok(respond(&request, &isolate::fault(Fault::Internal, &facts)))
+    respond(&request, &isolate::fault(Fault::Internal, &facts))
+}
+
+fn send_on(request: &web_sys::Request, env: &JsValue, plan: &str, facts: &str) -> JsValue {
+    match shim::forward(request, env, plan) {
+        Ok(answer) => answer.into(),
+        Err(_) => {
+            worker::console_error!("portcullis: no request could be made for the origin");
+            respond(request, &isolate::fault(Fault::Internal, facts))
+        }
+    }
 }
 
 /// Renews a record behind the answer, so that a key in use never waits for KV.

@@ -33,10 +33,17 @@ export function forward(request, env, plan) {
     const value = lines[4 + at];
     if (value !== "") headers.set(own[at], value);
   }
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     // Until the head only: a body may stream for as long as it likes. What is
     // left unanswered ends with this request's context.
-    const fail = (late) => resolve(fault(late, id, flags.includes("p"), request.method));
+    const fail = (late) => {
+      try {
+        resolve(fault(late, id, flags.includes("p"), request.method));
+      } catch (error) {
+        reject(error);
+        reportError(error);
+      }
+    };
     const timer = setTimeout(fail, Number(millis), true);
     (binding === "" ? fetch(out) : env[binding].fetch(out)).then(
       (response) => {

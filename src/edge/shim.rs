@@ -12,7 +12,12 @@ extern "C" {
     pub(super) fn random(into: &mut [u8]);
 
     /// Sends the request on by `plan`; the promise of a response.
-    pub(super) fn forward(request: &web_sys::Request, env: &JsValue, plan: &str) -> Promise;
+    #[wasm_bindgen(catch)]
+    pub(super) fn forward(
+        request: &web_sys::Request,
+        env: &JsValue,
+        plan: &str,
+    ) -> Result<Promise, JsValue>;
 
     /// A response: headers as lines of name and value.
     pub(super) fn respond(status: u16, headers: &str, body: Option<&str>) -> JsValue;

@@ -60,6 +60,26 @@ fn bindings_of_wrangler_toml_are_those_the_worker_looks_up() {
     }
 }
 
+/// What makes the Wasm fail on request stands before the Worker in tests, and is no part of it.
+#[test]
+fn the_worker_cannot_be_provoked() {
+    for file in files("src").into_iter().chain(["wrangler.toml", "build.rs"].map(path)) {
+        let text = read(&file).to_lowercase();
+        assert!(!text.contains("provoke"), "{}", file.display());
+    }
+    assert!(read(&path("xtask/src/conformance/panics.rs")).contains("X-Provoke: "));
+}
+
+/// The answer after a panic is the core's, in JavaScript.
+#[test]
+fn the_answer_after_a_panic_says_what_the_core_says() {
+    let entry = read(&path("src/edge/entry.mjs"));
+    let denial = read(&path("src/denial.rs"));
+    for text in ["\"AUTH_UNAVAILABLE\"", "\"The request cannot be authorised at present.\""] {
+        assert!(entry.contains(text) && denial.contains(text), "{text}");
+    }
+}
+
 #[test]
 fn versions_and_dates_agree() {
     let quoted = |file: &str, before: &str| {

@@ -11,7 +11,29 @@ pub struct Interval {
     pub high: f64,
 }
 
+/// What an interval says of a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// All of it is within the bound.
+    Holds,
+    /// The bound is inside it: more samples may tell.
+    Undecided,
+    /// None of it is within the bound.
+    Broken,
+}
+
 impl Interval {
+    /// Whether the median is at most this.
+    pub fn at_most(&self, bound: f64) -> Judgement {
+        if self.high <= bound {
+            Judgement::Holds
+        } else if self.low > bound {
+            Judgement::Broken
+        } else {
+            Judgement::Undecided
+        }
+    }
+
     /// By order statistics (normal approximation of the binomial ranks); `None` without samples.
     pub fn of(samples: &[f64]) -> Option<Self> {
         let mut sorted = samples.to_vec();
@@ -39,5 +61,15 @@ mod tests {
         assert!(interval.low <= 6.0 && interval.high >= 15.0, "{interval:?}");
         assert_eq!(Interval::of(&[2.0]), Some(Interval { median: 2.0, low: 2.0, high: 2.0 }));
         assert_eq!(Interval::of(&[]), None);
+    }
+
+    #[test]
+    fn a_bound_inside_the_interval_is_undecided() {
+        let interval = Interval { median: 2.0, low: 1.0, high: 3.0 };
+        let judged = [0.9, 1.0, 2.0, 2.9, 3.0].map(|bound| interval.at_most(bound));
+        let (broken, undecided) = (Judgement::Broken, Judgement::Undecided);
+        assert_eq!(judged, [broken, undecided, undecided, undecided, Judgement::Holds]);
+        let unknown = Interval { median: f64::NAN, low: f64::NAN, high: f64::NAN };
+        assert_eq!(unknown.at_most(1.0), undecided);
     }
 }

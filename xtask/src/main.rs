@@ -89,6 +89,9 @@ enum Task {
         /// The size of a test run instead; nothing is recorded.
         #[arg(long)]
         small: bool,
+        /// Run nothing: fail if what is recorded is of other sources, or does not hold.
+        #[arg(long, conflicts_with = "small")]
+        check: bool,
     },
     /// Load a URL with GETs by the bench's own load generator.
     Load {
@@ -146,7 +149,8 @@ fn run(task: Task) -> Result<i32> {
         Task::Bench { rounds, seconds } => {
             bench::bench(&checkout, bench::Size { rounds, seconds })?;
         }
-        Task::Prove { bar, small } => prove::prove(&checkout, bar.as_deref(), small)?,
+        Task::Prove { bar, check: true, .. } => prove::check_recorded(&checkout, bar.as_deref())?,
+        Task::Prove { bar, small, .. } => prove::prove(&checkout, bar.as_deref(), small)?,
         Task::Load { url, connections, seconds, header } => {
             bench::load(&url, connections, seconds, &header)?;
         }

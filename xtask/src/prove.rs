@@ -11,6 +11,7 @@ mod progress;
 mod random;
 mod record;
 mod site;
+mod sources;
 mod start;
 mod stored;
 mod stream;
@@ -20,10 +21,11 @@ mod upstream;
 
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
 use crate::checkout::{Checkout, say};
+use crate::interval::{Interval, Judgement};
 use progress::Progress;
 use site::Site;
 
@@ -37,6 +39,8 @@ struct Bar {
     /// The size in a test run.
     ci: u64,
     full: u64,
+    /// Files it depends on besides the Worker and its own module.
+    sources: &'static [&'static str],
     run: fn(&Site, u64, &mut Progress) -> Result<Verdict>,
 }
 
@@ -46,6 +50,8 @@ struct Verdict {
     figures: Map<String, Value>,
     /// What of the goal does not hold, a sentence each.
     broken: Vec<String>,
+    /// What of it could not be told.
+    undecided: Vec<String>,
 }
 
 impl Verdict {
@@ -59,6 +65,24 @@ impl Verdict {
         if !holds && self.broken.len() < MAX_BROKEN {
             self.broken.push(otherwise());
         }
+    }
+
+    /// Adds the median of some samples with its interval, rounded to `digits` behind the point, and
+    /// says what it tells of the goal that it is at most `bound`.
+    fn at_most(&mut self, name: &str, samples: &[f64], bound: f64, digits: i32) -> Result<()> {
+        let interval = Interval::of(samples).with_context(|| format!("{name}: no rounds"))?;
+        let Interval { median, low, high } = interval;
+        let scale = 10_f64.powi(digits);
+        let figures = [median, low, high].map(|figure| (figure * scale).round() / scale);
+        self.figure(name, figures.to_vec());
+        let [median, low, high] = figures;
+        let told = format!("{name}: {median} ({low} to {high}), the goal is at most {bound}");
+        match interval.at_most(bound) {
+            Judgement::Holds => {}
+            Judgement::Undecided => self.undecided.push(told),
+            Judgement::Broken => self.broken.push(told),
+        }
+        Ok(())
     }
 }
 
@@ -75,10 +99,8 @@ const BARS: &[Bar] = &[
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.
 pub fn prove(checkout: &Checkout, only: Option<&str>, small: bool) -> Result<()> {
+    check_name(only)?;
     let names: Vec<_> = BARS.iter().map(|bar| bar.name).collect();
-    if let Some(name) = only.filter(|name| !names.contains(name)) {
-        bail!("no bar {name}; there are {}", names.join(", "));
-    }
     let site = Site::build(checkout)?;
     run_bars(BARS.iter().filter(|bar| only.is_none_or(|name| name == bar.name)), |bar| {
         if small {
@@ -97,6 +119,32 @@ pub fn check(checkout: &Checkout) -> Result<()> {
     prove(checkout, None, true)
 }
 
+/// Why what [`prove`] has recorded does not stand, a sentence for each bar of which it does not.
+pub fn unproved(checkout: &Checkout, only: Option<&str>) -> Result<Vec<String>> {
+    let bars = BARS.iter().filter(|bar| only.is_none_or(|name| name == bar.name));
+    let sentences = bars.map(|bar| record::unproved(checkout, bar)).collect::<Result<Vec<_>>>()?;
+    Ok(sentences.into_iter().flatten().collect())
+}
+
+/// Fails unless what is recorded is of these sources, and holds.
+pub fn check_recorded(checkout: &Checkout, only: Option<&str>) -> Result<()> {
+    check_name(only)?;
+    let unproved = unproved(checkout, only)?;
+    if !unproved.is_empty() {
+        bail!("not proved:\n{}", unproved.join("\n"));
+    }
+    say("every recorded proof is of these sources, and holds");
+    Ok(())
+}
+
+fn check_name(only: Option<&str>) -> Result<()> {
+    let names: Vec<_> = BARS.iter().map(|bar| bar.name).collect();
+    if let Some(name) = only.filter(|name| !names.contains(name)) {
+        bail!("no bar {name}; there are {}", names.join(", "));
+    }
+    Ok(())
+}
+
 fn run_bars<'b>(
     bars: impl Iterator<Item = &'b Bar>,
     run: impl Fn(&Bar) -> Result<Verdict>,
@@ -109,6 +157,9 @@ fn run_bars<'b>(
         say(format!("  {}", Value::Object(verdict.figures)));
         for broken in &verdict.broken {
             say(format!("  DOES NOT HOLD: {broken}"));
+        }
+        for undecided in &verdict.undecided {
+            say(format!("  UNDECIDED: {undecided}"));
         }
         say(format!("  {:.1} s", start.elapsed().as_secs_f64()));
         if !verdict.broken.is_empty() {

@@ -55,6 +55,9 @@ pub fn test(checkout: &Checkout, only: &[String], keep_going: bool) -> Result<()
         }
     }
     say(format!("──\n{}", lines.join("\n")));
+    for unproved in prove::unproved(checkout, None)? {
+        say(format!("warning: docs/proof.json: {unproved}"));
+    }
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));
     }

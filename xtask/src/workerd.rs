@@ -70,6 +70,8 @@ pub struct Options {
     pub without_keys: bool,
     /// Where V8's inspector listens.
     pub inspector: Option<SocketAddr>,
+    /// Whether a module that breaks the Wasm on request stands in front of the Worker's own.
+    pub provoke: bool,
 }
 
 /// A running workerd. It ends when this is dropped, and when this process ends in any way.
@@ -103,6 +105,7 @@ impl Server {
         for (name, text) in SERVICES {
             fs::write(state.folder.join(name), text)?;
         }
+        fs::write(state.folder.join("trap.wasm"), TRAP)?;
         let config = config(options, external.as_ref());
         write_private(&state.folder.join(CONFIG), config.as_bytes())?;
 
@@ -311,6 +314,7 @@ fn config(options: &Options, external: Option<&External>) -> String {
         (0, "origin", "")
     };
     let keys = if options.without_keys { "" } else { KEYS };
+    let front = if options.provoke { PROVOKE } else { "" };
     format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
 
@@ -327,7 +331,7 @@ const config :Workerd.Config = (
 
 const gate :Workerd.Worker = (
   modules = [
-    (name = "index.js", esModule = embed "index.js"),
+{front}    (name = "index.js", esModule = embed "index.js"),
     (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
   ],
   compatibilityDate = "{COMPATIBILITY_DATE}",
@@ -378,16 +382,25 @@ const chaos :Workerd.Worker = (
 /// The compatibility date of every Worker served here.
 pub const COMPATIBILITY_DATE: &str = "2026-10-01";
 
-const SERVICES: [(&str, &str); 5] = [
+const SERVICES: [(&str, &str); 6] = [
     ("kv.mjs", include_str!("../workerd/kv.mjs")),
     ("faults.mjs", include_str!("../workerd/faults.mjs")),
     ("control.mjs", include_str!("../workerd/control.mjs")),
     ("chaos.mjs", include_str!("../workerd/chaos.mjs")),
     ("origin.mjs", include_str!("../workerd/origin.mjs")),
+    ("provoke.mjs", include_str!("../workerd/provoke.mjs")),
 ];
 const CHAOS_FAULTS: &str =
     "    (name = \"ORIGIN_FAULTS\", service = (name = \"chaos\", entrypoint = \"Faults\")),\n";
 const KEYS: &str = "    (name = \"KEYS\", kvNamespace = \"kv\"),\n";
+const PROVOKE: &str = "    (name = \"provoke.mjs\", esModule = embed \"provoke.mjs\"),
+    (name = \"trap.wasm\", wasm = embed \"trap.wasm\"),\n";
+/// `(module (func (export "trap") unreachable))`
+const TRAP: &[u8] = b"\0asm\x01\0\0\0\
+    \x01\x04\x01\x60\0\0\
+    \x03\x02\x01\0\
+    \x07\x08\x01\x04trap\0\0\
+    \x0a\x05\x01\x03\0\0\x0b";
 const TEXT_BINDINGS: [&str; 2] = ["PORTCULLIS_ROOT", "PORTCULLIS_STATIC_KEYS"];
 const CONFIG: &str = "workerd.capnp";
 /// The folder of the Durable Objects in a state folder.

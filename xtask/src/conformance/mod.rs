@@ -7,6 +7,7 @@
 mod decisions;
 mod forwarded;
 mod origin;
+mod panics;
 mod programs;
 mod raw;
 
@@ -142,6 +143,11 @@ impl Bench {
     /// What holds for every answer of the gate's own: its headers, its body's form, and that it
     /// repeats no secret.
     fn check_own_answer(&self, reply: &Reply, head: bool) -> Result<String> {
+        self.check_fault(reply, head, Some(DOCS))
+    }
+
+    /// The same of an answer that explains its code on this page, or on none.
+    fn check_fault(&self, reply: &Reply, head: bool, docs: Option<&str>) -> Result<String> {
         let header = |name| reply.header(name).with_context(|| format!("no {name}"));
         ensure!(header("cache-control")? == "no-store", "not no-store");
         ensure!(header("x-content-type-options")? == "nosniff", "not nosniff");
@@ -165,7 +171,9 @@ impl Bench {
         ensure!(body["status"] == reply.status, "another status in the body: {body}");
         ensure!(body["request_id"] == request_id, "another request id in the body");
         let doc = if problem { &body["type"] } else { &body["doc_url"] };
-        ensure!(*doc == format!("https://docs.test/errors#{code}"), "doc_url {doc}");
+        let expected = docs.map(|docs| format!("{docs}#{code}"));
+        let none = problem.then(|| "about:blank".to_owned());
+        ensure!(doc.as_str() == expected.or(none).as_deref(), "doc_url {doc}");
         let wait = reply.header("retry-after").map(str::parse::<u64>).transpose()?;
         ensure!(body["retry_after"].as_u64() == wait, "another retry_after in the body");
         ensure!(wait.is_none_or(|wait| wait > 0), "retry at once");
@@ -182,6 +190,8 @@ fn free_ports(count: u16) -> Result<u16> {
         .context("no free port")
 }
 
+/// As in the policy.
+const DOCS: &str = "https://docs.test/errors";
 const PORTS: (u16, u16) = (9100, 9200);
 /// For one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);

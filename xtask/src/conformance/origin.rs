@@ -1,10 +1,11 @@
 //! An origin that records every request byte for byte, and misbehaves on request.
 //!
-//! The last segment of the path says how it answers; see [`answer`].
+//! The last segment of the path says how it answers; see [`answer`]. Otherwise `X-Answer-NAME: VALUE`
+//! in the request puts `NAME: VALUE` into the answer.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
@@ -28,6 +29,10 @@ pub struct Seen {
     pub body: Vec<u8>,
     /// Whether the body came to its end.
     pub whole: bool,
+    /// Whether nothing more will come.
+    ended: bool,
+    /// No two have the same.
+    number: u64,
 }
 
 impl Seen {
@@ -78,6 +83,24 @@ impl Origin {
     pub fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.record.lock().unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// The same once each of them has ended, whole or not, or after a second.
+    pub fn take_ended(&self) -> Vec<Seen> {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(1) && self.any(|seen| !seen.ended) {
+            sleep(Duration::from_millis(5));
+        }
+        self.take()
+    }
+
+    /// How many requests have arrived since they were last taken.
+    pub fn arrived(&self) -> usize {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn any(&self, is: impl Fn(&Seen) -> bool) -> bool {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).iter().any(is)
+    }
 }
 
 impl Drop for Origin {
@@ -126,16 +149,15 @@ fn receive(
         method: start.next()?,
         target: start.next()?,
         headers: lines.filter_map(field).collect(),
+        number: NUMBER.fetch_add(1, Ordering::Relaxed),
         ..Seen::default()
     };
-    let place = {
-        let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
-        record.push(seen.clone());
-        record.len() - 1
-    };
+    record.lock().unwrap_or_else(PoisonError::into_inner).push(seen.clone());
     seen.whole = read_body(stream, buffer, &mut seen).is_some();
+    seen.ended = true;
     let mut record = record.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(own) = record.get_mut(place) {
+    // By now it may have been taken.
+    if let Some(own) = record.iter_mut().find(|own| own.number == seen.number) {
         *own = seen.clone();
     }
     seen.whole.then_some(seen)
@@ -226,6 +248,14 @@ fn answer(stream: &mut TcpStream, seen: &Seen) -> io::Result<()> {
             }
             closed()
         }
+        "late" => {
+            sleep(LATE);
+            send(stream, "200 OK", "", &told(seen))
+        }
+        "late-close" => {
+            sleep(LATE);
+            closed()
+        }
         "drip-body" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
             for _ in 0..8 {
@@ -257,9 +287,6 @@ fn answer(stream: &mut TcpStream, seen: &Seen) -> io::Result<()> {
             let fields = "Cache-Control: public, max-age=3600\r\nETag: \"a\"\r\nExpires: Fri, 01 Jan 2100 00:00:00 GMT\r\n";
             send(stream, "200 OK", fields, &told(seen))
         }
-        "cache-private" => {
-            send(stream, "200 OK", "Cache-Control: Private, max-age=5\r\n", &told(seen))
-        }
         "set-cookie" => {
             send(stream, "200 OK", "Set-Cookie: a=1; Path=/\r\nSet-Cookie: b=2\r\n", b"")
         }
@@ -270,7 +297,14 @@ fn answer(stream: &mut TcpStream, seen: &Seen) -> io::Result<()> {
         _ if seen.method == "HEAD" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n")
         }
-        _ => send(stream, "200 OK", "Content-Type: application/json\r\n", &told(seen)),
+        _ => {
+            let asked = seen.headers.iter().filter_map(|(name, value)| {
+                name.strip_prefix("x-answer-").map(|name| format!("{name}: {value}\r\n"))
+            });
+            let fields: String =
+                asked.chain(["Content-Type: application/json\r\n".into()]).collect();
+            send(stream, "200 OK", &fields, &told(seen))
+        }
     }
 }
 
@@ -336,9 +370,12 @@ fn sha1(message: &[u8]) -> [u8; 20] {
     digest
 }
 
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 /// What the gzipped answer holds.
 pub const ZIPPED: &[u8] = b"compressed once, by the origin";
 const HANG: Duration = Duration::from_secs(4);
+/// How late `late` is: less than the policy waits.
+pub const LATE: Duration = Duration::from_millis(1000);
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use portcullis::root::Keyring;
 use serde_json::json;
 
 use super::origin::Origin;
-use super::{Bench, TIMEOUT, raw};
+use super::{Bench, TIMEOUT, panics, raw};
 use crate::http::{Connection, Reply, exchange};
 
 type Program = fn(&mut Bench) -> Result<()>;
@@ -24,6 +24,16 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("O02 KV lies", kv_lies),
     ("O04 a cached key needs no KV", cached_key),
     ("O07 not fit to decide", unfit),
+    ("O08 a trap while others run", panics::trap_at_once),
+    ("O08 a trap in a look-up while others run", panics::trap_in_look_up),
+    ("O08 a trap in a burst of look-ups", panics::trap_in_a_burst),
+    ("O08 a trap while origins fail", panics::trap_among_failures),
+    ("O08 an exception while others run", panics::exception),
+    ("O08 an exception in a look-up while others run", panics::exception_in_look_up),
+    ("O08 an exception while a request is made", panics::exception_in_shim),
+    ("O08 an exception while a fault is answered", panics::exception_in_fault),
+    ("O08 the answer after a trap", panics::form),
+    ("D15 a body that is cut off is never whole at the origin", cut_off),
 ];
 
 pub fn run(bench: &mut Bench) -> Result<()> {
@@ -188,6 +198,34 @@ fn broken_bodies(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
+/// Whatever became of the client, the origin must not take a part of its body for the whole.
+fn cut_off(bench: &mut Bench) -> Result<()> {
+    for via in VIA {
+        for (framing, part) in
+            [("Content-Length: 10", "hello"), ("Transfer-Encoding: chunked", "5\r\nhello\r\n")]
+        {
+            bench.forget();
+            let text = format!(
+                "POST /{via}/x HTTP/1.1\r\nHost: api.test\r\nX-API-Key: {{key open}}\r\n{framing}\r\n\r\n{part}"
+            );
+            let mut connection = Connection::open(bench.address, TIMEOUT)?;
+            connection.send(&raw::bytes(&bench.world.fill(&text)?))?;
+            let deadline = Instant::now() + TIMEOUT;
+            while bench.origin()?.arrived() == 0 {
+                ensure!(Instant::now() < deadline, "{via}, {framing}: nothing arrived");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            // Some of the body is under way.
+            std::thread::sleep(Duration::from_millis(50));
+            drop(connection);
+            let seen = bench.origin()?.take_ended();
+            ensure!(seen.len() == 1, "{via}, {framing}: the origin got {seen:?}");
+            ensure!(!seen[0].whole, "{via}, {framing}: the origin got {:?}", seen[0].body);
+        }
+    }
+    Ok(())
+}
+
 fn kv_fails(bench: &mut Bench) -> Result<()> {
     for fault in [
         json!({ "kind": "error" }),
@@ -305,14 +343,14 @@ fn nothing_seen(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-fn refused(bench: &Bench, reply: &Reply, status: u16, code: &str) -> Result<()> {
+pub fn refused(bench: &Bench, reply: &Reply, status: u16, code: &str) -> Result<()> {
     ensure!(reply.status == status, "{}, not {status}: {}", reply.status, reply.text());
     let actual = bench.check_own_answer(reply, false)?;
     ensure!(actual == code, "{actual}, not {code}");
     Ok(())
 }
 
-fn get(bench: &Bench, target: &str, key: &str) -> Result<Reply> {
+pub fn get(bench: &Bench, target: &str, key: &str) -> Result<Reply> {
     exchange(bench.address, &request(bench, target, key)?, TIMEOUT)
 }
 
@@ -322,7 +360,7 @@ fn request(bench: &Bench, target: &str, key: &str) -> Result<Vec<u8>> {
     Ok(raw::bytes(&bench.world.fill(&text)?))
 }
 
-const VIA: [&str; 2] = ["near", "far"];
+pub const VIA: [&str; 2] = ["near", "far"];
 /// As in the policy.
 const ORIGIN_TIMEOUT: Duration = Duration::from_millis(1500);
 const KV_TIMEOUT: Duration = Duration::from_millis(500);

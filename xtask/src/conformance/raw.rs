@@ -52,6 +52,9 @@ struct Expect {
     /// Parts of header values.
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// Whole header values.
+    #[serde(default)]
+    header_is: BTreeMap<String, String>,
     #[serde(default)]
     header_absent: Vec<String>,
     /// A part of the body.
@@ -182,6 +185,9 @@ fn answer(
             let value = reply.header(name).with_context(|| format!("no {name}"))?;
             ensure!(value.contains(part.as_str()), "{name}: {value}");
         }
+        for (name, value) in &expect.header_is {
+            ensure!(reply.header(name) == Some(value), "{name}: {:?}", reply.header(name));
+        }
         for name in &expect.header_absent {
             ensure!(reply.header(name).is_none(), "{name}: {:?}", reply.header(name));
         }
@@ -191,7 +197,6 @@ fn answer(
             ensure!(holds, "the body: {}", told(&reply));
         }
     }
-    let seen = bench.origin()?.take();
     let none = Vec::new();
     let expected = match (&expect.origin, &expect.code) {
         (Some(expected), _) => expected,
@@ -199,6 +204,9 @@ fn answer(
         (None, None) if expect.status.is_none() || expect.status == Some(400) => &none,
         (None, None) => bail!("the case does not say what the origin sees"),
     };
+    let origin = bench.origin()?;
+    let cut = expected.iter().any(|expected| expected.broken);
+    let seen = if cut { origin.take_ended() } else { origin.take() };
     ensure!(seen.len() == expected.len(), "the origin got {seen:?}");
     for (seen, expected) in seen.iter().zip(expected) {
         compare(bench, seen, expected, via)?;

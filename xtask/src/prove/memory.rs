@@ -27,6 +27,7 @@ pub(super) const BAR: Bar = Bar {
     unit: "distinct keys",
     ci: 20_000,
     full: 1_000_000,
+    sources: &[],
     run,
 };
 

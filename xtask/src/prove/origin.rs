@@ -27,6 +27,7 @@ pub(super) const BAR: Bar = Bar {
     unit: "requests on each of 64 connections",
     ci: 12,
     full: 200,
+    sources: &[],
     run,
 };
 

@@ -18,6 +18,14 @@ pub(super) const BAR: Bar = Bar {
     unit: "starts after the first",
     ci: 1,
     full: 5,
+    sources: &[
+        "policy.toml",
+        "xtask/src/keys.rs",
+        "xtask/src/seed.rs",
+        "xtask/src/serve.rs",
+        "xtask/src/workerd.rs",
+        "xtask/workerd/origin.mjs",
+    ],
     run,
 };
 

@@ -10,7 +10,6 @@ use std::sync::mpsc::sync_channel;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::progress::Progress;
 use super::site::{Gate, Site, now};
@@ -26,6 +25,7 @@ pub(super) const BAR: Bar = Bar {
     unit: "keys stored, against 1000",
     ci: 20_000,
     full: 1_000_000,
+    sources: &["xtask/src/interval.rs"],
     run,
 };
 
@@ -154,10 +154,7 @@ fn run(site: &Site, size: u64, progress: &mut Progress) -> Result<Verdict> {
 
     let mut verdict = Verdict::default();
     for (name, samples) in [("cold", &ratios.cold), ("warm", &ratios.warm)] {
-        let Interval { median, low, high } = Interval::of(samples).context("no rounds")?;
-        verdict.require(low <= GOAL, || format!("{name}: {median:.3} ({low:.3} to {high:.3})"));
-        let figures = [median, low, high].map(|ratio| (ratio * 1000.0).round() / 1000.0);
-        verdict.figure(&format!("p50_ratio_{name}"), json!(figures));
+        verdict.at_most(&format!("p50_ratio_{name}"), samples, GOAL, 3)?;
     }
     for (name, samples) in [("cold", &ratios.cold_us), ("warm", &ratios.warm_us)] {
         let median = Interval::of(samples).context("no rounds")?.median;

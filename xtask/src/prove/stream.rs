@@ -22,6 +22,7 @@ pub(super) const BAR: Bar = Bar {
     unit: "MiB a body",
     ci: 64,
     full: 1024,
+    sources: &[],
     run,
 };
 

@@ -32,6 +32,7 @@ pub(super) const BAR: Bar = Bar {
     unit: "random targets, each before a service binding and a URL",
     ci: 10_000,
     full: 100_000,
+    sources: &[],
     run,
 };
 

@@ -20,6 +20,7 @@ pub(super) const BAR: Bar = Bar {
     unit: "rounds over all cases",
     ci: 1,
     full: 5,
+    sources: &[],
     run,
 };
 
