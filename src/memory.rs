@@ -234,10 +234,13 @@ impl Memory {
 
     /// Whose turn it is to find out about `need`. Whoever is told to go has `millis` for it; the
     /// others wait a little and look in memory again. `joins` says that the caller asks for the
-    /// first time.
-    pub fn turn(&mut self, need: Need, millis: u64, joins: bool, now: Now) -> Turn {
+    /// first time; who has not `waited` is told of no failure, but tries for itself.
+    pub fn turn(&mut self, need: Need, millis: u64, joins: bool, waited: bool, now: Now) -> Turn {
         match self.asking.get_mut(&need) {
-            Some(asking) if now.millis() < asking.until => {
+            Some(asking)
+                if now.millis() < asking.until
+                    && (waited || !matches!(asking.state, Turn::Failed(_))) =>
+            {
                 asking.waiting = asking.waiting.saturating_add(u32::from(joins));
                 asking.state
             }

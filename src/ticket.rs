@@ -53,6 +53,12 @@ impl Ticket {
         is_record && !core::mem::replace(&mut self.joined, is_record)
     }
 
+    /// Whether it has waited for what it needs now.
+    #[must_use]
+    pub fn has_waited(&self) -> bool {
+        self.waited > 0
+    }
+
     /// Takes note that it was counted.
     pub fn count(&mut self) {
         self.counted = true;

@@ -50,8 +50,8 @@ pub(super) fn with_gate<T>(env: &JsValue, act: impl FnOnce(&Gate) -> T) -> Optio
 }
 
 /// Whose turn it is to find out about `need`.
-pub(super) fn turn(need: Need, joins: bool) -> Turn {
-    with_memory(|gate, memory| memory.turn(need, gate.patience(&need), joins, now()))
+pub(super) fn turn(need: Need, joins: bool, waited: bool) -> Turn {
+    with_memory(|gate, memory| memory.turn(need, gate.patience(&need), joins, waited, now()))
         .unwrap_or(Turn::Failed(Fault::Internal))
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn answer(
 
 /// Finds something out behind the answer, so that a key in use never waits.
 pub(super) fn ahead(env: &JsValue, ctx: &JsValue, need: Need) {
-    if isolate::turn(need, false) != Turn::Go {
+    if isolate::turn(need, false, true) != Turn::Go {
         return;
     }
     let (env, context) = (env.clone(), ctx.clone());
@@ -74,7 +74,7 @@ async fn meet(env: &JsValue, ctx: &JsValue, need: Need, ticket: &mut Ticket) {
         return;
     }
     let joins = ticket.joins(&need);
-    let turn = isolate::turn(need, joins);
+    let turn = isolate::turn(need, joins, ticket.has_waited());
     if joins && turn == Turn::Wait {
         ticket.count();
     }

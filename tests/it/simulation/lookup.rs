@@ -129,7 +129,7 @@ impl World {
         let now = isolate.now(self.now);
         let patience = self.gate.patience(&need);
         let joins = request.ticket.joins(&need);
-        let turn = isolate.memory.turn(need, patience, joins, now);
+        let turn = isolate.memory.turn(need, patience, joins, request.ticket.has_waited(), now);
         if joins && turn == Turn::Wait {
             request.ticket.count();
         }
@@ -229,7 +229,7 @@ impl World {
     fn ahead(&mut self, at: usize, need: Need) {
         let isolate = &mut self.isolates[at];
         let now = isolate.now(self.now);
-        if isolate.memory.turn(need, self.gate.patience(&need), false, now) == Turn::Go {
+        if isolate.memory.turn(need, self.gate.patience(&need), false, true, now) == Turn::Go {
             let life = isolate.life;
             let task = Task { isolate: at, life, purpose: Purpose::Ahead, need: Some(need) };
             self.learn(task, need);

@@ -32,6 +32,8 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..size {
         let (key, _) = fleet.key(LEASE, ample)?;
+        // Its copy in KV comes by the alarm.
+        std::thread::sleep(Duration::from_millis(500));
         let run =
             fleet.run(&Crowd { clients: 1000, each: 1, ..UNPACED }, std::slice::from_ref(&key))?;
         verdict.require(run.admitted() == 1000, || format!("cold: {:?}", run.statuses()));
@@ -47,20 +49,34 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
         rates.push(run.admitted() as f64 / run.time.as_secs_f64());
         rows.push(run.rows as f64 / run.admitted() as f64);
     }
-    let mut at_most = |name: &str, samples: &[f64], goal: f64| -> Result<()> {
+    for (name, samples, goal) in [
+        ("calls on a cold key", &cold, 20.0),
+        ("calls a 1000 requests", &full, 10.0),
+        ("rows a strict admission", &rows, 4.0),
+    ] {
         let Interval { median, low, high } = Interval::of(samples).context("no rounds")?;
-        verdict.require(low <= goal, || format!("{name}: {median:.2}, at most {goal}"));
         verdict.figure(name, json!([median, low, high]));
-        Ok(())
-    };
-    at_most("calls on a cold key", &cold, 20.0)?;
-    at_most("calls a 1000 requests", &full, 10.0)?;
-    at_most("rows a strict admission", &rows, 4.0)?;
+        if low > goal {
+            miss(&mut verdict, size, format!("{name}: {median:.2}, at most {goal}"));
+        }
+    }
     let Interval { median, low, high } = Interval::of(&rates).context("no rounds")?;
-    verdict.require(high >= 1000.0, || format!("{median:.0} strict admissions a second"));
     verdict.figure("strict admissions a second", json!([median, low, high]));
+    if high < 1000.0 {
+        miss(&mut verdict, size, format!("{median:.0} strict admissions a second"));
+    }
     Ok(verdict)
 }
 
+/// What a few rounds miss, they do not decide: they depend on what else the machine does.
+fn miss(verdict: &mut Verdict, rounds: u64, what: String) {
+    if rounds < DECISIVE {
+        verdict.undecided.push(what);
+    } else {
+        verdict.broken.push(what);
+    }
+}
+
+const DECISIVE: u64 = 5;
 const UNPACED: Crowd =
     Crowd { clients: 0, each: 0, time: Duration::from_secs(6), every: Duration::ZERO };

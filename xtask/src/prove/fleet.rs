@@ -57,7 +57,7 @@ impl<'a> Fleet<'a> {
         let name = name.to_owned();
         let fleet =
             Self { site, gate: Some(gate), arrivals, number: 0, name, options, _origin: origin };
-        for workspace in [STRICT, LEASE] {
+        for workspace in WORKSPACES {
             fleet.call(workspace, &Call::Open { workspace: workspace.to_owned() })?;
         }
         Ok(fleet)
@@ -97,7 +97,7 @@ impl<'a> Fleet<'a> {
     /// Lets a crowd loose.
     pub(super) fn run(&self, crowd: &Crowd, keys: &[String]) -> Result<Run> {
         let control = self.gate()?.server.control;
-        for workspace in [STRICT, LEASE] {
+        for workspace in WORKSPACES {
             control.reset_workspace_counts(workspace)?;
         }
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -108,7 +108,7 @@ impl<'a> Fleet<'a> {
         arrivals.sort();
         let processor = self.gate()?.processor()?.saturating_sub(processor);
         let (mut calls, mut rows, mut words) = (0, 0, Vec::new());
-        for workspace in [STRICT, LEASE] {
+        for workspace in WORKSPACES {
             let counts = control.workspace_counts(workspace)?;
             calls += counts["calls"].as_u64().context("no count of calls")?;
             rows += counts["rowsWritten"].as_u64().context("no count of rows")?;
@@ -153,3 +153,7 @@ impl Run {
 pub(super) const ISOLATES: u16 = 8;
 pub(super) const STRICT: &str = "STR1CT";
 pub(super) const LEASE: &str = "1EASE0";
+/// With a limit that all their keys share.
+pub(super) const SHARED_STRICT: &str = "SHARE5";
+pub(super) const SHARED_LEASE: &str = "SHARE1";
+const WORKSPACES: [&str; 4] = [STRICT, LEASE, SHARED_STRICT, SHARED_LEASE];

@@ -8,7 +8,7 @@ use portcullis::policy::Limits;
 use serde_json::json;
 
 use super::crowd::{Crowd, Shot};
-use super::fleet::{Fleet, ISOLATES, LEASE, Run, STRICT};
+use super::fleet::{Fleet, ISOLATES, LEASE, Run, SHARED_LEASE, SHARED_STRICT, STRICT};
 use super::progress::Progress;
 use super::site::Site;
 use super::{Bar, Verdict};
@@ -37,8 +37,7 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
         });
         verdict.figure(&format!("{workspace}, 4000 at once, limit 500"), run.figures());
     }
-    let grid = [10, 100, 1000, 10_000];
-    for requests in grid.into_iter().skip(1).take(size as usize) {
+    for requests in GRID.into_iter().take(size as usize) {
         for (workspace, usable) in [(STRICT, 0.98), (LEASE, 0.95)] {
             for load in [0.9, 1.0, 2.0, 5.0] {
                 let limits = Limits { requests, window_seconds: WINDOW, burst: requests };
@@ -56,6 +55,18 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
                 );
             }
         }
+    }
+    for (workspace, usable) in [(SHARED_STRICT, 0.98), (SHARED_LEASE, 0.95)] {
+        let keys = (0..20).map(|_| fleet.key(workspace, None).map(|(key, _)| key));
+        let keys = keys.collect::<Result<Vec<_>>>()?;
+        let crowd = paced(f64::from(SHARED.requests) / f64::from(WINDOW) * 2.0);
+        let crowd = Crowd { clients: keys.len() * usize::from(ISOLATES), ..crowd };
+        let every = Duration::from_secs_f64(
+            crowd.clients as f64 * f64::from(WINDOW) / f64::from(SHARED.requests) / 2.0,
+        );
+        let run = fleet.run(&Crowd { every, ..crowd }, &keys)?;
+        let name = format!("{workspace}, 20 keys share {} in {WINDOW} s, load 2", SHARED.requests);
+        judge(&run, &name, &SHARED, workspace == SHARED_LEASE, usable, &mut verdict);
     }
     Ok(verdict)
 }
@@ -121,7 +132,11 @@ fn paced(per_second: f64) -> Crowd {
 
 const AT_ONCE: Crowd =
     Crowd { clients: 0, each: 0, time: Duration::from_secs(60), every: Duration::ZERO };
+/// In the order of a growing size.
+const GRID: [u32; 4] = [100, 10, 1000, 10_000];
 const WINDOW: u32 = 3;
+/// As the policy of the proofs has it.
+const SHARED: Limits = Limits { requests: 400, window_seconds: WINDOW, burst: 400 };
 const WINDOWS: u64 = 4;
 const LEASE_SECONDS: f64 = 2.0;
 /// From the Workspace's decision to the origin, on a machine that has other work.
