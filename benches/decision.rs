@@ -15,8 +15,10 @@ use portcullis::decide::{Decision, decide};
 use portcullis::forward;
 use portcullis::gate::Gate;
 use portcullis::memory::Memory;
+use portcullis::need::Need;
 use portcullis::policy::Policy;
 use portcullis::request::Request;
+use portcullis::ticket::Ticket;
 use serde_json::Value;
 
 fn decisions(criterion: &mut Criterion) {
@@ -36,14 +38,18 @@ fn decisions(criterion: &mut Criterion) {
     };
     let (bound, forged) = (facts("ip_bound"), facts("bad_secret_tag"));
     let request = Request::parse(&bound).unwrap();
-    while let Decision::Need(need) = decide(&request, &gate, &mut memory, now) {
+    while let Decision::Need(Need::Kv(need)) =
+        decide(&request, &gate, &mut memory, &mut Ticket::default(), now)
+    {
         let row = text(&world["kv"][need.kv_name()]);
         need.learn(Some(row.as_bytes()), &gate, &mut memory, now).unwrap();
     }
     criterion.bench_function("bearer", |bencher| {
         bencher.iter(|| {
             let request = Request::parse(black_box(&bound)).unwrap();
-            let Decision::Allow(grant) = decide(&request, &gate, &mut memory, now) else {
+            let Decision::Allow(grant) =
+                decide(&request, &gate, &mut memory, &mut Ticket::default(), now)
+            else {
                 panic!("refused")
             };
             grant
@@ -52,7 +58,9 @@ fn decisions(criterion: &mut Criterion) {
     criterion.bench_function("bearer with plan and assertion", |bencher| {
         bencher.iter(|| {
             let request = Request::parse(black_box(&bound)).unwrap();
-            let Decision::Allow(grant) = decide(&request, &gate, &mut memory, now) else {
+            let Decision::Allow(grant) =
+                decide(&request, &gate, &mut memory, &mut Ticket::default(), now)
+            else {
                 panic!("refused")
             };
             forward::plan(&request, &grant, &gate, "0123456789abcdef0123456789abcdef", now)
@@ -61,7 +69,9 @@ fn decisions(criterion: &mut Criterion) {
     criterion.bench_function("forged", |bencher| {
         bencher.iter(|| {
             let request = Request::parse(black_box(&forged)).unwrap();
-            let Decision::Deny(denial) = decide(&request, &gate, &mut memory, now) else {
+            let Decision::Deny(denial) =
+                decide(&request, &gate, &mut memory, &mut Ticket::default(), now)
+            else {
                 panic!("not refused")
             };
             denial

@@ -49,6 +49,9 @@ pub fn render(wire: &Wire, request_id: &str, problem: bool, docs: Option<&str>) 
             let _ = writeln!(headers, "{name}\n{value}");
         }
     }
+    for (name, value) in wire.rate.iter().flat_map(|rate| rate.iter()) {
+        let _ = writeln!(headers, "{name}\n{value}");
+    }
     Answer { status, headers, body }
 }
 

@@ -7,11 +7,11 @@
 use core::fmt::Write as _;
 use std::collections::BTreeMap;
 
-use data_encoding::BASE64URL_NOPAD;
 use serde::Serialize;
 
 use crate::clock::Now;
 use crate::crypto::{self, MacKey, RunningMac};
+use crate::encoding;
 use crate::policy::Policy;
 use crate::record::Record;
 use crate::root::Keyring;
@@ -73,7 +73,7 @@ impl Assertions {
     pub(crate) fn new(policy: &Policy, keyring: &Keyring) -> Self {
         let root = keyring.newest();
         let header = format!(r#"{{"alg":"HS256","typ":"JWT","kid":"v{}"}}"#, root.version());
-        let header = format!("{}.", BASE64URL_NOPAD.encode(header.as_bytes()));
+        let header = format!("{}.", encoding::base64url(header.as_bytes()));
         let signer = |name: &str| {
             let key = MacKey::new(&root.assertion_key(name));
             let anonymous = Preamble::new(&header, name, &key, None);
@@ -125,7 +125,7 @@ impl Preamble {
             claims.push(' ');
         }
         let mut text = header.to_owned();
-        BASE64URL_NOPAD.encode_append(claims.as_bytes(), &mut text);
+        encoding::append_base64url(claims.as_bytes(), &mut text);
         let mut mac = key.begin();
         mac.update(text.as_bytes());
         Self { text, mac }
@@ -143,7 +143,7 @@ impl Preamble {
             claims.push_str(part);
         }
         let target = crypto::sha256(subject.target.as_bytes());
-        BASE64URL_NOPAD.encode_append(&target, &mut claims);
+        encoding::append_base64url(&target, &mut claims);
         if let Some(address) = subject.address {
             claims.push_str(r#"","ip":""#);
             claims.push_str(address);
@@ -151,11 +151,11 @@ impl Preamble {
         claims.push_str("\"}");
         out.push_str(&self.text);
         let from = out.len();
-        BASE64URL_NOPAD.encode_append(claims.as_bytes(), out);
+        encoding::append_base64url(claims.as_bytes(), out);
         let mut mac = self.mac.clone();
         mac.update(out.as_bytes().get(from..).unwrap_or_default());
         out.push('.');
-        BASE64URL_NOPAD.encode_append(mac.finish().as_bytes(), out);
+        encoding::append_base64url(mac.finish().as_bytes(), out);
     }
 }
 

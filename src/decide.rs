@@ -5,22 +5,26 @@
 
 use std::rc::Rc;
 
+use crate::account::View;
 use crate::address::ClientAddress;
 use crate::clock::Now;
 use crate::credential::{self, Ambiguous, Credential, Opaque};
 use crate::crypto;
-use crate::denial::{Denial, Invalid};
+use crate::denial::{Denial, Fault, Invalid, Wait};
 use crate::gate::Gate;
 use crate::imported::PointerId;
 use crate::key::{self, KeyText, Kid};
+use crate::lease::{Refused, Scope};
 use crate::limit::Metered;
 use crate::memory::{Known, Memory};
-use crate::need::Need;
-use crate::policy::{Credential as Kind, Route, Upstream};
+use crate::need::{Ask, KvRow, Leave, Need};
+use crate::policy::{Credential as Kind, Mode, Route, Upstream, WhenDown};
+use crate::ratelimit::RateLimit;
 use crate::record::{Record, SignatureMode, Status};
 use crate::request::Request;
 use crate::route::{Lookup, Method, Params};
 use crate::target::{Target, eq_decoded};
+use crate::ticket::{Ticket, Word};
 
 /// What is to be done with a request.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub enum Decision<'g> {
     Deny(Denial),
     /// Find this out, put it into memory, and ask again.
     Need(Need),
+    /// It cannot be decided.
+    Fault(Fault),
     /// It is for the admin host.
     Admin,
 }
@@ -42,7 +48,12 @@ pub struct Grant<'g> {
     pub(crate) route: &'g Route,
     pub(crate) origin: usize,
     pub(crate) key: Option<Rc<Record>>,
+    /// What is left of its limits, where a total is kept.
+    pub(crate) view: Option<View>,
+    /// Whether it was decided without the Workspace, which should have been asked.
+    pub(crate) degraded: bool,
     kid: Option<Kid>,
+    mode: Mode,
     _metered: Metered,
 }
 
@@ -52,22 +63,38 @@ impl Grant<'_> {
     pub fn kid(&self) -> Option<Kid> {
         self.kid
     }
+
+    /// What is worth finding out behind the answer, so that later requests need not wait: leave for
+    /// more requests, or what KV says of the key now.
+    pub fn ahead(&self, gate: &Gate, memory: &mut Memory, now: Now) -> Option<Need> {
+        let kid = self.kid?;
+        if self.mode == Mode::Lease && !self.degraded {
+            let millis = gate.policy.lease_seconds.millis();
+            if memory.wallet(&kid)?.renewal_due(millis, now) {
+                let leave = Leave { kid, coins: self.route.cost, alone: false };
+                return Some(Need::Workspace(Ask::Leave(leave)));
+            }
+        }
+        memory.refresh_due(&kid, now).then_some(Need::Kv(KvRow::Record(kid)))
+    }
 }
 
 /// Decides. Total: every request gets an answer, and the same one for the same
-/// request, gate, memory and time.
+/// request, gate, memory, ticket and time. `ticket` is the request's own, new at first.
 pub fn decide<'g>(
     request: &Request<'_>,
     gate: &'g Gate,
     memory: &mut Memory,
+    ticket: &mut Ticket,
     now: Now,
 ) -> Decision<'g> {
     memory.observe(now);
-    let check = Check { request, gate, memory, now };
+    let check = Check { request, gate, memory, ticket, now };
     match check.run() {
         Ok(grant) => Decision::Allow(grant),
         Err(Stop::Deny(denial)) => Decision::Deny(denial),
         Err(Stop::Need(need)) => Decision::Need(need),
+        Err(Stop::Fault(fault)) => Decision::Fault(fault),
         Err(Stop::Admin) => Decision::Admin,
     }
 }
@@ -75,6 +102,7 @@ pub fn decide<'g>(
 enum Stop {
     Deny(Denial),
     Need(Need),
+    Fault(Fault),
     Admin,
 }
 
@@ -88,6 +116,7 @@ struct Check<'r, 'a, 'g, 'm> {
     request: &'r Request<'a>,
     gate: &'g Gate,
     memory: &'m mut Memory,
+    ticket: &'m mut Ticket,
     now: Now,
 }
 
@@ -127,32 +156,103 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         self.check_form(route, &target)?;
         if route.credentials.is_public() {
             self.check_length(route)?;
-            let metered = Metered::unlimited();
             return Ok(Grant {
                 route,
                 origin: route.origin,
                 key: None,
+                view: None,
+                degraded: false,
                 kid: None,
-                _metered: metered,
+                mode: Mode::Edge,
+                _metered: Metered::unlimited(),
             });
         }
         let Proved { record, kid } = self.prove(credential, route)?;
-        self.check_standing(&record)?;
-        self.check_address(&record)?;
-        check_permission(&record, route, &params)?;
-        self.check_length(route)?;
-        match record.signature {
-            SignatureMode::None => {}
-            SignatureMode::Optional
-                if request.fields.signature.is_empty()
-                    && request.fields.signature_input.is_empty() => {}
-            SignatureMode::Optional => return Err(Denial::Signature.into()),
-            SignatureMode::Required | SignatureMode::Only => {
-                return Err(Denial::SignatureRequired.into());
-            }
+        let mode = self.mode(kid, route);
+        if let Err(denial) = self.check_record(&record, route, &params) {
+            return Err(self.deny(denial, &record, kid, mode));
         }
-        let metered = self.meter(&record, kid)?;
-        Ok(Grant { route, origin: route.origin, key: Some(record), kid, _metered: metered })
+        self.check_length(route)?;
+        if let Err(denial) = self.check_signature(&record) {
+            return Err(self.deny(denial, &record, kid, mode));
+        }
+        let Metering { metered, view, degraded } = match kid {
+            Some(kid) => self.meter(&record, kid, route, mode)?,
+            None => Metered::unlimited().into(),
+        };
+        let key = Some(record);
+        Ok(Grant { route, origin: route.origin, key, view, degraded, kid, mode, _metered: metered })
+    }
+
+    /// Who has a say besides this isolate. Environment keys are known to no Workspace.
+    fn mode(&self, kid: Option<Kid>, route: &Route) -> Mode {
+        let Some(kid) = kid else { return Mode::Edge };
+        let of_workspace = || self.gate.policy.workspace(kid.workspace().as_str()).mode;
+        route.mode.unwrap_or_else(of_workspace)
+    }
+
+    /// What the record says of this request, its signature and limits aside.
+    fn check_record(
+        &self,
+        record: &Record,
+        route: &Route,
+        params: &Params<'_>,
+    ) -> Result<(), Denial> {
+        self.check_standing(record)?;
+        self.check_address(record)?;
+        check_permission(record, route, params)
+    }
+
+    fn check_signature(&self, record: &Record) -> Result<(), Denial> {
+        let fields = &self.request.fields;
+        match record.signature {
+            SignatureMode::None => Ok(()),
+            SignatureMode::Optional
+                if fields.signature.is_empty() && fields.signature_input.is_empty() =>
+            {
+                Ok(())
+            }
+            SignatureMode::Optional => Err(Denial::Signature),
+            SignatureMode::Required | SignatureMode::Only => Err(Denial::SignatureRequired),
+        }
+    }
+
+    /// Refuses a request because of what a record says, unless the Workspace might say otherwise
+    /// by now: a cause that has been mended is not held against anybody for longer than a lease.
+    fn deny(&mut self, denial: Denial, record: &Record, kid: Option<Kid>, mode: Mode) -> Stop {
+        let Some(kid) = kid.filter(|_| mode != Mode::Edge) else { return denial.into() };
+        let rules = self.gate.policy.workspace(kid.workspace().as_str());
+        let alone = self.ticket.workspace.is_some() && rules.on_workspace_down == WhenDown::Edge;
+        if record.status != Status::Revoked
+            && !alone
+            && let Err(stop) = self.confirm(kid)
+        {
+            return stop;
+        }
+        self.count_denial(kid, &denial);
+        denial.into()
+    }
+
+    fn count_denial(&mut self, kid: Kid, denial: &Denial) {
+        if let Some(wallet) = self.memory.wallet(&kid) {
+            wallet.deny(denial.code());
+            self.ticket.denied = Some(kid);
+        }
+    }
+
+    /// Sees to it that the Workspace was asked about `kid` no longer ago than a lease lasts.
+    fn confirm(&self, kid: Kid) -> Result<(), Stop> {
+        self.confirm_within(kid, self.gate.policy.lease_seconds.millis())
+    }
+
+    fn confirm_within(&self, kid: Kid, millis: u64) -> Result<(), Stop> {
+        if self.memory.is_confirmed(&kid, millis, self.now) {
+            return Ok(());
+        }
+        Err(match self.ticket.workspace {
+            None => Stop::Need(Need::Workspace(Ask::Record(kid))),
+            Some(fault) => Stop::Fault(fault),
+        })
     }
 
     /// What the matched route says of the request's form.
@@ -185,29 +285,58 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             _ if !route.credentials.contains(Kind::Key) => Err(Denial::KeyNotAllowed.into()),
             Credential::Malformed => Err(Denial::Invalid(Invalid::Malformed).into()),
             Credential::Signature => Err(Denial::Signature.into()),
-            Credential::Native(text) => self.prove_native(&text),
-            Credential::Other(text) => self.prove_other(text),
+            Credential::Native(text) => self.prove_native(&text, route),
+            Credential::Other(text) => self.prove_other(text, route),
         }
     }
 
-    fn prove_native(&mut self, text: &KeyText<'_>) -> Result<Proved, Stop> {
+    fn prove_native(&mut self, text: &KeyText<'_>, route: &Route) -> Result<Proved, Stop> {
         let kid = text.kid();
-        let record = match self.memory.record(&kid, self.now) {
-            Known::Is(record) => record,
-            _ if !text.is_ours(&self.gate.keyring) => {
-                return Err(Denial::Invalid(Invalid::Forged).into());
-            }
-            Known::Absent => return Err(Denial::Invalid(Invalid::Unknown).into()),
-            Known::Unknown => return Err(Stop::Need(Need::Record(kid))),
-        };
-        self.check_secret(&record, text.secret())?;
-        if record.prefix != text.prefix() {
-            return Err(Denial::Invalid(Invalid::Prefix).into());
+        let mode = self.mode(Some(kid), route);
+        let known = self.memory.record(&kid, self.now);
+        if !matches!(known, Known::Is(_)) && !text.is_ours(&self.gate.keyring) {
+            return Err(Denial::Invalid(Invalid::Forged).into());
         }
-        Ok(Proved { record, kid: Some(kid) })
+        let record = self.record(known, kid, mode)?;
+        let proof = self.check_secret(&record, text.secret()).and_then(|()| {
+            if record.prefix == text.prefix() {
+                Ok(())
+            } else {
+                Err(Denial::Invalid(Invalid::Prefix))
+            }
+        });
+        match proof {
+            Ok(()) => Ok(Proved { record, kid: Some(kid) }),
+            // A secret that was minted here may be newer than the record at hand.
+            Err(denial) if mode != Mode::Edge && text.is_ours(&self.gate.keyring) => {
+                self.confirm(kid)?;
+                Err(denial.into())
+            }
+            Err(denial) => Err(denial.into()),
+        }
     }
 
-    fn prove_other(&mut self, Opaque(text): Opaque<'_>) -> Result<Proved, Stop> {
+    /// The record of a key: from memory, else KV, else the Workspace.
+    fn record(&self, known: Known<Rc<Record>>, kid: Kid, mode: Mode) -> Result<Rc<Record>, Stop> {
+        match (known, mode, self.ticket.kv) {
+            (Known::Is(record), ..) => Ok(record),
+            (Known::Absent, Mode::Edge, _) => Err(Denial::Invalid(Invalid::Unknown).into()),
+            (Known::Unknown, Mode::Edge, Some(fault)) => Err(Stop::Fault(fault)),
+            (Known::Unknown, _, None) => Err(Stop::Need(Need::Kv(KvRow::Record(kid)))),
+            (Known::Absent, Mode::Lease | Mode::Strict, _) => {
+                self.confirm_within(kid, ABSENT_CONFIRMED_MILLIS)?;
+                Err(Denial::Invalid(Invalid::Unknown).into())
+            }
+            (Known::Unknown, Mode::Lease | Mode::Strict, Some(_)) => {
+                Err(match self.ticket.workspace {
+                    None => Stop::Need(Need::Workspace(Ask::Record(kid))),
+                    Some(fault) => Stop::Fault(fault),
+                })
+            }
+        }
+    }
+
+    fn prove_other(&mut self, Opaque(text): Opaque<'_>, route: &Route) -> Result<Proved, Stop> {
         let gate = self.gate;
         let imports = gate.policy.imports.iter().any(|shape| shape.matches(text));
         if !imports && gate.environment.is_empty() {
@@ -223,17 +352,25 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         }
         for root in gate.keyring.versions() {
             let id = PointerId::of_sha256(root, &sha256);
-            let kid = match self.memory.pointer(&id, self.now) {
-                Known::Is(kid) => kid,
-                Known::Absent => continue,
-                Known::Unknown => return Err(Stop::Need(Need::Pointer(id))),
+            let kid = match (self.memory.pointer(&id, self.now), self.ticket.kv) {
+                (Known::Is(kid), _) => kid,
+                (Known::Absent, _) => continue,
+                (Known::Unknown, None) => {
+                    return Err(Stop::Need(Need::Kv(KvRow::Pointer(id))));
+                }
+                (Known::Unknown, Some(fault)) => return Err(Stop::Fault(fault)),
             };
-            let record = match self.memory.record(&kid, self.now) {
-                Known::Is(record) => record,
-                Known::Absent => continue,
-                Known::Unknown => return Err(Stop::Need(Need::Record(kid))),
+            let mode = self.mode(Some(kid), route);
+            let record = match (self.memory.record(&kid, self.now), mode) {
+                (Known::Absent, Mode::Edge) => continue,
+                (known, mode) => self.record(known, kid, mode)?,
             };
-            self.check_secret(&record, &sha256)?;
+            if let Err(denial) = self.check_secret(&record, &sha256) {
+                if mode != Mode::Edge {
+                    self.confirm(kid)?;
+                }
+                return Err(denial.into());
+            }
             return Ok(Proved { record, kid: Some(kid) });
         }
         Err(Denial::Invalid(Invalid::Unknown).into())
@@ -294,10 +431,91 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         if fits { Ok(()) } else { Err(Denial::BodyTooLarge(limit)) }
     }
 
-    fn meter(&mut self, record: &Record, kid: Option<Kid>) -> Result<Metered, Denial> {
-        let meter = kid.and_then(|kid| self.memory.meter(&kid));
-        Metered::count(record.limits.as_ref(), meter, self.now).map_err(Denial::RateLimited)
+    /// Counts the request against the key's limits, and the workspace's.
+    fn meter(
+        &mut self,
+        record: &Record,
+        kid: Kid,
+        route: &Route,
+        mode: Mode,
+    ) -> Result<Metering, Stop> {
+        let alone = match mode {
+            Mode::Edge => return Ok(self.meter_here(record, kid)?.into()),
+            Mode::Lease => false,
+            Mode::Strict => true,
+        };
+        match self.ticket.word {
+            Some((of, Word::Admitted { version, view }))
+                if of == kid && version == record.version =>
+            {
+                self.ticket.word = None;
+                return Ok(Metering { metered: Metered::debited(), view, degraded: false });
+            }
+            Some((of, Word::Refused(refused))) if of == kid => {
+                return Err(limited(&refused, self.now).into());
+            }
+            _ => {}
+        }
+        let counted = core::mem::replace(&mut self.ticket.counted, true);
+        let millis = self.gate.policy.lease_seconds.millis();
+        if let Some(wallet) = self.memory.wallet(&kid) {
+            if !counted {
+                wallet.note_demand(millis, self.now);
+            }
+            if !alone && let Some(view) = wallet.spend(route.cost, self.now) {
+                return Ok(Metering { metered: Metered::debited(), view, degraded: false });
+            }
+            if let Some(refused) = wallet.refused(self.now) {
+                let denial = limited(&refused, self.now);
+                self.count_denial(kid, &denial);
+                return Err(denial.into());
+            }
+        }
+        match self.ticket.workspace {
+            None => {
+                let leave = Leave { kid, coins: route.cost, alone };
+                Err(Stop::Need(Need::Workspace(Ask::Leave(leave))))
+            }
+            Some(fault) => {
+                let rules = self.gate.policy.workspace(kid.workspace().as_str());
+                match rules.on_workspace_down {
+                    WhenDown::Refuse => Err(Stop::Fault(fault)),
+                    WhenDown::Edge => {
+                        let metered = self.meter_here(record, kid)?;
+                        Ok(Metering { metered, view: None, degraded: true })
+                    }
+                }
+            }
+        }
     }
+
+    /// Bounds bursts in this isolate alone.
+    fn meter_here(&mut self, record: &Record, kid: Kid) -> Result<Metered, Denial> {
+        let wait = |seconds| Denial::RateLimited(Wait { seconds, rate: None, shared: false });
+        let meter = self.memory.meter(&kid);
+        Metered::count(record.limits.as_ref(), meter, self.now).map_err(wait)
+    }
+}
+
+/// How a request was counted.
+struct Metering {
+    metered: Metered,
+    view: Option<View>,
+    degraded: bool,
+}
+
+impl From<Metered> for Metering {
+    fn from(metered: Metered) -> Self {
+        Self { metered, view: None, degraded: false }
+    }
+}
+
+fn limited(refused: &Refused, now: Now) -> Denial {
+    Denial::RateLimited(Wait {
+        seconds: refused.retry_millis.div_ceil(1000).max(1),
+        rate: Some(Box::new(RateLimit::new(&refused.view, now))),
+        shared: refused.by == Scope::Workspace,
+    })
 }
 
 fn check_permission(record: &Record, route: &Route, params: &Params<'_>) -> Result<(), Denial> {
@@ -350,5 +568,7 @@ fn percent_decode(text: &str) -> String {
     decoded
 }
 
+/// A key that was minted here and that nobody knows is most likely just being created.
+const ABSENT_CONFIRMED_MILLIS: u64 = 500;
 /// The shortest native key, without a prefix's first character.
 const MIN_KEY: usize = 63;

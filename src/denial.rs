@@ -4,6 +4,7 @@
 //! put them on the wire have no wildcard arm: a new reason does not compile
 //! until somebody has said what a client may learn of it.
 
+use crate::ratelimit::RateLimit;
 use crate::route::Methods;
 use crate::scope::Scope;
 use crate::target::BadTarget;
@@ -67,8 +68,19 @@ pub enum Denial {
     BodyTooLarge(u64),
     /// A body of undeclared length, on a route with a limit.
     BodyUndeclared,
-    /// Too many requests; seconds to wait.
-    RateLimited(u64),
+    /// Too many requests.
+    RateLimited(Wait),
+}
+
+/// When to come again, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Seconds, at least 1.
+    pub seconds: u64,
+    /// What is left, where a total is kept.
+    pub rate: Option<Box<RateLimit>>,
+    /// Whether it is shared by all keys of the workspace.
+    pub shared: bool,
 }
 
 /// Why a credential proves nothing. One answer for all of them, byte for byte.
@@ -93,8 +105,10 @@ pub enum Fault {
     Unfit,
     /// KV did not answer, or not in time.
     KvUnavailable,
-    /// KV answered with a record that may not be used.
+    /// KV or the Workspace answered with a record that may not be used.
     RecordUnusable,
+    /// The Workspace did not answer, or not in time.
+    WorkspaceUnavailable,
     /// The origin did not answer in time.
     OriginTimeout,
     /// The origin could not be reached or closed before it answered.
@@ -118,9 +132,17 @@ pub struct Wire {
     pub allow: Option<String>,
     /// Seconds for `Retry-After`.
     pub retry_after: Option<u64>,
+    /// What is left of a limit.
+    pub rate: Option<Box<RateLimit>>,
 }
 
 impl Denial {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.wire().code
+    }
+
     /// The answer to a refused request.
     #[must_use]
     pub fn wire(&self) -> Wire {
@@ -201,9 +223,18 @@ impl Denial {
                 "BODY_TOO_LARGE",
                 "This route limits bodies: declare the length with Content-Length.",
             ),
-            Self::RateLimited(seconds) => Wire {
+            Self::RateLimited(Wait { seconds, shared, rate }) => Wire {
                 retry_after: Some(*seconds),
-                ..wire(429, "RATE_LIMITED", "Too many requests.")
+                rate: rate.clone(),
+                ..wire(
+                    429,
+                    "RATE_LIMITED",
+                    if *shared {
+                        "Too many requests of this workspace."
+                    } else {
+                        "Too many requests with this API key."
+                    },
+                )
             },
         }
     }
@@ -214,7 +245,10 @@ impl Fault {
     #[must_use]
     pub fn wire(self, jitter: u8) -> Wire {
         match self {
-            Self::Unfit | Self::KvUnavailable | Self::RecordUnusable => Wire {
+            Self::Unfit
+            | Self::KvUnavailable
+            | Self::RecordUnusable
+            | Self::WorkspaceUnavailable => Wire {
                 retry_after: Some(u64::from(jitter % 3).saturating_add(1)),
                 ..wire(503, "AUTH_UNAVAILABLE", "The request cannot be authorised at present.")
             },
@@ -230,7 +264,15 @@ impl Fault {
 }
 
 fn wire(status: u16, code: &'static str, message: impl Into<String>) -> Wire {
-    Wire { status, code, message: message.into(), challenge: None, allow: None, retry_after: None }
+    Wire {
+        status,
+        code,
+        message: message.into(),
+        challenge: None,
+        allow: None,
+        retry_after: None,
+        rate: None,
+    }
 }
 
 /// A credential was sent and is no good.

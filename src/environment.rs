@@ -6,9 +6,8 @@
 use core::fmt;
 use std::rc::Rc;
 
-use data_encoding::BASE64;
-
 use crate::crypto::{self, Digest};
+use crate::encoding;
 use crate::key::Workspace;
 use crate::policy::Policy;
 use crate::record::Record;
@@ -39,7 +38,7 @@ impl EnvironmentKeys {
                 .iter()
                 .find(|key| key.name.as_str() == name)
                 .ok_or(bad(Problem::Name))?;
-            let bytes = BASE64.decode(key.as_bytes()).map_err(|_| bad(Problem::Base64))?;
+            let bytes = encoding::from_base64(key).ok_or(bad(Problem::Base64))?;
             if bytes.len() < MIN_BYTES {
                 return Err(bad(Problem::Short));
             }

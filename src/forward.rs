@@ -9,6 +9,7 @@ use crate::clock::Now;
 use crate::decide::Grant;
 use crate::gate::Gate;
 use crate::policy::Upstream;
+use crate::ratelimit::{self, RateLimit};
 use crate::request::Request;
 
 /// The headers by which an origin knows who calls, in the plan's order.
@@ -25,6 +26,17 @@ pub const OWN: [&str; 10] = [
     "x-portcullis-assertion",
 ];
 
+/// The headers that the client's response gets, in the plan's order: the fields of
+/// [`ratelimit::NAMES`], and whether the Workspace should have been asked.
+pub const TOLD: [&str; 6] = [
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset",
+    "ratelimit-policy",
+    "ratelimit",
+    "x-portcullis-degraded",
+];
+
 /// Writes the plan by which an adapter forwards the request: lines, in this order.
 ///
 /// 1. the service binding of the upstream, or empty;
@@ -33,7 +45,8 @@ pub const OWN: [&str; 10] = [
 /// 4. flags: `k` the answer belongs to a key's holder and no shared cache may
 ///    keep it, `p` the client wants errors as problem JSON;
 /// 5. to 14. the values of [`OWN`], empty for a header that is not set;
-/// 15. and on: the names of the headers to drop first, if any.
+/// 15. to 20. the values of [`TOLD`], empty for a header that is not set;
+/// 21. and on: the names of the headers to drop first, if any.
 #[must_use]
 pub fn plan(
     request: &Request<'_>,
@@ -54,6 +67,7 @@ pub fn plan(
     let millis = origin.timeout_ms.get();
     let _ = write!(out, "{binding}\n{base}{target}\n{millis}\n{keyed}{problem}");
     write_own(&mut out, request, grant, gate, request_id, now);
+    write_told(&mut out, grant, now);
     for name in dropped(request, grant) {
         line(&mut out, name);
     }
@@ -103,6 +117,15 @@ fn write_own(
     let (method, target) = (request.method, request.target);
     let subject = Subject { key, method, target, address, request_id };
     gate.assertions.write(out, grant.origin, &subject, now);
+}
+
+/// The values of [`TOLD`].
+fn write_told(out: &mut String, grant: &Grant<'_>, now: Now) {
+    match &grant.view {
+        Some(view) => RateLimit::new(view, now).values().for_each(|value| line(out, value)),
+        None => ratelimit::NAMES.iter().for_each(|_| line(out, "")),
+    }
+    line(out, if grant.degraded { "workspace" } else { "" });
 }
 
 fn line(out: &mut String, text: &str) {

@@ -7,6 +7,7 @@ use crate::assertion::Assertions;
 use crate::clock::Now;
 use crate::crypto;
 use crate::environment::{BadEntry, EnvironmentKeys};
+use crate::need::Need;
 use crate::policy::Policy;
 use crate::root::{Keyring, RootError};
 
@@ -52,6 +53,15 @@ impl Gate {
     /// [`Unfit::Clock`] if it cannot; expiry could not be judged by it.
     pub fn fit_at(&self, now: Now) -> Result<(), Unfit> {
         if now.seconds() < self.built { Err(Unfit::Clock) } else { Ok(()) }
+    }
+
+    /// How long it may take to meet `need`, in milliseconds.
+    #[must_use]
+    pub fn patience(&self, need: &Need) -> u64 {
+        match need {
+            Need::Kv(_) => self.policy.kv_timeout_ms.into(),
+            Need::Workspace(_) => self.policy.workspace_timeout_ms.into(),
+        }
     }
 
     /// The policy in force.

@@ -4,13 +4,12 @@
 //! KV holds `h1:<id>` with the kid it stands for; the id is an HMAC, so that KV
 //! tells nobody which secrets are imported. The pointer never changes.
 
-use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
-use crate::crypto;
 use crate::key::Kid;
 use crate::root::{Keyring, RootKeys};
 use crate::seal;
+use crate::{crypto, encoding};
 
 /// The KV name under which an imported key is found: HMAC(`k_tag`, SHA-256 of it).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,7 +31,7 @@ impl PointerId {
     /// The name in KV.
     #[must_use]
     pub fn kv_name(&self) -> String {
-        format!("h1:{}", HEXLOWER.encode(&self.0))
+        format!("h1:{}", encoding::hex(&self.0))
     }
 }
 

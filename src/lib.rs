@@ -7,6 +7,8 @@
 //! The modules in the order a request meets them.
 
 pub mod clock;
+mod encoding;
+mod fields;
 pub mod request;
 
 pub mod host;
@@ -26,8 +28,14 @@ pub mod need;
 pub mod record;
 pub mod seal;
 
+pub mod account;
 pub mod address;
+pub mod enquiry;
+pub mod lease;
 pub mod limit;
+pub mod ratelimit;
+pub mod ticket;
+pub mod workspace;
 
 pub mod answer;
 mod assertion;

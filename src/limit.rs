@@ -16,6 +16,11 @@ impl Metered {
         Self(())
     }
 
+    /// For what the Workspace has debited.
+    pub(crate) const fn debited() -> Self {
+        Self(())
+    }
+
     /// Counts one request of a key with these limits, if it has any. Limits without a meter refuse.
     ///
     /// # Errors

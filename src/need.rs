@@ -1,22 +1,63 @@
 //! What a decision waits for, and how an answer of KV becomes known.
 
 use crate::clock::Now;
+use crate::denial::Fault;
 use crate::gate::Gate;
 use crate::imported::{Pointer, PointerId};
 use crate::key::Kid;
-use crate::memory::Memory;
+use crate::memory::{Memory, Source};
 use crate::record::{self, Record, Unusable};
 
 /// What a decision waits for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Need {
+    /// A row of KV.
+    Kv(KvRow),
+    /// An answer of a Workspace.
+    Workspace(Ask),
+}
+
+impl Need {
+    /// The fault of not being met in time.
+    #[must_use]
+    pub const fn timeout(&self) -> Fault {
+        match self {
+            Self::Kv(_) => Fault::KvUnavailable,
+            Self::Workspace(_) => Fault::WorkspaceUnavailable,
+        }
+    }
+}
+
+/// What a Workspace is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ask {
+    /// The record of a key.
+    Record(Kid),
+    /// Leave to admit requests of a key.
+    Leave(Leave),
+}
+
+/// Whose leave, and how much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Leave {
+    /// The key.
+    pub kid: Kid,
+    /// Coins of the request.
+    pub coins: u32,
+    /// Whether only for this one request: mode `strict`.
+    pub alone: bool,
+}
+
+/// A row of KV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KvRow {
     /// The record of a key.
     Record(Kid),
     /// The kid of an imported key.
     Pointer(PointerId),
 }
 
-impl Need {
+impl KvRow {
     /// Where KV has it.
     #[must_use]
     pub fn kv_name(&self) -> String {
@@ -29,7 +70,7 @@ impl Need {
     /// Puts what KV holds under that name into memory; `None` if there is no such row.
     ///
     /// # Errors
-    /// Why the value may not be used. Memory stays as it was, and the gate cannot decide.
+    /// Why the value may not be used. Memory stays as it was.
     pub fn learn(
         &self,
         value: Option<&[u8]>,
@@ -40,7 +81,7 @@ impl Need {
         match self {
             Self::Record(kid) => {
                 let open = |value| Record::open(&gate.keyring, kid, &gate.policy.tiers, value);
-                memory.learn(*kid, value.map(open).transpose()?, now)
+                memory.learn(*kid, value.map(open).transpose()?, Source::Kv, now)
             }
             Self::Pointer(id) => {
                 let open = |value| Pointer::open(&gate.keyring, id, value);

@@ -7,12 +7,12 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Allowlist;
 use crate::assertion::Preamble;
 use crate::crypto::Digest;
+use crate::encoding;
 use crate::key::{self, Kid, Workspace};
 use crate::policy::{Limits, StaticKey, Tier};
 use crate::root::Keyring;
@@ -114,7 +114,7 @@ impl SecretDocument {
     /// A secret without an end.
     #[must_use]
     pub fn new(generation: u8, root: u16, digest: &Digest) -> Self {
-        Self { generation, root, digest: HEXLOWER.encode(digest.as_bytes()), expires: None }
+        Self { generation, root, digest: encoding::hex(digest.as_bytes()), expires: None }
     }
 }
 
@@ -157,6 +157,27 @@ pub enum Status {
     Quarantined,
     /// Never again.
     Revoked,
+}
+
+impl Status {
+    const ALL: [Self; 4] = [Self::Active, Self::Disabled, Self::Quarantined, Self::Revoked];
+
+    /// The word in a record.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Quarantined => "quarantined",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Reads that word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
 }
 
 /// How requests with a key are signed.
@@ -335,7 +356,7 @@ impl Unusable {
 }
 
 fn stored_secret(secret: &SecretDocument) -> Option<StoredSecret> {
-    let digest = HEXLOWER.decode(secret.digest.as_bytes()).ok()?;
+    let digest = encoding::from_hex(&secret.digest)?;
     let digest = Digest::from_bytes(digest.try_into().ok()?);
     Some(StoredSecret { root: secret.root, digest, expires: secret.expires })
 }

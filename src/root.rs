@@ -6,9 +6,8 @@
 
 use core::fmt;
 
-use data_encoding::{BASE64, HEXLOWER};
-
 use crate::crypto::{self, Digest, MacKey};
+use crate::encoding;
 
 /// The keys of every root version, newest first. Never empty.
 #[derive(Debug)]
@@ -79,7 +78,7 @@ pub struct RootKeys {
 
 impl RootKeys {
     fn derive(version: u16, secret: &str) -> Result<Self, Problem> {
-        let secret = BASE64.decode(secret.as_bytes()).map_err(|_| Problem::Base64)?;
+        let secret = encoding::from_base64(secret).ok_or(Problem::Base64)?;
         if secret.len() < MIN_BYTES {
             return Err(Problem::Short);
         }
@@ -87,7 +86,7 @@ impl RootKeys {
         let fingerprint = key(Label::Fingerprint);
         Ok(Self {
             version,
-            fingerprint: HEXLOWER.encode(fingerprint.first_chunk::<8>().unwrap_or(&[0; 8])),
+            fingerprint: encoding::hex(fingerprint.first_chunk::<8>().unwrap_or(&[0; 8])),
             id: MacKey::new(&key(Label::Id)),
             tag: MacKey::new(&key(Label::Tag)),
             record: MacKey::new(&key(Label::Record)),

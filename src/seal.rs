@@ -5,16 +5,15 @@
 
 use core::fmt;
 
-use data_encoding::BASE64URL_NOPAD;
-
 use crate::crypto::Digest;
+use crate::encoding;
 use crate::root::{Keyring, RootKeys};
 
 /// Wraps `json` to be stored under the KV name `name`.
 #[must_use]
 pub fn seal(root: &RootKeys, name: &str, json: &str) -> String {
     let mac = mac(root, name, json.as_bytes());
-    format!("{}.{}.{json}", root.version(), BASE64URL_NOPAD.encode(mac.as_bytes()))
+    format!("{}.{}.{json}", root.version(), encoding::base64url(mac.as_bytes()))
 }
 
 /// The JSON inside `sealed`, if it was stored under `name` by a holder of the root.
@@ -28,7 +27,7 @@ pub fn open<'a>(keyring: &Keyring, name: &str, sealed: &'a [u8]) -> Result<&'a [
     let version =
         core::str::from_utf8(version).ok().and_then(|text| text.parse().ok()).ok_or(Broken)?;
     let root = keyring.version(version).ok_or(Broken)?;
-    let claimed = BASE64URL_NOPAD.decode(claimed).map_err(|_| Broken)?;
+    let claimed = encoding::from_base64url(claimed).ok_or(Broken)?;
     let claimed = Digest::from_bytes(claimed.try_into().map_err(|_| Broken)?);
     if mac(root, name, json).matches(&claimed) { Ok(json) } else { Err(Broken) }
 }

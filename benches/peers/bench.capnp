@@ -23,14 +23,18 @@ const config :Workerd.Config = (
     (name = "hono-forward", worker = (modules = [
       (name = "hono-forward.mjs", esModule = embed "dist/hono-forward.mjs"),
     ], compatibilityDate = .date, bindings = [.origin, .token])),
-    (name = "portcullis", worker = (modules = [
-      (name = "index.js", esModule = embed "worker/index.js"),
-      (name = "index_bg.wasm", wasm = embed "worker/index_bg.wasm"),
-    ], compatibilityDate = .date, bindings = [
-      .origin,
-      (name = "KEYS", kvNamespace = "rows"),
-      (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
-    ])),
+    (name = "portcullis", worker = (
+      modules = .portcullis, compatibilityDate = .date, bindings = .portcullisBindings,
+    )),
+    (name = "workspace", worker = (
+      modules = .portcullis, compatibilityDate = .date, bindings = .portcullisBindings,
+      durableObjectNamespaces = [(className = "Workspace", uniqueKey = "bench", enableSql = true)],
+      durableObjectStorage = (localDisk = "objects"),
+    )),
+    (name = "objects", disk = (path = "objects", writable = true)),
+    (name = "control", worker = (modules = [
+      (name = "control.mjs", esModule = embed "control.mjs"),
+    ], compatibilityDate = .date, bindings = [.workspace])),
     (name = "rows", worker = (modules = [
       (name = "rows.mjs", esModule = embed "rows.mjs"),
     ], compatibilityDate = .date, bindings = [(name = "ROWS", fromEnvironment = "PORTCULLIS_ROWS")])),
@@ -45,6 +49,7 @@ const config :Workerd.Config = (
   ],
   sockets = [
     (name = "portcullis", address = "127.0.0.1:8717", http = (), service = "portcullis"),
+    (name = "control", address = "127.0.0.1:8718", http = (), service = "control"),
     (name = "pass", address = "127.0.0.1:8710", http = (), service = "pass"),
     (name = "baseline", address = "127.0.0.1:8711", http = (), service = "baseline"),
     (name = "gate", address = "127.0.0.1:8712", http = (), service = "gate"),
@@ -62,6 +67,20 @@ const signingSecret :Text = "ak_sign_0ABCDEF1234567TAGTAG_G_0123456789ABCDEFGHJK
 const forward :Workerd.Worker.Module = (name = "forward.mjs", esModule = embed "forward.mjs");
 const grant :Workerd.Worker.Module = (name = "grant.mjs", esModule = embed "grant.mjs");
 const rules :Workerd.Worker.Module = (name = "rules.mjs", esModule = embed "rules.mjs");
+
+const portcullis :List(Workerd.Worker.Module) = [
+  (name = "index.js", esModule = embed "worker/index.js"),
+  (name = "index_bg.wasm", wasm = embed "worker/index_bg.wasm"),
+];
+const workspace :Workerd.Worker.Binding = (
+  name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace"),
+);
+const portcullisBindings :List(Workerd.Worker.Binding) = [
+  .origin,
+  .workspace,
+  (name = "KEYS", kvNamespace = "rows"),
+  (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
+];
 
 const origin :Workerd.Worker.Binding = (name = "ORIGIN", service = "origin");
 const token :Workerd.Worker.Binding = (name = "TOKEN", text = .key);

@@ -65,6 +65,12 @@ function finish(answer, grant) {
   const out = new Response(answer.body, answer);
   const headers = out.headers;
   headers.set("X-Request-Id", grant.requestId);
+  const { limit, remaining, reset, policy, state } = grant.rate;
+  headers.set("X-RateLimit-Limit", limit);
+  headers.set("X-RateLimit-Remaining", remaining);
+  headers.set("X-RateLimit-Reset", reset);
+  headers.set("RateLimit-Policy", policy);
+  headers.set("RateLimit", state);
   if (!isPrivate(headers.get("cache-control"))) headers.set("Cache-Control", "private, no-store");
   for (const name of SHARED) headers.delete(name);
   return out;

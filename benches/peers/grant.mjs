@@ -8,5 +8,12 @@ export const GRANT = {
   type: "service",
   scopes: "agents:read agents:write",
   subject: "svc-bench",
+  rate: {
+    limit: "1000000000",
+    remaining: "999999999",
+    reset: "1800000000",
+    policy: '"hour";q=1000000000;w=3600, "burst";q=1000000;w=4',
+    state: '"hour";r=999999999;t=3600, "burst";r=999999;t=1',
+  },
   assertion: `eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InYxIn0.${"A".repeat(354)}.${"B".repeat(43)}`,
 };

@@ -153,9 +153,30 @@ export function grantOf(facts, record, assertion) {
     type: record.type,
     scopes: record.scopeText,
     subject: record.subject,
+    rate: rateOf(record.window, facts.now),
     assertion,
   };
 }
+
+function rateOf({ used, end, full }, now) {
+  const { requests, windowSeconds, burst } = LIMIT;
+  const interval = (windowSeconds * 1000) / requests;
+  const owed = Math.max(full - now, 0);
+  const remaining = requests - used;
+  return {
+    limit: String(requests),
+    remaining: String(remaining),
+    reset: String(Math.ceil(end / 1000)),
+    policy: POLICY,
+    state:
+      `"hour";r=${remaining};t=${Math.ceil((end - now) / 1000)}, ` +
+      `"burst";r=${Math.floor(burst - owed / interval)};t=${Math.ceil(owed / 1000)}`,
+  };
+}
+
+const POLICY =
+  `"hour";q=${LIMIT.requests};w=${LIMIT.windowSeconds}, ` +
+  `"burst";q=${LIMIT.burst};w=${Math.ceil((LIMIT.burst * LIMIT.windowSeconds) / LIMIT.requests)}`;
 
 export const invalidKey = (requestId) => refuse(401, "INVALID_API_KEY", "The API key is not valid.", requestId);
 

@@ -1,8 +1,7 @@
 //! Random bytes, fetched many at a time: one crossing for 128 requests.
 
-use data_encoding::HEXLOWER;
-
 use super::shim;
+use crate::encoding;
 
 /// A pool of random bytes, each given out once.
 pub(super) struct Entropy {
@@ -19,7 +18,12 @@ impl Default for Entropy {
 impl Entropy {
     /// 128 random bits in hex.
     pub(super) fn request_id(&mut self) -> String {
-        HEXLOWER.encode(&self.take::<16>())
+        encoding::hex(&self.take::<16>())
+    }
+
+    /// 128 random bits.
+    pub(super) fn bytes(&mut self) -> [u8; 16] {
+        self.take()
     }
 
     /// One random byte.

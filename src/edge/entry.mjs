@@ -3,8 +3,10 @@
 // class serves only to start the Wasm again after a panic.
 
 import Worker from "./index.js";
+import { workspaceClass } from "./workspace.mjs";
 
-const decide = Worker.prototype.fetch;
+const core = Worker.prototype;
+const decide = core.fetch;
 
 // Through an object of the class an error of this kind marks the Wasm as broken, and the call after
 // it starts the Wasm again.
@@ -43,6 +45,18 @@ export default {
     }
   },
 };
+
+// The Workspace's functions, which are called inside a transaction: what they throw undoes it.
+export const Workspace = workspaceClass((name, env, ctx, ...args) => {
+  keeper ??= new Worker(ctx, env);
+  try {
+    return core[name].call({ env, ctx }, ...args);
+  } catch (error) {
+    console.error("portcullis: panicked", error);
+    restart();
+    throw error;
+  }
+});
 
 // What the Wasm decides later. It alone can, so if it fails before, nothing else ever would.
 function lookedUp(decided, request) {

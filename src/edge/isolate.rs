@@ -5,22 +5,25 @@ use std::cell::RefCell;
 use wasm_bindgen::JsValue;
 
 use super::entropy::Entropy;
-use super::{admin, shim};
+use super::{admin, now, shim};
 use crate::answer::{self, Answer};
 use crate::clock::Now;
 use crate::decide::{self, Decision};
 use crate::denial::{Denial, Fault, Wire};
 use crate::forward;
 use crate::gate::{Gate, Unfit};
-use crate::memory::Memory;
+use crate::key::Kid;
+use crate::lease::CallId;
+use crate::memory::{Memory, Turn};
 use crate::need::Need;
 use crate::policy::{DocsUrl, Policy};
 use crate::request::Request;
+use crate::ticket::Ticket;
 
 /// What to do with a request now.
 pub(super) enum Step {
-    /// Send it on by this plan; then, perhaps, renew what it was decided by.
-    Forward { plan: String, refresh: Option<Need> },
+    /// Send it on by this plan; then, perhaps, find something out ahead of need.
+    Forward { plan: String, ahead: Option<Need> },
     /// Answer it.
     Answer(Answer),
     /// Find this out and step again.
@@ -28,8 +31,51 @@ pub(super) enum Step {
 }
 
 /// Decides a request from memory.
-pub(super) fn step(env: &JsValue, facts: &str, now: Now) -> Step {
-    with(env, |isolate| isolate.step(facts, now))
+pub(super) fn step(env: &JsValue, facts: &str, ticket: &mut Ticket, now: Now) -> Step {
+    with(env, |isolate| isolate.step(facts, ticket, now))
+}
+
+/// Lets `begin` begin a call with a new name; `None` if this isolate cannot decide.
+pub(super) fn begin<T>(begin: impl FnOnce(CallId, &Gate, &mut Memory) -> T) -> Option<T> {
+    ISOLATE.with_borrow_mut(|isolate| {
+        let Isolate { gate, memory, entropy, .. } = isolate.as_mut()?;
+        let id = CallId::new(entropy.bytes());
+        gate.as_ref().ok().map(|gate| begin(id, gate, memory))
+    })
+}
+
+/// Lets `act` use the gate; `None` if it is not fit.
+pub(super) fn with_gate<T>(env: &JsValue, act: impl FnOnce(&Gate) -> T) -> Option<T> {
+    with(env, |isolate| isolate.gate.as_ref().ok().map(act))
+}
+
+/// Whose turn it is to find out about `need`.
+pub(super) fn turn(need: Need, joins: bool, waited: bool) -> Turn {
+    with_memory(|gate, memory| memory.turn(need, gate.patience(&need), joins, waited, now()))
+        .unwrap_or(Turn::Failed(Fault::Internal))
+}
+
+/// Ends a turn.
+pub(super) fn turn_over(need: &Need, fault: Option<Fault>) {
+    with_memory(|gate, memory| {
+        let millis = gate.policy().lease_seconds.millis();
+        memory.turn_over(need, fault, millis, now());
+    });
+}
+
+/// How long a request waits for somebody else's turn, in milliseconds.
+pub(super) fn patience(need: &Need) -> u64 {
+    with_memory(|gate, _| gate.patience(need)).unwrap_or_default()
+}
+
+/// When the leases of `kid` are to be closed, in milliseconds from now; `None` if somebody will.
+pub(super) fn closing_due(kid: &Kid) -> Option<u32> {
+    with_memory(|gate, memory| {
+        let millis = gate.policy().lease_seconds.millis();
+        let owing = memory.closing_due(kid, millis, now());
+        owing.then(|| u32::try_from(millis).unwrap_or(u32::MAX))
+    })
+    .flatten()
 }
 
 /// The answer to a request that `fault` kept from being decided.
@@ -74,7 +120,7 @@ impl Isolate {
         Self { gate, memory: Memory::default(), entropy: Entropy::default(), logged: None }
     }
 
-    fn step(&mut self, facts: &str, now: Now) -> Step {
+    fn step(&mut self, facts: &str, ticket: &mut Ticket, now: Now) -> Step {
         let request_id = self.entropy.request_id();
         let request = Request::parse(facts);
         let problem = request.is_some_and(|request| request.wants_problem_json());
@@ -92,14 +138,18 @@ impl Isolate {
             Step::Answer(answer::render(&denial.wire(), &request_id, problem, docs))
         };
         let Some(request) = request else { return deny(&Denial::Unreadable) };
-        match decide::decide(&request, gate, &mut self.memory, now) {
+        match decide::decide(&request, gate, &mut self.memory, ticket, now) {
             Decision::Allow(grant) => {
                 let plan = forward::plan(&request, &grant, gate, &request_id, now);
-                let kid = grant.kid().filter(|kid| self.memory.refresh_due(kid, now));
-                Step::Forward { plan, refresh: kid.map(Need::Record) }
+                let ahead = grant.ahead(gate, &mut self.memory, now);
+                Step::Forward { plan, ahead }
             }
             Decision::Deny(denial) => deny(&denial),
             Decision::Need(need) => Step::Need(need),
+            Decision::Fault(fault) => {
+                let wire = fault.wire(self.entropy.byte());
+                Step::Answer(answer::render(&wire, &request_id, problem, docs))
+            }
             Decision::Admin => Step::Answer(admin::answer(&request, &request_id, docs)),
         }
     }
@@ -133,7 +183,7 @@ pub(super) fn origin_fault(late: bool, request_id: &str, problem: bool) -> Answe
 fn log(logged: &mut Option<u64>, unfit: Unfit, now: Now) {
     if logged.is_none_or(|last| now.millis().abs_diff(last) >= LOG_MILLIS) {
         *logged = Some(now.millis());
-        worker::console_error!("portcullis: answering 503 to every request: {unfit}");
+        shim::log(&format!("portcullis: answering 503 to every request: {unfit}"));
     }
 }
 

@@ -7,22 +7,27 @@ mod admin;
 mod entropy;
 mod isolate;
 mod kv;
+mod lookup;
+mod object;
 mod shim;
+mod workspace;
+
+// Its start function brings the instance up again after a panic.
+use worker as _;
 
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
 
 use crate::answer::Answer;
 use crate::clock::Now;
 use crate::denial::Fault;
 use crate::forward;
-use crate::need::Need;
+use crate::ticket::Ticket;
 use isolate::Step;
 
 /// Hands over to the JavaScript side what it needs besides requests.
 #[wasm_bindgen(start)]
 pub fn start() {
-    shim::install(&forward::OWN.join("\n"), &origin_fault());
+    shim::install(&forward::OWN.join("\n"), &forward::TOLD.join("\n"), &origin_fault());
 }
 
 /// A request of the Worker's default entrypoint; a `Response` or a promise of one.
@@ -33,17 +38,23 @@ pub fn start() {
 #[must_use]
 pub fn fetch(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
     let facts = shim::facts(&request);
-    match isolate::step(&env, &facts, now()) {
-        Step::Forward { plan, refresh } => {
-            if let Some(need) = refresh {
-                refresh_later(&env, ctx, need);
+    let mut ticket = Ticket::default();
+    match isolate::step(&env, &facts, &mut ticket, now()) {
+        Step::Forward { plan, ahead } => {
+            if let Some(need) = ahead {
+                lookup::ahead(&env, &ctx, need);
             }
             send_on(&request, &env, &plan, &facts)
         }
-        Step::Answer(answer) => respond(&request, &answer),
+        Step::Answer(answer) => {
+            if let Some(kid) = ticket.denied() {
+                lookup::close_later(&env, &ctx, kid);
+            }
+            respond(&request, &answer)
+        }
         Step::Need(need) => {
-            let later = async move { Ok(alone(&look_up(request, env, facts, need).await)) };
-            alone(&future_to_promise(later))
+            let later = lookup::answer(request, env, ctx, facts, ticket, need);
+            alone(&lookup::promise(async move { alone(&later.await) }))
         }
     }
 }
@@ -52,47 +63,14 @@ fn alone(item: &JsValue) -> JsValue {
     js_sys::Array::of1(item).into()
 }
 
-/// Finds out what the decision needs and asks again. A request needs at most a
-/// pointer under each root version and a record.
-async fn look_up(
-    request: web_sys::Request,
-    env: JsValue,
-    facts: String,
-    mut need: Need,
-) -> JsValue {
-    for _ in 0..MAX_LOOK_UPS {
-        if let Err(fault) = kv::learn(&env, need).await {
-            return respond(&request, &isolate::fault(fault, &facts));
-        }
-        match isolate::step(&env, &facts, now()) {
-            // Not awaited: what is at the origin needs this module no more.
-            Step::Forward { plan, .. } => return send_on(&request, &env, &plan, &facts),
-            Step::Answer(answer) => return respond(&request, &answer),
-            Step::Need(next) => need = next,
-        }
-    }
-    respond(&request, &isolate::fault(Fault::Internal, &facts))
-}
-
 fn send_on(request: &web_sys::Request, env: &JsValue, plan: &str, facts: &str) -> JsValue {
     match shim::forward(request, env, plan) {
         Ok(answer) => answer.into(),
         Err(_) => {
-            worker::console_error!("portcullis: no request could be made for the origin");
+            shim::log("portcullis: no request could be made for the origin");
             respond(request, &isolate::fault(Fault::Internal, facts))
         }
     }
-}
-
-/// Renews a record behind the answer, so that a key in use never waits for KV.
-fn refresh_later(env: &JsValue, ctx: JsValue, need: Need) {
-    let env = env.clone();
-    let done = future_to_promise(async move {
-        // A failure is logged there; the record at hand serves until it expires.
-        let _ = kv::learn(&env, need).await;
-        Ok(JsValue::UNDEFINED)
-    });
-    ctx.unchecked_into::<Context>().wait_until(&done);
 }
 
 /// What the JavaScript side calls when an origin fails: `(late, id, problem, method)`.
@@ -122,14 +100,3 @@ fn answer_to(method: &str, answer: &Answer) -> JsValue {
 fn now() -> Now {
     Now::from_millis(js_sys::Date::now() as u64)
 }
-
-#[wasm_bindgen]
-extern "C" {
-    type Context;
-
-    #[wasm_bindgen(method, js_name = waitUntil)]
-    fn wait_until(this: &Context, promise: &js_sys::Promise);
-}
-
-/// More root versions than that are not in use at once.
-const MAX_LOOK_UPS: usize = 64;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Binding, Credentials, DocsUrl, Fingerprint, ImportShape, Limits, Millis, Name, OriginUrl,
-    WorkspaceNumber,
+    Binding, Credentials, DocsUrl, Fingerprint, ImportShape, LeaseSeconds, Limits, Millis, Name,
+    OriginUrl, WorkspaceNumber,
 };
 use crate::address::Allowlist;
 use crate::host::HostName;
@@ -29,6 +29,18 @@ pub struct Document {
     pub admin_host: HostName,
     /// See [`Policy::mode`](super::Policy::mode).
     pub mode: Mode,
+    /// See [`Policy::lease_seconds`](super::Policy::lease_seconds).
+    #[serde(default)]
+    pub lease_seconds: LeaseSeconds,
+    /// See [`Policy::on_workspace_down`](super::Policy::on_workspace_down).
+    #[serde(default)]
+    pub on_workspace_down: WhenDown,
+    /// See [`Policy::workspace_limits`](super::Policy::workspace_limits).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_limits: Option<Limits>,
+    /// See [`Policy::workspaces`](super::Policy::workspaces).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workspaces: Vec<WorkspaceRules>,
     /// See [`Policy::root_fingerprints`](super::Policy::root_fingerprints).
     pub root_fingerprints: Vec<Fingerprint>,
     /// See [`Policy::docs`](super::Policy::docs).
@@ -36,6 +48,9 @@ pub struct Document {
     pub docs: Option<DocsUrl>,
     /// See [`Policy::kv_timeout_ms`](super::Policy::kv_timeout_ms).
     pub kv_timeout_ms: Millis<10, 10_000>,
+    /// See [`Policy::workspace_timeout_ms`](super::Policy::workspace_timeout_ms).
+    #[serde(default = "default_workspace_timeout")]
+    pub workspace_timeout_ms: Millis<20, 10_000>,
     /// See [`Policy::origins`](super::Policy::origins).
     pub origins: Vec<Origin>,
     /// See [`Policy::tiers`](super::Policy::tiers).
@@ -58,12 +73,48 @@ impl Document {
     }
 }
 
-/// How keys are verified.
+/// Who decides on a key besides the isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// From KV alone.
+    /// The Workspace, at every request.
+    Strict,
+    /// The Workspace, in advance and for a short time.
+    Lease,
+    /// Nobody: KV alone.
     Edge,
+}
+
+/// What happens to requests while the Workspace does not answer and no lease is left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenDown {
+    /// They are answered 503.
+    #[default]
+    Refuse,
+    /// They are decided as in mode `edge`, and the answers say so.
+    Edge,
+}
+
+/// What is different in one workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkspaceRules {
+    /// The workspace.
+    pub workspace: WorkspaceNumber,
+    /// Its mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// The limits that its keys share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// What happens while it does not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_workspace_down: Option<WhenDown>,
+}
+
+const fn default_workspace_timeout() -> Millis<20, 10_000> {
+    Millis::clamped(1500)
 }
 
 /// Where requests go.
@@ -141,6 +192,12 @@ pub struct Route {
     /// the route nevertheless.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bindings: Vec<String>,
+    /// Who decides here, whatever the workspace says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// What a request costs, in coins.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub cost: u32,
     /// The longest body, in bytes; `None` for no limit of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_limit: Option<u64>,
@@ -153,6 +210,15 @@ pub struct Route {
     /// The constructs it allows in a target.
     #[serde(default, skip_serializing_if = "nothing")]
     pub allow: Classes,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+const fn is_one(value: &u32) -> bool {
+    *value == 1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]

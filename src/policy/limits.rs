@@ -27,6 +27,40 @@ impl<const MIN: u32, const MAX: u32> Millis<MIN, MAX> {
     }
 }
 
+/// How long an isolate may admit requests by a lease: 1 to 60 seconds, 2 unless the policy says
+/// otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct LeaseSeconds(u32);
+
+impl LeaseSeconds {
+    /// The same in milliseconds.
+    pub const fn millis(self) -> u64 {
+        // At most 60 000.
+        (self.0 as u64).saturating_mul(1000)
+    }
+}
+
+impl Default for LeaseSeconds {
+    fn default() -> Self {
+        Self(2)
+    }
+}
+
+impl TryFrom<u32> for LeaseSeconds {
+    type Error = BadLimits;
+
+    fn try_from(value: u32) -> Result<Self, BadLimits> {
+        if (1..=60).contains(&value) { Ok(Self(value)) } else { Err(BadLimits::Lease) }
+    }
+}
+
+impl From<LeaseSeconds> for u32 {
+    fn from(value: LeaseSeconds) -> Self {
+        value.0
+    }
+}
+
 /// How many requests a key may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Fields", into = "Fields")]
@@ -71,6 +105,8 @@ struct Fields {
 pub enum BadLimits {
     /// A time outside its bounds, which are these.
     Millis(u32, u32),
+    /// A lease outside 1 to 60 seconds.
+    Lease,
     /// No requests, or no burst.
     Zero,
     /// A window outside 1 second to 31 days.
@@ -83,6 +119,7 @@ impl fmt::Display for BadLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Millis(min, max) => write!(f, "a number from {min} to {max} is expected"),
+            Self::Lease => f.write_str("lease_seconds is 1 to 60"),
             Self::Zero => f.write_str("requests and burst are at least 1"),
             Self::Window => f.write_str("window_seconds is 1 to 2678400 (31 days)"),
             Self::Burst => f.write_str("burst is not above requests"),

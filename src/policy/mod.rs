@@ -12,9 +12,11 @@ mod url;
 use core::fmt;
 
 pub use credentials::{BadCredentials, Credential, Credentials};
-pub use document::{Bindings, Document, Mode, Origin, Route, StaticKey, Tier, Upstream};
+pub use document::{
+    Bindings, Document, Mode, Origin, Route, StaticKey, Tier, Upstream, WhenDown, WorkspaceRules,
+};
 pub use import::{Alphabet, BadImport, ImportShape};
-pub use limits::{BadLimits, Limits, Millis};
+pub use limits::{BadLimits, LeaseSeconds, Limits, Millis};
 pub use names::{BadName, Binding, Fingerprint, Name, WorkspaceNumber};
 pub use url::{BadUrl, DocsUrl, OriginUrl};
 
@@ -29,8 +31,16 @@ pub struct Policy {
     pub hosts: Vec<HostName>,
     /// The host of the management API, never a gated one.
     pub admin_host: HostName,
-    /// How keys are verified.
+    /// Who decides on keys, where neither route nor workspace says otherwise.
     pub mode: Mode,
+    /// How long a lease lasts: the bound of a revocation in mode `lease`.
+    pub lease_seconds: LeaseSeconds,
+    /// What happens while a workspace does not answer, where it does not say otherwise.
+    pub on_workspace_down: WhenDown,
+    /// The limits that all keys of a workspace share, where it does not say otherwise.
+    pub workspace_limits: Option<Limits>,
+    /// What is different in single workspaces.
+    pub workspaces: Vec<WorkspaceRules>,
     /// Fingerprints of the root secrets that may run this policy. With none, the gate serves
     /// nothing.
     pub root_fingerprints: Vec<Fingerprint>,
@@ -38,6 +48,8 @@ pub struct Policy {
     pub docs: Option<DocsUrl>,
     /// How long a read from KV may take, in milliseconds.
     pub kv_timeout_ms: u32,
+    /// How long the Workspace may take, repetition included, in milliseconds.
+    pub workspace_timeout_ms: u32,
     /// The origins; routes name them by their place here.
     pub origins: Vec<Origin>,
     /// The tiers of keys.
@@ -57,8 +69,41 @@ pub struct Policy {
 impl Policy {
     /// Reads the compact form that [`Document::to_json`] writes.
     pub fn from_json(text: &str) -> Result<Self, PolicyError> {
-        serde_json::from_str::<Document>(text).map_err(PolicyError::Json)?.try_into()
+        serde_json::from_slice::<Document>(text.as_bytes()).map_err(PolicyError::Json)?.try_into()
     }
+
+    /// The tier of this name.
+    #[must_use]
+    pub fn tier(&self, name: &str) -> Option<&Tier> {
+        self.tiers.iter().find(|tier| tier.name.as_str() == name)
+    }
+
+    /// What holds in a workspace.
+    #[must_use]
+    pub fn workspace(&self, number: &str) -> InWorkspace {
+        let rules = self.workspaces.iter().find(|rules| rules.workspace.as_str() == number);
+        let default = InWorkspace {
+            mode: self.mode,
+            limits: self.workspace_limits,
+            on_workspace_down: self.on_workspace_down,
+        };
+        rules.map_or(default, |rules| InWorkspace {
+            mode: rules.mode.unwrap_or(default.mode),
+            limits: rules.limits.or(default.limits),
+            on_workspace_down: rules.on_workspace_down.unwrap_or(default.on_workspace_down),
+        })
+    }
+}
+
+/// What holds in one workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InWorkspace {
+    /// Who decides on its keys, where the route does not say otherwise.
+    pub mode: Mode,
+    /// The limits that all its keys share.
+    pub limits: Option<Limits>,
+    /// What happens while it does not answer.
+    pub on_workspace_down: WhenDown,
 }
 
 impl TryFrom<Document> for Policy {
@@ -83,9 +128,14 @@ impl TryFrom<Document> for Policy {
             hosts: document.hosts,
             admin_host: document.admin_host,
             mode: document.mode,
+            lease_seconds: document.lease_seconds,
+            on_workspace_down: document.on_workspace_down,
+            workspace_limits: document.workspace_limits,
+            workspaces: document.workspaces,
             root_fingerprints: document.root_fingerprints,
             docs: document.docs,
             kv_timeout_ms: document.kv_timeout_ms.get(),
+            workspace_timeout_ms: document.workspace_timeout_ms.get(),
             origins: document.origins,
             tiers: document.tiers,
             static_keys: document.static_keys,

@@ -3,8 +3,9 @@
 use portcullis::clock::Now;
 use portcullis::decide::{Decision, decide};
 use portcullis::memory::{Memory, RECORD_MILLIS};
-use portcullis::need::Need;
+use portcullis::need::{KvRow, Need};
 use portcullis::request::Request;
+use portcullis::ticket::Ticket;
 use serde_json::Value;
 
 use crate::vectors::{gate, text, world};
@@ -28,23 +29,26 @@ impl Isolate {
         let facts = format!("GET\nhttp://api.test/v1/agents\nx-api-key\n{key}");
         let request = Request::parse(&facts).unwrap();
         let mut lookups = 0;
+        let mut ticket = Ticket::default();
         loop {
-            let need = match decide(&request, &gate, &mut self.memory, now) {
+            let row = match decide(&request, &gate, &mut self.memory, &mut ticket, now) {
                 Decision::Allow(_) => return (lookups, true),
-                Decision::Need(need) => need,
-                Decision::Deny(_) | Decision::Admin => return (lookups, false),
+                Decision::Need(Need::Kv(row)) => row,
+                Decision::Deny(_) | Decision::Need(_) | Decision::Fault(_) | Decision::Admin => {
+                    return (lookups, false);
+                }
             };
             lookups += 1;
             if !kv {
                 return (lookups, false);
             }
-            self.learn(&need, now);
+            self.learn(&row, now);
         }
     }
 
-    fn learn(&mut self, need: &Need, now: Now) {
-        let value = self.world["kv"][need.kv_name()].as_str().map(str::as_bytes);
-        need.learn(value, &gate(&self.world), &mut self.memory, now).unwrap();
+    fn learn(&mut self, row: &KvRow, now: Now) {
+        let value = self.world["kv"][row.kv_name()].as_str().map(str::as_bytes);
+        row.learn(value, &gate(&self.world), &mut self.memory, now).unwrap();
     }
 }
 
@@ -68,7 +72,7 @@ fn an_unusable_row_leaves_what_is_known() {
     let row = text(&isolate.world["rows"], "record record_mac");
     let value = text(&isolate.world["kv"], row).as_bytes();
     let learnt =
-        Need::Record(kid).learn(Some(value), &gate(&isolate.world), &mut isolate.memory, now);
+        KvRow::Record(kid).learn(Some(value), &gate(&isolate.world), &mut isolate.memory, now);
     assert!(learnt.is_err());
     assert_eq!(isolate.ask(2, false), (0, true));
 }

@@ -10,6 +10,7 @@
     reason = "a test stops where something is wrong"
 )]
 
+mod account;
 mod address;
 mod cached;
 mod coverage;
@@ -20,7 +21,9 @@ mod memory;
 mod policy;
 mod route;
 mod scope;
+mod simulation;
 mod target;
+mod text;
 mod tidy;
 #[path = "../vectors/mod.rs"]
 mod vectors;

@@ -3,7 +3,7 @@
 use portcullis::clock::Now;
 use portcullis::imported::PointerId;
 use portcullis::key::{Kid, Workspace};
-use portcullis::memory::{Known, Memory};
+use portcullis::memory::{Known, Memory, Source};
 use portcullis::mint;
 use portcullis::record::{Document, Record, SecretDocument, Unusable};
 use portcullis::root::Keyring;
@@ -39,7 +39,7 @@ fn a_record_is_believed_for_30_seconds_and_asked_for_after_21() {
     let (ring, mut memory) = (keyring(), Memory::default());
     let (kid, record) = key(&ring, 0, 1);
     assert!(matches!(memory.record(&kid, at(0)), Known::Unknown));
-    memory.learn(kid, Some(record), at(0)).unwrap();
+    memory.learn(kid, Some(record), Source::Kv, at(0)).unwrap();
     assert!(is_known(&mut memory, &kid, 29_999) && !is_known(&mut memory, &kid, 30_000));
     let due = [20_999, 21_000, 21_001, 21_999, 22_000].map(|t| memory.refresh_due(&kid, at(t)));
     assert_eq!(due, [false, true, false, false, true]);
@@ -49,7 +49,7 @@ fn a_record_is_believed_for_30_seconds_and_asked_for_after_21() {
 fn an_absence_is_believed_for_5_seconds() {
     let (ring, mut memory) = (keyring(), Memory::default());
     let (kid, _) = key(&ring, 0, 1);
-    memory.learn(kid, None, at(0)).unwrap();
+    memory.learn(kid, None, Source::Kv, at(0)).unwrap();
     assert!(matches!(memory.record(&kid, at(4_999)), Known::Absent));
     assert!(matches!(memory.record(&kid, at(5_000)), Known::Unknown));
     let id = PointerId::of(ring.newest(), "x");
@@ -62,16 +62,27 @@ fn an_absence_is_believed_for_5_seconds() {
 fn an_older_copy_is_refused_and_so_is_one_past_its_freshness() {
     let (ring, mut memory) = (keyring(), Memory::default());
     let (kid, record) = key(&ring, 0, 2);
-    memory.learn(kid, Some(record), at(0)).unwrap();
+    memory.learn(kid, Some(record), Source::Kv, at(0)).unwrap();
     let old = key(&ring, 0, 1).1;
-    assert_eq!(memory.learn(kid, Some(old), at(31_000)), Err(Unusable::Stale));
+    assert_eq!(memory.learn(kid, Some(old), Source::Kv, at(31_000)), Err(Unusable::Stale));
     assert!(!is_known(&mut memory, &kid, 31_000));
     let week = mint::FRESH_SECONDS * 1000;
     let fresh = key(&ring, 0, 3).1;
-    memory.learn(kid, Some(fresh), at(week - 1_000)).unwrap();
+    memory.learn(kid, Some(fresh), Source::Kv, at(week - 1_000)).unwrap();
     assert!(is_known(&mut memory, &kid, week - 1) && !is_known(&mut memory, &kid, week));
     let (_, record) = key(&ring, 0, 4);
-    assert_eq!(memory.learn(kid, Some(record), at(week)), Err(Unusable::Stale));
+    assert_eq!(memory.learn(kid, Some(record), Source::Kv, at(week)), Err(Unusable::Stale));
+}
+
+#[test]
+fn a_miss_of_kv_does_not_unmake_a_record() {
+    let (ring, mut memory) = (keyring(), Memory::default());
+    let (kid, record) = key(&ring, 0, 1);
+    memory.learn(kid, Some(record), Source::Workspace, at(0)).unwrap();
+    assert_eq!(memory.learn(kid, None, Source::Kv, at(1)), Err(Unusable::Stale));
+    assert!(is_known(&mut memory, &kid, 29_999));
+    memory.learn(kid, None, Source::Kv, at(30_000)).unwrap();
+    assert!(matches!(memory.record(&kid, at(30_000)), Known::Absent));
 }
 
 #[test]
@@ -79,7 +90,7 @@ fn a_clock_that_goes_back_forgets_everything() {
     let (ring, mut memory) = (keyring(), Memory::default());
     let (kid, record) = key(&ring, 0, 1);
     memory.observe(at(0));
-    memory.learn(kid, Some(record), at(0)).unwrap();
+    memory.learn(kid, Some(record), Source::Kv, at(0)).unwrap();
     memory.observe(Now::from_millis(START - 1));
     assert!(memory.is_empty());
 }
@@ -89,7 +100,7 @@ fn there_are_never_more_than_4096_records() {
     let (ring, mut memory) = (keyring(), Memory::default());
     for n in 0..5_000 {
         let (kid, record) = key(&ring, n, 1);
-        memory.learn(kid, (n % 2 == 0).then_some(record), at(0)).unwrap();
+        memory.learn(kid, (n % 2 == 0).then_some(record), Source::Kv, at(0)).unwrap();
     }
     assert_eq!(memory.len(), 4096);
     assert!(is_known(&mut memory, &key(&ring, 4_998, 1).0, 0));

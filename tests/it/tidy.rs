@@ -46,11 +46,15 @@ fn bindings_of_wrangler_toml_are_those_the_worker_looks_up() {
     let wrangler = read(&path("wrangler.toml"));
     let bound = |line: &str| line.strip_prefix("binding = ").map(unquoted);
     let bound: BTreeSet<_> = wrangler.lines().filter_map(bound).collect();
-    let kv = constant("src/edge/kv.rs", "BINDING");
+    let shim = read(&path("src/edge/shim.js"));
+    let looked_up = |name: &str| shim.contains(&format!("env.{name}"));
+    assert!(looked_up("KEYS") && looked_up("WORKSPACE"));
+    assert!(wrangler.contains("name = \"WORKSPACE\"\nclass_name = \"Workspace\""));
+    assert!(wrangler.contains("new_sqlite_classes = [\"Workspace\"]"));
     let policy = read(&path("policy.toml"));
     let service = |line: &str| line.strip_prefix("service = ").map(unquoted);
     let services = policy.lines().filter_map(service);
-    assert_eq!(bound, services.chain([kv]).collect());
+    assert_eq!(bound, services.chain(["KEYS".to_owned()]).collect());
     for name in ["ROOT", "STATIC_KEYS"] {
         let name = constant("src/edge/isolate.rs", name);
         assert!(wrangler.contains(&name), "wrangler.toml says nothing of {name}");

@@ -6,8 +6,10 @@ use portcullis::denial::{Denial, Fault, Wire};
 use portcullis::forward;
 use portcullis::gate::Gate;
 use portcullis::memory::Memory;
+use portcullis::need::Need;
 use portcullis::policy::Policy;
 use portcullis::request::Request;
+use portcullis::ticket::Ticket;
 use serde_json::Value;
 
 use super::{cases, parse, text};
@@ -105,15 +107,20 @@ impl Isolate<'_> {
             return Outcome::of(Denial::Unreadable.wire(), reason(&Denial::Unreadable));
         };
         let mut lookups = Vec::new();
+        let mut ticket = Ticket::default();
         loop {
-            let outcome = match decide(&request, self.gate, &mut self.memory, now) {
+            let outcome = match decide(&request, self.gate, &mut self.memory, &mut ticket, now) {
                 Decision::Allow(grant) => {
                     let plan = forward::plan(&request, &grant, self.gate, REQUEST_ID, now);
                     Outcome { plan: Some(plan), ..Outcome::none() }
                 }
                 Decision::Deny(denial) => Outcome::of(denial.wire(), reason(&denial)),
                 Decision::Admin => Outcome { admin: true, ..Outcome::none() },
-                Decision::Need(need) => {
+                Decision::Fault(fault) => Outcome::of(fault.wire(0), format!("{fault:?}")),
+                Decision::Need(Need::Workspace(ask)) => {
+                    panic!("a world without Workspaces: {ask:?}")
+                }
+                Decision::Need(Need::Kv(need)) => {
                     let name = need.kv_name();
                     let value = self.world["kv"][&name].as_str().map(str::as_bytes);
                     assert!(lookups.len() < 8, "asks for ever: {lookups:?}");

@@ -6,20 +6,21 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use portcullis::record::KeyType;
 use portcullis::root::Keyring;
+use portcullis::workspace::call::Call;
 
 use crate::checkout::{Checkout, run, say};
 use crate::interval::Interval;
 use crate::keys::{self, Spec};
 use crate::load::{Load, Report, Until, repeat};
-use crate::{seed, tools, worker};
+use crate::{http, seed, tools, worker};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +131,8 @@ struct Contest {
     root: String,
     rows: String,
     key: String,
+    /// Calls that make the key known to its Workspace.
+    calls: [String; 2],
 }
 
 impl Contest {
@@ -154,7 +157,12 @@ impl Contest {
         let (key, document) = keys::native(keyring.newest(), &[0x62; 32], &SPEC, now)?;
         let (name, value) = keys::sealed(keyring.newest(), &document)?;
         let rows = serde_json::json!({ name: String::from_utf8(value)? }).to_string();
-        Ok(Self { folder, root, rows, key })
+        let put = Call::Put { document: Box::new(document), replaces: 0 };
+        let open = Call::Open { workspace: keys::WORKSPACE.to_owned() };
+        let objects = folder.join("objects");
+        let _ = fs::remove_dir_all(&objects);
+        fs::create_dir_all(&objects)?;
+        Ok(Self { folder, root, rows, key, calls: [open, put].map(|call| call.print()) })
     }
 
     fn start(&self, checkout: &Checkout) -> Result<Workerd> {
@@ -181,6 +189,11 @@ impl Contest {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
+        for call in &self.calls {
+            let (path, body) = (format!("/{}", keys::WORKSPACE), call.as_bytes());
+            let answer = http::request(CONTROL, "POST", &path, &[], body, CONTROL_TIMEOUT)?;
+            ensure!(answer.status == 200, "the Workspace does not answer: {}", answer.text());
+        }
         Ok(workerd)
     }
 
@@ -194,6 +207,9 @@ impl Contest {
         repeat(&Load { address: address(peer), connections: 8, until }, &[request.into_bytes()])
     }
 }
+
+const CONTROL: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8718));
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The key in `bench.capnp`.
 const PEERS_KEY: &str = "ak_0ABCDEF1234567TAGTAG_GABCDEFGHJKMNPQRSTVWXYZ0123TAGTAGCRC1234";
@@ -209,7 +225,10 @@ const SPEC: Spec<'_> = Spec {
         key.ips =
             serde_json::from_str(r#"["198.51.100.0/24","2001:db8::/32","203.0.113.0/24"]"#).ok();
         key.bindings.insert("agent_id".to_owned(), vec!["agent-123".to_owned()]);
-        key.limits = serde_json::from_str(r#"{"requests":1000000000,"burst":1000000}"#).ok();
+        key.limits = serde_json::from_str(
+            r#"{"requests":1000000000,"window_seconds":3600,"burst":1000000}"#,
+        )
+        .ok();
     },
 };
 

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use data_encoding::BASE64;
+use portcullis::workspace::call::{Answer, Call};
 use serde_json::{Value, json};
 
 use crate::http::{Reply, request};
@@ -58,9 +59,44 @@ impl Control {
         self.call("DELETE", "/faults", b"").map(drop)
     }
 
+    /// A row, if it is there.
+    pub fn row(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let reply = request(self.address, "GET", &format!("/kv/{key}"), &[], b"", TIMEOUT)?;
+        Ok((reply.status == 200).then_some(reply.body))
+    }
+
     /// Removes a row.
     pub fn delete_row(&self, key: &str) -> Result<()> {
         self.call("DELETE", &format!("/kv/{key}"), b"").map(drop)
+    }
+
+    /// Makes a call to a Workspace; its answer. `wait` until a change is in effect everywhere.
+    pub fn workspace(&self, number: &str, call: &Call, wait: bool) -> Result<Answer> {
+        let query = if wait { "?wait=1" } else { "" };
+        let target = format!("/workspace/{number}{query}");
+        let reply = self.call("POST", &target, call.print().as_bytes())?.text();
+        Answer::parse(&reply).ok().with_context(|| format!("no answer of a Workspace: {reply}"))
+    }
+
+    /// What a Workspace was asked since the last reset.
+    pub fn workspace_counts(&self, number: &str) -> Result<Value> {
+        self.call("GET", &format!("/workspace/{number}/counts"), b"")?.json()
+    }
+
+    /// Sets them to 0.
+    pub fn reset_workspace_counts(&self, number: &str) -> Result<()> {
+        self.call("POST", &format!("/workspace/{number}/counts/reset"), b"").map(drop)
+    }
+
+    /// Sets a Workspace's faults.
+    pub fn set_workspace_faults(&self, number: &str, faults: &Value) -> Result<()> {
+        let target = format!("/workspace/{number}/faults");
+        self.call("PUT", &target, faults.to_string().as_bytes()).map(drop)
+    }
+
+    /// All rows of a Workspace: names and values.
+    pub fn workspace_rows(&self, number: &str) -> Result<Value> {
+        self.call("GET", &format!("/workspace/{number}/rows"), b"")?.json()
     }
 
     fn call(&self, method: &str, target: &str, body: &[u8]) -> Result<Reply> {

@@ -55,14 +55,15 @@ pub fn imported(
     seed: &[u8; 32],
     spec: &Spec<'_>,
     now: u64,
-) -> Result<(String, [Row; 2])> {
+) -> Result<(String, Document, [Row; 2])> {
     let (_, mut document) = native(root, seed, spec, now)?;
     let text = openssl_like(seed, spec.name);
     let digest = mint::imported_digest_of(root, &text);
     document.secrets = vec![SecretDocument::new(0, root.version(), &digest)];
     let id = PointerId::of(root, &text);
     let kid = Kid::parse(&document.kid).context("kid")?;
-    Ok((text, [sealed(root, &document)?, row(mint::Row::of_pointer(root, &id, kid))]))
+    let rows = [sealed(root, &document)?, row(mint::Row::of_pointer(root, &id, kid))];
+    Ok((text, document, rows))
 }
 
 /// A record's KV name and value.

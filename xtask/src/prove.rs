@@ -3,18 +3,31 @@
 //! Every bar has a size that `cargo xtask test` runs and a full one. What a full run found stands in
 //! `docs/proof.json`; what it has done so far, in the clone's own state, so that it can go on.
 
+mod atomic;
+mod calls;
+mod cell;
+mod crash;
+mod crowd;
+mod faults;
+mod fleet;
 mod forged;
+mod fresh;
 mod inspector;
+mod limit;
 mod memory;
 mod origin;
 mod progress;
 mod random;
 mod record;
+mod revoke;
 mod site;
 mod sources;
+mod stage;
+mod stampede;
 mod start;
 mod stored;
 mod stream;
+mod tally;
 mod targets;
 mod unfit;
 mod upstream;
@@ -95,6 +108,11 @@ const BARS: &[Bar] = &[
     origin::BAR,
     stream::BAR,
     start::BAR,
+    limit::BAR,
+    calls::BAR,
+    revoke::BAR,
+    crash::BAR,
+    faults::BAR,
 ];
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.

@@ -5,14 +5,16 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use data_encoding::HEXLOWER;
-use portcullis::record::KeyType;
+use portcullis::record::{Document, KeyType};
 use portcullis::root::Keyring;
+use portcullis::workspace::call::{Answer, Call, Conflict};
 
 use crate::checkout::{Checkout, lock, write_private};
+use crate::control::Control;
 use crate::keys::{self, Row, Spec};
 
 /// What is known of the demo workspace outside the Worker. Holds secrets: never printed whole.
@@ -59,30 +61,57 @@ pub fn seed(root: &str, now: u64) -> Result<Seeds> {
     })
 }
 
-/// The KV rows of these keys, fresh from `now` on.
-pub fn rows(root: &str, seeds: &Seeds, now: u64) -> Result<Vec<Row>> {
+/// What makes these keys known.
+#[derive(Debug)]
+pub struct Known {
+    /// KV rows, fresh from now on.
+    pub rows: Vec<Row>,
+    /// Documents, for the Workspace.
+    pub documents: Vec<Document>,
+}
+
+/// What makes these keys known, at `now` in epoch seconds.
+pub fn known(root: &str, seeds: &Seeds, now: u64) -> Result<Known> {
     let seed = HEXLOWER.decode(seeds.seed.as_bytes())?;
     let seed = seed.try_into().ok().context("the seed has another length")?;
     Ok(demo(root, &seed, now)?.1)
 }
 
+/// Puts documents into a Workspace; one that is there already stays as it is.
+pub fn put(control: &Control, workspace: &str, documents: &[Document]) -> Result<()> {
+    control.workspace(workspace, &Call::Open { workspace: workspace.to_owned() }, false)?;
+    for document in documents {
+        let call = Call::Put { document: Box::new(document.clone()), replaces: 0 };
+        let answer = control.workspace(workspace, &call, false)?;
+        let is_there = matches!(
+            answer,
+            Answer::Written { .. }
+                | Answer::Conflict { why: Conflict::Version | Conflict::Revoked }
+        );
+        ensure!(is_there, "the Workspace does not take a key: {answer:?}");
+    }
+    Ok(())
+}
+
 /// Names and texts.
 type Keys = Vec<(String, String)>;
 
-fn demo(root: &str, seed: &[u8; 32], now: u64) -> Result<(Keys, Vec<Row>)> {
+fn demo(root: &str, seed: &[u8; 32], now: u64) -> Result<(Keys, Known)> {
     let keyring = Keyring::parse(root)?;
     let root = keyring.newest();
     let mut keys = Vec::new();
-    let mut rows = Vec::new();
+    let mut known = Known { rows: Vec::new(), documents: Vec::new() };
     for spec in NATIVE {
         let (text, document) = keys::native(root, seed, spec, now)?;
         keys.push((spec.name.to_owned(), text));
-        rows.push(keys::sealed(root, &document)?);
+        known.rows.push(keys::sealed(root, &document)?);
+        known.documents.push(document);
     }
-    let (text, imported) = keys::imported(root, seed, &IMPORTED, now)?;
+    let (text, document, rows) = keys::imported(root, seed, &IMPORTED, now)?;
     keys.push((IMPORTED.name.to_owned(), text));
-    rows.extend(imported);
-    Ok((keys, rows))
+    known.rows.extend(rows);
+    known.documents.push(document);
+    Ok((keys, known))
 }
 
 /// The clone's root secret: 32 random bytes in base64, made once.

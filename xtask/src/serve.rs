@@ -62,7 +62,7 @@ pub fn start(checkout: &Checkout, serve: &Serve) -> Result<Running> {
     let state = State::open(&serve.state, serve.fresh)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let seeds = seed::stored(state.folder(), &root, now)?;
-    let rows = seed::rows(&root, &seeds, now)?;
+    let known = seed::known(&root, &seeds, now)?;
     let options = Options {
         worker: built.folder,
         port: serve.port,
@@ -77,7 +77,8 @@ pub fn start(checkout: &Checkout, serve: &Serve) -> Result<Running> {
         ..Options::default()
     };
     let server = Server::start(&tools::workerd(checkout)?, &state, &options)?;
-    server.control.put_rows(rows)?;
+    server.control.put_rows(known.rows)?;
+    seed::put(&server.control, &seeds.workspace, &known.documents)?;
     let gates: Vec<_> = (serve.port..=serve.port.saturating_add(serve.isolates - 1))
         .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
         .collect();

@@ -29,8 +29,10 @@ pub enum Flavour {
         /// The public fingerprint of the root it is to be served with.
         fingerprint: String,
     },
-    /// For `prove`: the policy of the proofs, for a root of this clone.
+    /// For `prove`: a policy of the proofs, for a root of this clone.
     Proof {
+        /// The name of its file in `tests/prove`, which is `policy` for most bars.
+        policy: &'static str,
         /// The public fingerprint of that root.
         fingerprint: String,
     },
@@ -48,6 +50,8 @@ pub struct Built {
 /// The files of a Worker, in the order they are uploaded.
 pub const MODULES: [&str; 2] = [INDEX, WASM];
 
+/// What goes in front of worker-build's module; the first is the entry.
+const ENTRY: [&str; 2] = ["entry.mjs", "workspace.mjs"];
 const INDEX: &str = "index.js";
 const WASM: &str = "index_bg.wasm";
 
@@ -80,22 +84,23 @@ pub fn build(checkout: &Checkout, flavour: &Flavour) -> Result<Built> {
 }
 
 impl Flavour {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> String {
         match self {
-            Self::Production => "production",
-            Self::Dev { .. } => "dev",
-            Self::Conformance { .. } => "conformance",
-            Self::Proof { .. } => "proof",
+            Self::Production => "production".to_owned(),
+            Self::Dev { .. } => "dev".to_owned(),
+            Self::Conformance { .. } => "conformance".to_owned(),
+            Self::Proof { policy: "policy", .. } => "proof".to_owned(),
+            Self::Proof { policy, .. } => format!("proof-{policy}"),
         }
     }
 
     /// Where it goes; worker-build takes it relative to the crate.
-    fn folder(&self) -> &'static str {
+    fn folder(&self) -> String {
         match self {
-            Self::Production => "build",
-            Self::Dev { .. } => ".portcullis/build-dev",
-            Self::Conformance { .. } => ".portcullis/build-conformance",
-            Self::Proof { .. } => ".portcullis/build-proof",
+            Self::Production => "build".to_owned(),
+            Self::Dev { .. } | Self::Conformance { .. } | Self::Proof { .. } => {
+                format!(".portcullis/build-{}", self.name())
+            }
         }
     }
 
@@ -103,7 +108,7 @@ impl Flavour {
         match self {
             Self::Production | Self::Dev { .. } => checkout.path("policy.toml"),
             Self::Conformance { policy, .. } => policy.clone(),
-            Self::Proof { .. } => checkout.path(PROOF_POLICY),
+            Self::Proof { policy, .. } => checkout.path(proof_policy(policy)),
         }
     }
 
@@ -120,8 +125,8 @@ impl Flavour {
                 let policy = policy.to_str().context("the policy's path is not UTF-8")?;
                 vec![(POLICY, policy.to_owned()), (FINGERPRINT, fingerprint.clone())]
             }
-            Self::Proof { fingerprint } => {
-                vec![(POLICY, PROOF_POLICY.to_owned()), (FINGERPRINT, fingerprint.clone())]
+            Self::Proof { policy, fingerprint } => {
+                vec![(POLICY, proof_policy(policy)), (FINGERPRINT, fingerprint.clone())]
             }
         })
     }
@@ -134,11 +139,12 @@ fn worker_build(
 ) -> Command {
     let mut command = checkout.command(tools::cargo_bin(checkout, "worker-build"));
     command
-        .args(["--release", "--out-dir", flavour.folder()])
+        .args(["--release", "--out-dir", &flavour.folder()])
         // What worker-build does not know it hands to `cargo build`.
         .args(["--features", "worker", "--locked"])
         .env("WASM_BINDGEN_BIN", tools::cargo_bin(checkout, "wasm-bindgen"))
         .env("ESBUILD_BIN", tools::npm_bin(checkout, "esbuild"))
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", OPT_LEVEL)
         // An error of the policy is all there is to read.
         .env("RUST_BACKTRACE", "0");
     for name in [SOURCE_DATE_EPOCH, POLICY, FINGERPRINT] {
@@ -168,8 +174,10 @@ fn wasm_opt(checkout: &Checkout, wasm: &Path) -> Command {
 
 /// Puts our entry in front of worker-build's.
 fn bundle_entry(checkout: &Checkout, folder: &Path) -> Result<Command> {
-    let entry = folder.join("entry.mjs");
-    fs::copy(checkout.path("src/edge/entry.mjs"), &entry)?;
+    for module in ENTRY {
+        fs::copy(checkout.path("src/edge").join(module), folder.join(module))?;
+    }
+    let entry = folder.join(ENTRY[0]);
     let index = folder.join(INDEX);
     let mut command = checkout.command(tools::npm_bin(checkout, "esbuild"));
     command
@@ -199,6 +207,7 @@ fn stamp(
     for (name, value) in environment {
         digest.update(format!("{name}={value}\n"));
     }
+    digest.update(OPT_LEVEL);
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "NO_MINIFY"] {
         digest.update(format!("{name}={:?}\n", std::env::var_os(name)));
     }
@@ -242,7 +251,12 @@ fn commit_date(checkout: &Checkout) -> String {
     output(&mut log).filter(|date| !date.is_empty()).unwrap_or_else(|| "0".to_owned())
 }
 
+/// A fifth less to upload than at 3, for some microseconds a request.
+const OPT_LEVEL: &str = "z";
+
+fn proof_policy(name: &str) -> String {
+    format!("tests/prove/{name}.toml")
+}
 const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
-const PROOF_POLICY: &str = "tests/prove/policy.toml";
 const POLICY: &str = "PORTCULLIS_POLICY";
 const FINGERPRINT: &str = "PORTCULLIS_ROOT_FINGERPRINT";

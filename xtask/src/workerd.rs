@@ -321,6 +321,7 @@ fn config(options: &Options, external: Option<&External>) -> String {
 const config :Workerd.Config = (
   services = [
 {services}    (name = "kv", worker = .kv),
+    (name = "workspace", worker = .workspace),
     (name = "control", worker = .control),
     (name = "disk", disk = (path = "{OBJECTS}", writable = true)),
   ],
@@ -336,12 +337,29 @@ const gate :Workerd.Worker = (
   ],
   compatibilityDate = "{COMPATIBILITY_DATE}",
   globalOutbound = "{origin}",
-  bindings = [
-{keys}    (name = "ORIGIN", service = "{origin}"),
-    (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
-    (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
-  ],
+  bindings = .bindings,
 );
+
+# The same Worker once more, where its objects live; object.mjs counts and breaks them.
+const workspace :Workerd.Worker = (
+  modules = [
+    (name = "object.mjs", esModule = embed "object.mjs"),
+    (name = "faults.mjs", esModule = embed "faults.mjs"),
+    (name = "index.js", esModule = embed "index.js"),
+    (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
+  ],
+  compatibilityDate = "{COMPATIBILITY_DATE}",
+  durableObjectNamespaces = [(className = "Workspace", uniqueKey = "portcullis-workspace", enableSql = true)],
+  durableObjectStorage = (localDisk = "disk"),
+  bindings = .bindings,
+);
+
+const bindings :List(Workerd.Worker.Binding) = [
+{keys}  (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
+  (name = "ORIGIN", service = "{origin}"),
+  (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
+  (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
+];
 
 const kv :Workerd.Worker = (
   modules = [
@@ -359,6 +377,7 @@ const control :Workerd.Worker = (
   compatibilityDate = "{COMPATIBILITY_DATE}",
   bindings = [
     (name = "STORE", durableObjectNamespace = (className = "Store", serviceName = "kv")),
+    (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
 {faults}  ],
 );
 
@@ -382,17 +401,18 @@ const chaos :Workerd.Worker = (
 /// The compatibility date of every Worker served here.
 pub const COMPATIBILITY_DATE: &str = "2026-10-01";
 
-const SERVICES: [(&str, &str); 6] = [
+const SERVICES: [(&str, &str); 7] = [
     ("kv.mjs", include_str!("../workerd/kv.mjs")),
     ("faults.mjs", include_str!("../workerd/faults.mjs")),
     ("control.mjs", include_str!("../workerd/control.mjs")),
     ("chaos.mjs", include_str!("../workerd/chaos.mjs")),
     ("origin.mjs", include_str!("../workerd/origin.mjs")),
+    ("object.mjs", include_str!("../workerd/object.mjs")),
     ("provoke.mjs", include_str!("../workerd/provoke.mjs")),
 ];
 const CHAOS_FAULTS: &str =
     "    (name = \"ORIGIN_FAULTS\", service = (name = \"chaos\", entrypoint = \"Faults\")),\n";
-const KEYS: &str = "    (name = \"KEYS\", kvNamespace = \"kv\"),\n";
+const KEYS: &str = "  (name = \"KEYS\", kvNamespace = \"kv\"),\n";
 const PROVOKE: &str = "    (name = \"provoke.mjs\", esModule = embed \"provoke.mjs\"),
     (name = \"trap.wasm\", wasm = embed \"trap.wasm\"),\n";
 /// `(module (func (export "trap") unreachable))`

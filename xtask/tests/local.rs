@@ -21,6 +21,7 @@ use xtask::workerd::{Options, Server, State};
 
 /// Runs `(env, request) => …`, the request's body, and answers the outcome as JSON.
 const GATE: &str = r#"
+import { DurableObject } from "cloudflare:workers";
 const run = {
   get: (env, a) => env.KEYS.getWithMetadata(a.key, { cacheTtl: 60 }),
   many: async (env, a) => Object.fromEntries(await env.KEYS.get(a.keys)),
@@ -34,6 +35,14 @@ const run = {
     return { status: answer.status, location: answer.headers.get("location"), text: await answer.text() };
   },
 };
+export class Workspace extends DurableObject {
+  answer(text) {
+    return "heard " + text;
+  }
+  async fetch(request) {
+    return new Response(await this.answer(await request.text()));
+  }
+}
 export default {
   async fetch(request, env) {
     const [name, argument] = await request.json();

@@ -10,6 +10,11 @@
 //                            -> {"rows": n}; keep a batch under 16 MiB
 //   GET    /kv               {"rows": n}
 //   DELETE /kv               all rows
+//   POST   /workspace/<number>[?wait=1]   body = a call (src/workspace/text.rs) -> its answer
+//   GET    /workspace/<number>/counts     {calls, words: {word: calls}, ids: [of admit calls], statements, rowsWritten}
+//   POST   /workspace/<number>/counts/reset
+//   PUT    /workspace/<number>/faults     FAULT | [FAULT…], see object.mjs
+//   GET    /workspace/<number>/rows       [{name, value}…]
 //   GET    /faults           {"kv": [FAULT…], "origin": [FAULT…]}
 //   PUT    /faults           {"kv"?: FAULT | [FAULT…], "origin"?: FAULT | [FAULT…]}; a part that is absent stays
 //   DELETE /faults
@@ -28,6 +33,7 @@ export default {
     const [, noun, ...rest] = url.pathname.split("/");
     const key = decodeURIComponent(rest.join("/"));
     try {
+      if (noun === "workspace") return await workspace(request, env, rest[0], rest.slice(1).join("/"), url.search);
       switch (`${request.method} /${noun}${key && (noun === "kv" ? "/<key>" : `/${key}`)}`) {
         case "GET /counts":
           return Response.json({
@@ -76,5 +82,25 @@ export default {
     }
   },
 };
+
+async function workspace(request, env, number, what, query) {
+  const stub = env.WORKSPACE.get(env.WORKSPACE.idFromName(number));
+  switch (`${request.method} ${what}`) {
+    case "POST ":
+      return stub.fetch("https://workspace/" + query, { method: "POST", body: await request.text() });
+    case "GET counts":
+      return Response.json(await stub.readCounts());
+    case "POST counts/reset":
+      await stub.resetCounts();
+      return Response.json({});
+    case "PUT faults":
+      await stub.setFaults(await request.json());
+      return Response.json({});
+    case "GET rows":
+      return Response.json(await stub.rows());
+    default:
+      return refuse(404, "no such control; see control.mjs");
+  }
+}
 
 const refuse = (status, error) => Response.json({ error }, { status });

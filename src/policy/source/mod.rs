@@ -13,13 +13,16 @@ pub use error::SourceError;
 use crate::address::Allowlist;
 use crate::host::HostName;
 use crate::policy::{
-    BadLimits, Bindings, Document, Fingerprint, ImportShape, Limits, Mode, Name, Origin, Route,
-    StaticKey, Tier, Upstream,
+    BadLimits, Bindings, Document, Fingerprint, ImportShape, Limits, Name, Origin, Route,
+    StaticKey, Tier, Upstream, WorkspaceNumber, WorkspaceRules,
 };
 use crate::route::{Conflict, RouteTable, is_param_name};
 use crate::scope::{Grants, Scope};
 use error::Fault;
-use raw::{RawBindings, RawImport, RawList, RawOrigin, RawPolicy, RawRoute, RawStaticKey, RawTier};
+use raw::{
+    RawBindings, RawImport, RawList, RawOrigin, RawPolicy, RawRoute, RawStaticKey, RawTier,
+    RawWorkspace,
+};
 
 /// Reads a policy. The first thing that is wrong is the error; a document that comes out is one
 /// that [`Policy`](crate::policy::Policy) takes.
@@ -34,7 +37,6 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
     if *raw.version.get_ref() != Document::VERSION {
         return Err(Fault::at(&raw.version, "this build reads version 1"));
     }
-    let mode = mode(&raw.mode)?;
     if raw.hosts.get_ref().is_empty() {
         return Err(Fault::at(&raw.hosts, "a policy names at least one host"));
     }
@@ -54,33 +56,28 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
     let tiers = raw.tiers.into_iter().map(tier).collect::<Result<_, _>>()?;
     let static_keys = raw.static_keys.into_iter().map(static_key).collect::<Result<_, _>>()?;
     let imports = raw.imports.into_iter().map(import).collect::<Result<_, _>>()?;
+    let workspace_limits = raw.workspace_limits.map(limits).transpose()?;
+    let workspaces = raw.workspaces.into_iter().map(workspace).collect::<Result<_, _>>()?;
     let routes = routes(raw.routes, &origins)?;
     Ok(Document {
         version: Document::VERSION,
         hosts,
         admin_host: raw.admin_host.into_inner(),
-        mode,
+        mode: raw.mode.into_inner(),
+        lease_seconds: raw.lease_seconds,
+        on_workspace_down: raw.on_workspace_down,
+        workspace_limits,
+        workspaces,
         root_fingerprints,
         docs: raw.docs,
         kv_timeout_ms: raw.kv_timeout_ms,
+        workspace_timeout_ms: raw.workspace_timeout_ms,
         origins,
         tiers,
         static_keys,
         imports,
         routes,
     })
-}
-
-fn mode(raw: &Spanned<String>) -> Result<Mode, Fault> {
-    match raw.get_ref().as_str() {
-        "edge" => Ok(Mode::Edge),
-        "lease" | "strict" => {
-            let message = "this mode needs the Workspace object, which this version lacks; \
-                           write \"edge\"";
-            Err(Fault::at(raw, message))
-        }
-        _ => Err(Fault::at(raw, "a mode is \"edge\", \"lease\" or \"strict\"")),
-    }
 }
 
 fn origin((name, raw): (Spanned<Name>, RawOrigin)) -> Result<Origin, Fault> {
@@ -96,15 +93,29 @@ fn origin((name, raw): (Spanned<Name>, RawOrigin)) -> Result<Origin, Fault> {
 }
 
 fn tier((name, raw): (Spanned<Name>, RawTier)) -> Result<Tier, Fault> {
+    Ok(Tier { name: name.into_inner(), limits: limits(raw)? })
+}
+
+fn limits(raw: RawTier) -> Result<Limits, Fault> {
     let RawTier { requests, window_seconds, burst } = raw;
     let window = window_seconds.as_ref().map_or(Limits::HOUR, |window| *window.get_ref());
     let limits = Limits::new(*requests.get_ref(), window, *burst.get_ref());
-    let limits = limits.map_err(|reason| match (reason, window_seconds) {
+    limits.map_err(|reason| match (reason, window_seconds) {
         (BadLimits::Window, Some(window)) => Fault::at(&window, reason),
         (BadLimits::Zero, _) if *requests.get_ref() == 0 => Fault::at(&requests, reason),
         _ => Fault::at(&burst, reason),
-    })?;
-    Ok(Tier { name: name.into_inner(), limits })
+    })
+}
+
+fn workspace(
+    (number, raw): (Spanned<WorkspaceNumber>, RawWorkspace),
+) -> Result<WorkspaceRules, Fault> {
+    Ok(WorkspaceRules {
+        workspace: number.into_inner(),
+        mode: raw.mode,
+        limits: raw.limits.map(limits).transpose()?,
+        on_workspace_down: raw.on_workspace_down,
+    })
 }
 
 fn static_key((name, raw): (Spanned<Name>, RawStaticKey)) -> Result<StaticKey, Fault> {
@@ -211,6 +222,8 @@ fn route(raw: RawRoute, origins: &[Origin]) -> Result<Route, Fault> {
         credentials: raw.credentials.into_inner(),
         scope,
         bindings: raw.bindings.into_keys().map(Spanned::into_inner).collect(),
+        mode: raw.mode,
+        cost: raw.cost,
         body_limit: raw.body_limit,
         cookies: raw.cookies,
         upgrade: raw.upgrade,

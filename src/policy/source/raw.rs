@@ -8,7 +8,8 @@ use toml::Spanned;
 
 use crate::host::HostName;
 use crate::policy::{
-    Alphabet, Binding, Credentials, DocsUrl, Millis, Name, OriginUrl, WorkspaceNumber,
+    Alphabet, Binding, Credentials, DocsUrl, LeaseSeconds, Millis, Mode, Name, OriginUrl, WhenDown,
+    WorkspaceNumber,
 };
 use crate::route::{Methods, Pattern};
 use crate::target::Classes;
@@ -23,12 +24,21 @@ pub(super) struct RawPolicy {
     pub version: Spanned<u32>,
     pub hosts: RawList,
     pub admin_host: Spanned<HostName>,
-    pub mode: Spanned<String>,
+    pub mode: Spanned<Mode>,
+    #[serde(default)]
+    pub lease_seconds: LeaseSeconds,
+    #[serde(default)]
+    pub on_workspace_down: WhenDown,
+    pub workspace_limits: Option<RawTier>,
+    #[serde(default)]
+    pub workspaces: BTreeMap<Spanned<WorkspaceNumber>, RawWorkspace>,
     #[serde(default)]
     pub root_fingerprints: Vec<Spanned<String>>,
     pub docs: Option<DocsUrl>,
     #[serde(default = "one_second")]
     pub kv_timeout_ms: Millis<10, 10_000>,
+    #[serde(default = "a_second_and_a_half")]
+    pub workspace_timeout_ms: Millis<20, 10_000>,
     #[serde(default)]
     pub origins: BTreeMap<Spanned<Name>, RawOrigin>,
     #[serde(default)]
@@ -56,6 +66,14 @@ pub(super) struct RawTier {
     pub requests: Spanned<u32>,
     pub window_seconds: Option<Spanned<u32>>,
     pub burst: Spanned<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawWorkspace {
+    pub mode: Option<Mode>,
+    pub limits: Option<RawTier>,
+    pub on_workspace_down: Option<WhenDown>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +106,9 @@ pub(super) struct RawRoute {
     pub scope: Option<Spanned<String>>,
     #[serde(default)]
     pub bindings: BTreeMap<Spanned<String>, Spanned<String>>,
+    pub mode: Option<Mode>,
+    #[serde(default = "one")]
+    pub cost: u32,
     pub body_limit: Option<u64>,
     #[serde(default)]
     pub cookies: bool,
@@ -99,6 +120,14 @@ pub(super) struct RawRoute {
 
 const fn one_second() -> Millis<10, 10_000> {
     Millis::clamped(1000)
+}
+
+const fn a_second_and_a_half() -> Millis<20, 10_000> {
+    Millis::clamped(1500)
+}
+
+const fn one() -> u32 {
+    1
 }
 
 const fn half_a_minute() -> Millis<1, 300_000> {

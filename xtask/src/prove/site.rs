@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use portcullis::crypto::MacKey;
 use portcullis::key::Workspace;
 use portcullis::mint;
@@ -41,8 +41,13 @@ impl Site {
     /// Makes the tools present and builds the Worker.
     pub(super) fn build(checkout: &Checkout) -> Result<Self> {
         tools::ensure_present(checkout, tools::BUILD)?;
+        Self::with_policy(checkout, "policy")
+    }
+
+    /// Builds the Worker with another policy of `tests/prove`.
+    pub(super) fn with_policy(checkout: &Checkout, policy: &'static str) -> Result<Self> {
         let root = seed::dev_root(checkout)?;
-        let flavour = Flavour::Proof { fingerprint: seed::fingerprint(&root)? };
+        let flavour = Flavour::Proof { policy, fingerprint: seed::fingerprint(&root)? };
         let worker = worker::build(checkout, &flavour)?.folder;
         let mut bytes = Vec::new();
         for module in worker::MODULES {
@@ -100,8 +105,19 @@ impl Site {
 
     /// The `number`th key: its text and row. It may do anything.
     pub(super) fn key(&self, number: u64, now: u64) -> Result<(String, Row)> {
+        let (text, document) = self.key_of(keys::WORKSPACE, number, now)?;
+        Ok((text, keys::sealed(self.keyring.newest(), &document)?))
+    }
+
+    /// The `number`th key of a workspace: its text and document.
+    pub(super) fn key_of(
+        &self,
+        workspace: &str,
+        number: u64,
+        now: u64,
+    ) -> Result<(String, Document)> {
         let root = self.keyring.newest();
-        let workspace = Workspace::parse(keys::WORKSPACE).context("workspace")?;
+        let workspace = Workspace::parse(workspace).context("workspace")?;
         let mut entropy = *MacKey::new(SEED).mac(&[&number.to_be_bytes()]).as_bytes();
         // A kid has 35 random bits, and no two of a million may be the same.
         let distinct = number.wrapping_mul(SPREAD) << 29;
@@ -112,11 +128,17 @@ impl Site {
         let mut document = Document::new(&minted.kid, "ak", secret, now);
         document.name = number.to_string();
         document.scopes = Grants::parse(["*:*"])?;
-        Ok((minted.secret.expose().to_owned(), keys::sealed(root, &document)?))
+        Ok((minted.secret.expose().to_owned(), document))
     }
 }
 
 impl Gate {
+    /// The gates, each an isolate.
+    pub(super) fn gates(&self, isolates: u16) -> Vec<SocketAddr> {
+        let port = |gate| self.address.port().saturating_add(gate);
+        (0..isolates).map(|gate| SocketAddr::from((Ipv4Addr::LOCALHOST, port(gate)))).collect()
+    }
+
     /// One GET on a connection of its own.
     pub(super) fn get(&self, target: &str, key: Option<&str>) -> Result<Reply> {
         http::exchange(self.address, request("GET", target, key).as_bytes(), TIMEOUT)
@@ -169,12 +191,15 @@ pub(super) fn now() -> Result<u64> {
 
 /// A port that nobody uses, of a range that nobody else is given.
 pub(super) fn free_port() -> Result<u16> {
-    for port in PORTS {
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    bail!("no free port in {PORTS:?}")
+    free_ports(1)
+}
+
+/// The first of so many such ports in a row.
+pub(super) fn free_ports(count: u16) -> Result<u16> {
+    let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let mut firsts = PORTS.filter(|first| first + count <= PORTS.end);
+    let first = firsts.find(|first| (*first..first + count).all(free));
+    first.with_context(|| format!("no {count} free ports in {PORTS:?}"))
 }
 
 /// Longest wait for an answer.

@@ -1,0 +1,198 @@
+//! Asking a Workspace: the text of a call, and how its answer becomes known.
+
+use crate::clock::Now;
+use crate::denial::Fault;
+use crate::gate::Gate;
+use crate::key::{Kid, Workspace};
+use crate::lease::{CallId, Denied, Report};
+use crate::memory::{Memory, Source};
+use crate::need::{Ask, Leave};
+use crate::record::{Record, Unusable};
+use crate::ticket::Ticket;
+use crate::workspace::call::{Admit, Answer, Call};
+
+/// A call under way. One that ends without an answer is given back by [`Enquiry::fail`].
+#[derive(Debug)]
+pub struct Enquiry {
+    kid: Kid,
+    about: About,
+    sent: Now,
+    /// The memory's era when it was sent: by another clock no lease is counted.
+    era: u32,
+    reports: Vec<Report>,
+    denied: Denied,
+}
+
+#[derive(Debug)]
+enum About {
+    Record,
+    Leave { id: CallId, leave: Leave, ahead: bool, version: u64 },
+    Report,
+}
+
+impl Enquiry {
+    /// For what a decision needs.
+    #[must_use]
+    pub fn new(ask: Ask, id: CallId, gate: &Gate, memory: &mut Memory, now: Now) -> (Self, String) {
+        memory.observe(now);
+        match ask {
+            Ask::Record(kid) => {
+                let about = About::Record;
+                let call = Call::Record { kid: kid.to_string() };
+                let (reports, denied) = (Vec::new(), Vec::new());
+                let enquiry = Self { kid, about, sent: now, era: memory.era(), reports, denied };
+                (enquiry, call.print())
+            }
+            Ask::Leave(leave) => Self::leave(leave, id, false, gate, memory, now),
+        }
+    }
+
+    /// For more leave, ahead of need.
+    #[must_use]
+    pub fn ahead(
+        leave: Leave,
+        id: CallId,
+        gate: &Gate,
+        memory: &mut Memory,
+        now: Now,
+    ) -> (Self, String) {
+        Self::leave(leave, id, true, gate, memory, now)
+    }
+
+    /// To tell what became of leases; `None` if there is nothing to tell.
+    #[must_use]
+    pub fn report(kid: Kid, memory: &mut Memory, now: Now) -> Option<(Self, String)> {
+        memory.observe(now);
+        let era = memory.era();
+        let wallet = memory.wallet(&kid)?;
+        let (reports, denied) = (wallet.reports(now), wallet.take_denied());
+        if reports.is_empty() && denied.is_empty() {
+            return None;
+        }
+        let call = Call::Report {
+            kid: kid.to_string(),
+            reports: reports.clone(),
+            denied: denied.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect(),
+        };
+        Some((Self { kid, about: About::Report, sent: now, era, reports, denied }, call.print()))
+    }
+
+    fn leave(
+        leave: Leave,
+        id: CallId,
+        ahead: bool,
+        gate: &Gate,
+        memory: &mut Memory,
+        now: Now,
+    ) -> (Self, String) {
+        memory.observe(now);
+        let Leave { kid, alone, .. } = leave;
+        // Nobody's request costs anything yet when leave is asked for ahead of need.
+        let coins = if ahead { 0 } else { leave.coins };
+        let leave = Leave { coins, ..leave };
+        let millis = gate.policy.lease_seconds.millis();
+        let version = memory.version(&kid);
+        let (mut want, mut reports, mut denied) = (1, Vec::new(), Vec::new());
+        if let Some(wallet) = memory.wallet(&kid) {
+            wallet.forget(now);
+            want = if alone { 1 } else { wallet.want(millis, now) };
+            (reports, denied) = (wallet.reports(now), wallet.take_denied());
+        }
+        let call = Call::Admit(Admit {
+            id: id.clone(),
+            kid: kid.to_string(),
+            version,
+            coins,
+            want,
+            ahead,
+            millis,
+            reports: reports.clone(),
+            denied: denied.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect(),
+        });
+        let about = About::Leave { id, leave, ahead, version };
+        (Self { kid, about, sent: now, era: memory.era(), reports, denied }, call.print())
+    }
+
+    /// The workspace to ask.
+    #[must_use]
+    pub fn workspace(&self) -> Workspace {
+        self.kid.workspace()
+    }
+
+    /// Takes in the answer. What it says of one request goes onto that request's `ticket`.
+    ///
+    /// # Errors
+    /// When the answer does not help to decide.
+    pub fn learn(
+        self,
+        answer: &str,
+        gate: &Gate,
+        memory: &mut Memory,
+        ticket: &mut Ticket,
+        now: Now,
+    ) -> Result<(), Fault> {
+        memory.observe(now);
+        let Ok(answer) = Answer::parse(answer) else {
+            self.fail(memory);
+            return Err(Fault::WorkspaceUnavailable);
+        };
+        if matches!(answer, Answer::Unopened | Answer::Version { .. } | Answer::Broken { .. }) {
+            self.fail(memory);
+            return Err(Fault::WorkspaceUnavailable);
+        }
+        let Self { kid, about, sent, era, reports, .. } = self;
+        let same_clock = era == memory.era();
+        if let Some(wallet) = memory.wallet(&kid) {
+            wallet.acknowledge(&reports);
+        }
+        match (answer, about) {
+            (Answer::Record { value } | Answer::Changed { value }, _) => {
+                learn_record(kid, &value, gate, memory, now).map_err(|_| Fault::RecordUnusable)
+            }
+            (Answer::Unknown, _) => {
+                memory.learn(kid, None, Source::Workspace, now).map_err(|_| Fault::RecordUnusable)
+            }
+            (Answer::Granted(granted), About::Leave { id, leave, ahead, version }) => {
+                memory.confirm(&kid, version, now);
+                if let Some(wallet) = memory.wallet(&kid).filter(|_| same_clock) {
+                    wallet.granted(id, &granted, u32::from(!ahead), leave.coins, sent);
+                }
+                if !ahead {
+                    ticket.admit(kid, version, granted.view);
+                }
+                Ok(())
+            }
+            (Answer::Refused(refused), About::Leave { ahead, version, .. }) => {
+                memory.confirm(&kid, version, now);
+                let millis = gate.policy.lease_seconds.millis();
+                if let Some(wallet) = memory.wallet(&kid) {
+                    wallet.refuse(refused, millis, now);
+                }
+                if !ahead {
+                    ticket.refuse(kid, refused);
+                }
+                Ok(())
+            }
+            (Answer::Done, About::Report) => Ok(()),
+            _ => Err(Fault::WorkspaceUnavailable),
+        }
+    }
+
+    /// Takes note that no answer came. What was to be told is told another time.
+    pub fn fail(self, memory: &mut Memory) {
+        if let Some(wallet) = memory.wallet(&self.kid) {
+            wallet.untell(self.denied);
+        }
+    }
+}
+
+fn learn_record(
+    kid: Kid,
+    value: &str,
+    gate: &Gate,
+    memory: &mut Memory,
+    now: Now,
+) -> Result<(), Unusable> {
+    let record = Record::open(&gate.keyring, &kid, &gate.policy.tiers, value.as_bytes())?;
+    memory.learn(kid, Some(record), Source::Workspace, now)
+}

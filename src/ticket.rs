@@ -1,0 +1,87 @@
+//! What is known of one request between two looks at it: permissions that are for it alone, and
+//! faults it has met.
+
+use crate::account::View;
+use crate::denial::Fault;
+use crate::key::Kid;
+use crate::lease::Refused;
+use crate::need::{Ask, KvRow, Need};
+
+/// Goes with one request from its first decision to its last.
+#[derive(Debug, Default)]
+pub struct Ticket {
+    /// Whether it has been counted as demand.
+    pub(crate) counted: bool,
+    /// The Workspace's word on this very request.
+    pub(crate) word: Option<(Kid, Word)>,
+    /// What KV did in the place of an answer.
+    pub(crate) kv: Option<Fault>,
+    /// What the Workspace did in the place of an answer.
+    pub(crate) workspace: Option<Fault>,
+    /// The key whose request was denied, to be told to its Workspace.
+    pub(crate) denied: Option<Kid>,
+    /// Whether it waits, or has waited, for a record.
+    joined: bool,
+    /// Milliseconds waited for others to find something out.
+    waited: u64,
+}
+
+/// The Workspace's word on one request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Word {
+    /// Debited, for a request verified by this version of the record.
+    Admitted { version: u64, view: Option<View> },
+    /// Not debited.
+    Refused(Refused),
+}
+
+impl Ticket {
+    /// Takes note that `need` could not be met.
+    pub fn fail(&mut self, need: &Need, fault: Fault) {
+        self.waited = 0;
+        match need {
+            Need::Kv(_) => self.kv = Some(fault),
+            Need::Workspace(_) => self.workspace = Some(fault),
+        }
+    }
+
+    /// Whether the request, should it have to wait for `need`, does so for the first time; it is
+    /// counted as demand then.
+    pub fn joins(&mut self, need: &Need) -> bool {
+        let is_record =
+            matches!(need, Need::Kv(KvRow::Record(_)) | Need::Workspace(Ask::Record(_)));
+        is_record && !core::mem::replace(&mut self.joined, is_record)
+    }
+
+    /// Whether it has waited for what it needs now.
+    #[must_use]
+    pub fn has_waited(&self) -> bool {
+        self.waited > 0
+    }
+
+    /// Takes note that it was counted.
+    pub fn count(&mut self) {
+        self.counted = true;
+    }
+
+    /// Whether to wait `millis` more for somebody who is finding out; `patience` for all waiting for
+    /// what is of one kind.
+    pub fn wait(&mut self, millis: u32, patience: u64) -> bool {
+        self.waited = self.waited.saturating_add(millis.into());
+        self.waited <= patience
+    }
+
+    /// The key with which the request was denied, if its Workspace is to know.
+    #[must_use]
+    pub fn denied(&self) -> Option<Kid> {
+        self.denied
+    }
+
+    pub(crate) fn admit(&mut self, kid: Kid, version: u64, view: Option<View>) {
+        self.word = Some((kid, Word::Admitted { version, view }));
+    }
+
+    pub(crate) fn refuse(&mut self, kid: Kid, refused: Refused) {
+        self.word = Some((kid, Word::Refused(refused)));
+    }
+}

@@ -1,0 +1,228 @@
+//! What a Workspace is asked and what it answers.
+//!
+//! Of one version fields are only added, and only ones that a reader may ignore; anything else is a
+//! new version. `text.rs` says how they are written.
+
+use crate::lease::{CallId, Granted, Refused, Report};
+use crate::record::{Document, Status};
+
+/// The version of calls and answers.
+pub const VERSION: u8 = 1;
+
+/// A call.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// The record of a key; debits nothing.
+    Record {
+        /// The key.
+        kid: String,
+    },
+    /// Leave to admit requests of a key.
+    Admit(Admit),
+    /// What became of leases.
+    Report {
+        /// The key.
+        kid: String,
+        /// Its leases.
+        reports: Vec<Report>,
+        /// Denials by code.
+        denied: Vec<(String, u32)>,
+    },
+    /// Makes the Workspace, if it is not there.
+    Open {
+        /// The workspace's number.
+        workspace: String,
+    },
+    /// Creates a key or changes it; versions and freshness are the Workspace's to set.
+    Put {
+        /// The key.
+        document: Box<Document>,
+        /// The version it is to replace; 0 creates.
+        replaces: u64,
+    },
+    /// Revokes, disables, enables or quarantines a key.
+    SetStatus {
+        /// The key.
+        kid: String,
+        /// What it is to be.
+        status: Status,
+    },
+    /// Revokes every key that exists now.
+    RevokeAll,
+    /// What was used.
+    Usage {
+        /// The key.
+        kid: String,
+        /// The first hour, counted since 1970.
+        from: u64,
+        /// The first hour that is no more of interest.
+        to: u64,
+    },
+    /// What has to be copied to KV now.
+    Due,
+    /// What was copied.
+    Copied {
+        /// Keys and the versions that KV holds now.
+        copies: Vec<(String, u64)>,
+        /// Whether any other copy failed.
+        failed: bool,
+    },
+}
+
+/// Leave to admit requests of a key: all of the limits together or none.
+#[derive(Clone, Debug)]
+pub struct Admit {
+    /// The call's name: the same name gets the same answer.
+    pub id: CallId,
+    /// The key.
+    pub kid: String,
+    /// The version of the record by which the caller verified the request.
+    pub version: u64,
+    /// Coins of the request.
+    pub coins: u32,
+    /// Requests wanted, the one that asks among them; 1 in mode `strict`.
+    pub want: u32,
+    /// Whether no request waits for the answer: it is asked ahead of need.
+    pub ahead: bool,
+    /// How long the caller may keep what it does not spend at once, in milliseconds.
+    pub millis: u64,
+    /// What became of earlier leases.
+    pub reports: Vec<Report>,
+    /// Denials by code since the last call.
+    pub denied: Vec<(String, u32)>,
+}
+
+impl Admit {
+    /// Tokens that are spent by the answer itself.
+    pub(crate) fn at_once(&self) -> u32 {
+        u32::from(!self.ahead)
+    }
+
+    /// Their coins.
+    pub(crate) fn spent_coins(&self) -> u64 {
+        if self.ahead { 0 } else { self.coins.into() }
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// The record, as KV would hold it.
+    Record {
+        /// Sealed.
+        value: String,
+    },
+    /// Leave.
+    Granted(Granted),
+    /// No leave: a limit is reached. Nothing was taken.
+    Refused(Refused),
+    /// The key has changed since: verify the request by this record and ask again.
+    Changed {
+        /// Sealed.
+        value: String,
+    },
+    /// No key of this name.
+    Unknown,
+    /// Nothing more to say.
+    Done,
+    /// A key was changed.
+    Written {
+        /// Its version now.
+        version: u64,
+        /// The millisecond from which no isolate acts on what was before.
+        effective_by: u64,
+    },
+    /// The change was refused; nothing was changed.
+    Conflict {
+        /// Why.
+        why: Conflict,
+    },
+    /// What was used, by hour.
+    Usage {
+        /// Hours with any use.
+        hours: Vec<Hour>,
+        /// When it was last used, in seconds.
+        last_used: Option<u64>,
+    },
+    /// What has to be copied to KV now.
+    Due {
+        /// KV names with sealed values, for each its key and version.
+        copies: Vec<Copy>,
+    },
+    /// There is no such workspace.
+    Unopened,
+    /// The call is of a version that this object does not know.
+    Version {
+        /// The newest it knows.
+        newest: u8,
+    },
+    /// The call could not be read, or a row could not: this one.
+    Broken {
+        /// Its name, empty if it is the call.
+        row: String,
+    },
+}
+
+/// Why a change was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// Another version is there.
+    Version,
+    /// A revoked key stays revoked.
+    Revoked,
+    /// The key is of another workspace.
+    Workspace,
+    /// No record that a gate would take.
+    Invalid,
+}
+
+/// A row for KV.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// The key.
+    pub kid: String,
+    /// Its version.
+    pub version: u64,
+    /// The name in KV.
+    pub name: String,
+    /// The sealed record.
+    pub value: String,
+}
+
+/// One hour of a key. Under leases the truth lies between the two numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hour {
+    /// Hours since 1970.
+    pub hour: u64,
+    /// Requests admitted for certain.
+    pub exact: u64,
+    /// The same, with all that may have been admitted besides.
+    pub at_most: u64,
+    /// Coins of those admitted for certain.
+    pub coins: u64,
+    /// Denials by code.
+    pub denied: Vec<(String, u64)>,
+}
+
+impl Hour {
+    /// Denials with this code.
+    #[must_use]
+    pub fn denied(&self, code: &str) -> u64 {
+        let counts = self.denied.iter().filter(|(own, _)| own == code);
+        counts.fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+}
+
+impl Conflict {
+    pub(super) const ALL: [Self; 4] =
+        [Self::Version, Self::Revoked, Self::Workspace, Self::Invalid];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Revoked => "revoked",
+            Self::Workspace => "workspace",
+            Self::Invalid => "invalid",
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The keys of a workspace: their documents, and how they change.
+
+use super::admit::{KeyAccount, SHARED, SharedAccount, account_row};
+use super::call::{Answer, Conflict};
+use super::rows::{Range, Stop, Value};
+use super::{META, Meta, Object, outbox};
+use crate::fields::{BadField, number};
+use crate::gate::Gate;
+use crate::key::Kid;
+use crate::mint::FRESH_SECONDS;
+use crate::policy::Limits;
+use crate::record::{Document, Record, Status};
+
+/// A key as it is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// The workspace's epoch in which it was created or last enabled.
+    epoch: u64,
+    pub(super) document: Document,
+}
+
+/// The epoch, a space, the document's JSON.
+impl Value for Held {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let (epoch, json) = text.split_once(' ').ok_or(BadField)?;
+        let document = serde_json::from_slice(json.as_bytes()).map_err(|_| BadField)?;
+        Ok(Self { epoch: number(epoch)?, document })
+    }
+
+    fn print(&self) -> String {
+        // A document holds text and numbers alone.
+        let json = serde_json::to_string(&self.document).unwrap_or_default();
+        format!("{} {json}", self.epoch)
+    }
+}
+
+impl Held {
+    /// Whether requests verified by `version` of its record may be admitted.
+    pub(super) fn is_current(&self, meta: &Meta, version: u64) -> bool {
+        self.document.version == version
+            && self.document.status == Status::Active
+            && self.epoch == meta.epoch
+    }
+
+    /// Its limits, if it has any.
+    ///
+    /// # Errors
+    /// [`Stop::Damaged`] if it names a tier that the policy lacks.
+    pub(super) fn limits(&self, gate: &Gate) -> Result<Option<Limits>, Stop> {
+        let Some(name) = &self.document.tier else { return Ok(self.document.limits) };
+        let tier = gate.policy.tier(name).ok_or_else(|| Stop::Damaged(row(&self.document.kid)))?;
+        Ok(Some(tier.limits))
+    }
+
+    /// The document as it stands after a revocation of all keys that has not come to it yet.
+    pub(super) fn effective(mut self, meta: &Meta) -> Document {
+        if self.epoch != meta.epoch && self.document.status != Status::Revoked {
+            self.document.status = Status::Revoked;
+            self.document.version = self.document.version.saturating_add(1);
+        }
+        self.document
+    }
+}
+
+impl Object<'_> {
+    pub(super) fn record(&mut self, meta: &Meta, kid: &str) -> Result<Answer, Stop> {
+        match self.rows.get::<Held>(&row(kid))? {
+            Some(held) => Ok(Answer::Record { value: self.sealed(meta, held)? }),
+            None => Ok(Answer::Unknown),
+        }
+    }
+
+    pub(super) fn sealed(&self, meta: &Meta, held: Held) -> Result<String, Stop> {
+        let mut document = held.effective(meta);
+        document.fresh_until = self.now.seconds().saturating_add(FRESH_SECONDS);
+        let sealed = document.row(self.gate.keyring.newest());
+        sealed.map(|row| row.value).ok_or_else(|| Stop::Damaged(row(&document.kid)))
+    }
+
+    pub(super) fn put(
+        &mut self,
+        meta: &Meta,
+        document: &Document,
+        replaces: u64,
+    ) -> Result<Answer, Stop> {
+        let conflict = |why| Ok(Answer::Conflict { why });
+        let Some(kid) = Kid::parse(&document.kid) else { return conflict(Conflict::Invalid) };
+        if kid.workspace().as_str() != meta.workspace {
+            return conflict(Conflict::Workspace);
+        }
+        let before = self.rows.get::<Held>(&row(&document.kid))?.map(|held| held.effective(meta));
+        if before.as_ref().map_or(0, |document| document.version) != replaces {
+            return conflict(Conflict::Version);
+        }
+        if before.is_some_and(|document| document.status == Status::Revoked) {
+            return conflict(Conflict::Revoked);
+        }
+        let document = Document {
+            version: replaces.saturating_add(1),
+            fresh_until: self.now.seconds().saturating_add(FRESH_SECONDS),
+            ..document.clone()
+        };
+        // What no gate would take is not stored.
+        let sealed = document.row(self.gate.keyring.newest());
+        let tiers = &self.gate.policy.tiers;
+        let usable = sealed.is_some_and(|row| {
+            Record::open(&self.gate.keyring, &kid, tiers, row.value.as_bytes()).is_ok()
+        });
+        if !usable {
+            return conflict(Conflict::Invalid);
+        }
+        self.write(Held { epoch: meta.epoch, document })
+    }
+
+    pub(super) fn set_status(
+        &mut self,
+        meta: &Meta,
+        kid: &str,
+        status: Status,
+    ) -> Result<Answer, Stop> {
+        let Some(held) = self.rows.get::<Held>(&row(kid))? else { return Ok(Answer::Unknown) };
+        let mut document = held.effective(meta);
+        if document.status == Status::Revoked && status != Status::Revoked {
+            return Ok(Answer::Conflict { why: Conflict::Revoked });
+        }
+        document.status = status;
+        document.version = document.version.saturating_add(1);
+        self.write(Held { epoch: meta.epoch, document })
+    }
+
+    /// One number revokes all keys; their rows and copies follow.
+    pub(super) fn revoke_all(&mut self, meta: Meta) -> Result<Answer, Stop> {
+        let shared: SharedAccount = self.rows.get(SHARED)?.unwrap_or_default();
+        let epoch = meta.epoch.saturating_add(1);
+        self.rows.put(META.to_owned(), &Meta { epoch, ..meta });
+        self.wake(self.now.millis());
+        let effective_by = self.now.millis().max(shared.lease_until);
+        Ok(Answer::Written { version: epoch, effective_by })
+    }
+
+    /// Writes a changed key, and has the change copied to KV.
+    fn write(&mut self, held: Held) -> Result<Answer, Stop> {
+        let (kid, version) = (held.document.kid.clone(), held.document.version);
+        let own: KeyAccount = self.rows.get(&account_row(&kid))?.unwrap_or_default();
+        self.store(&kid, &held);
+        Ok(Answer::Written { version, effective_by: self.now.millis().max(own.lease_until) })
+    }
+
+    pub(super) fn store(&mut self, kid: &str, held: &Held) {
+        self.rows.put(row(kid), held);
+        self.rows.put(outbox::row(kid), &held.document.version);
+        self.wake(self.now.millis());
+    }
+
+    /// Keys that a revocation of all has not come to yet, a few at a time.
+    pub(super) fn overtaken(&mut self, meta: &Meta, from: &str) -> Result<Option<String>, Stop> {
+        let range = Range::between("key/", from, "~", CHUNK);
+        let held = self.rows.scan::<Held>(&range)?;
+        let full = u32::try_from(held.len()).unwrap_or(u32::MAX) >= CHUNK;
+        let last = held.last().map(|(name, _)| name.clone());
+        for (_, held) in held {
+            if held.epoch != meta.epoch {
+                let document = held.effective(meta);
+                let kid = document.kid.clone();
+                self.store(&kid, &Held { epoch: meta.epoch, document });
+            }
+        }
+        // The name after the last one read.
+        let next = last.and_then(|name| name.strip_prefix("key/").map(|kid| format!("{kid}!")));
+        Ok(next.filter(|_| full))
+    }
+}
+
+pub(super) fn row(kid: &str) -> String {
+    format!("key/{kid}")
+}
+
+const CHUNK: u32 = 100;

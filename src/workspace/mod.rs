@@ -1,0 +1,167 @@
+//! The Workspace: the authority over the keys of one workspace, their limits and their use.
+//!
+//! [`answer`] is a pure function of a call, the rows at hand and the time. Whoever drives it (the
+//! Durable Object, a simulation) fetches rows, writes the changes in one transaction and passes the
+//! answer on.
+//!
+//! | row | holds |
+//! | --- | --- |
+//! | `meta` | schema version, number, revocation epoch |
+//! | `key/<kid>` | a key's document and the epoch it is of |
+//! | `account/<kid>` | its limits' account, latest lease, this hour's use |
+//! | `account/` | the workspace's account |
+//! | `lease/<kid>/<call>` | a lease that is not over |
+//! | `call/<minute>/<call>` | an answer, for calls that are repeated |
+//! | `usage/<kid>/<hour>` | the use in an hour that is over |
+//! | `outbox/<kid>` | the version that KV is to hold |
+//! | `due/<second>/<kid>`, `dated/<kid>` | when its copy in KV is to be made fresh |
+//! | `sweep` | how far the revocation of all keys has come |
+
+mod admit;
+pub mod call;
+mod keys;
+mod outbox;
+pub mod rows;
+pub mod text;
+mod usage;
+
+use crate::clock::Now;
+use crate::fields::{BadField, Fields, Line, number};
+use crate::gate::Gate;
+use call::{Answer, Call, VERSION};
+use rows::{Missing, Rows, Stop, Value};
+use text::BadCall;
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// For the caller.
+    pub answer: Answer,
+    /// When the object wants to be woken at the latest, in milliseconds; `None`: as it is.
+    pub alarm: Option<u64>,
+}
+
+/// Answers a call.
+///
+/// # Errors
+/// What has to be fetched into `rows` first. Nothing of `rows` may be written then.
+pub fn answer(text: &str, gate: &Gate, rows: &mut Rows, now: Now) -> Result<Outcome, Missing> {
+    let done = |answer| Ok(Outcome { answer, alarm: None });
+    let call = match Call::parse(text) {
+        Ok(call) => call,
+        Err(BadCall::Version) => return done(Answer::Version { newest: VERSION }),
+        Err(BadCall::Unreadable) => return done(Answer::Broken { row: String::new() }),
+    };
+    match Object::open(gate, rows, now).and_then(|mut object| object.answer(&call)) {
+        Ok(outcome) => Ok(outcome),
+        Err(Stop::Missing(missing)) => Err(missing),
+        Err(Stop::Damaged(row)) => done(Answer::Broken { row }),
+    }
+}
+
+/// The rows that a call will probably need, so that they are fetched at once.
+#[must_use]
+pub fn needs(text: &str, now: Now) -> Missing {
+    let mut missing = Missing { names: vec![META.to_owned()], ranges: Vec::new() };
+    match Call::parse(text) {
+        Ok(Call::Admit(call)) => admit::needs(&call, now, &mut missing),
+        Ok(Call::Record { kid }) => missing.names.push(keys::row(&kid)),
+        _ => {}
+    }
+    missing
+}
+
+/// What is so of the whole workspace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Meta {
+    /// The schema of the rows.
+    schema: u32,
+    /// The workspace's number.
+    workspace: String,
+    /// Rises when all keys are revoked.
+    epoch: u64,
+}
+
+impl Value for Meta {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let fields = Fields::of(text);
+        Ok(Self {
+            schema: number(fields.text("schema")?)?,
+            workspace: fields.text("workspace")?.to_owned(),
+            epoch: fields.number("epoch")?,
+        })
+    }
+
+    fn print(&self) -> String {
+        let Self { schema, workspace, epoch } = self;
+        Line::default()
+            .with("schema", schema)
+            .with("workspace", workspace)
+            .number("epoch", *epoch)
+            .finish()
+    }
+}
+
+/// The object during one call.
+struct Object<'a> {
+    gate: &'a Gate,
+    rows: &'a mut Rows,
+    now: Now,
+    meta: Option<Meta>,
+    alarm: Option<u64>,
+}
+
+impl<'a> Object<'a> {
+    fn open(gate: &'a Gate, rows: &'a mut Rows, now: Now) -> Result<Self, Stop> {
+        let meta: Option<Meta> = rows.get(META)?;
+        match &meta {
+            Some(meta) if meta.schema > SCHEMA => Err(Stop::Damaged(META.to_owned())),
+            _ => Ok(Self { gate, rows, now, meta, alarm: None }),
+        }
+    }
+
+    fn answer(&mut self, call: &Call) -> Result<Outcome, Stop> {
+        let answer = self.run(call)?;
+        Ok(Outcome { answer, alarm: self.alarm })
+    }
+
+    fn run(&mut self, call: &Call) -> Result<Answer, Stop> {
+        if let Call::Open { workspace } = call {
+            return Ok(self.create(workspace));
+        }
+        let Some(meta) = self.meta.clone() else { return Ok(Answer::Unopened) };
+        match call {
+            Call::Record { kid } => self.record(&meta, kid),
+            Call::Admit(admit) => self.admit(&meta, admit),
+            Call::Report { kid, reports, denied } => self.report(kid, reports, denied),
+            Call::Open { .. } => Ok(Answer::Done),
+            Call::Put { document, replaces } => self.put(&meta, document, *replaces),
+            Call::SetStatus { kid, status } => self.set_status(&meta, kid, *status),
+            Call::RevokeAll => self.revoke_all(meta),
+            Call::Usage { kid, from, to } => self.usage(kid, *from, *to),
+            Call::Due => self.due(&meta),
+            Call::Copied { copies, failed } => self.copied(copies, *failed),
+        }
+    }
+
+    fn create(&mut self, workspace: &str) -> Answer {
+        match &self.meta {
+            Some(meta) if meta.workspace == workspace => Answer::Done,
+            Some(_) => Answer::Conflict { why: call::Conflict::Workspace },
+            None => {
+                let workspace = workspace.to_owned();
+                self.rows.put(META.to_owned(), &Meta { schema: SCHEMA, workspace, epoch: 0 });
+                Answer::Done
+            }
+        }
+    }
+
+    /// Asks to be woken at `millis` or earlier.
+    fn wake(&mut self, millis: u64) {
+        self.alarm = Some(self.alarm.map_or(millis, |alarm| alarm.min(millis)));
+    }
+}
+
+const META: &str = "meta";
+/// The newest schema of rows that this build reads.
+const SCHEMA: u32 = 1;

@@ -1,0 +1,151 @@
+//! Copies in KV: what is to be written there, again until it is.
+
+use super::call::{Answer, Copy};
+use super::keys::{self, Held};
+use super::rows::{Range, Stop, Value};
+use super::{Meta, Object};
+use crate::fields::{BadField, Fields, Line, number};
+use crate::key::Kid;
+use crate::mint::FRESH_SECONDS;
+use crate::record::kv_name;
+
+/// How far the revocation of all keys has come.
+#[derive(Debug, Default)]
+struct Sweep {
+    epoch: u64,
+    /// The next kid; `None` when it is over.
+    from: Option<String>,
+}
+
+impl Value for Sweep {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let fields = Fields::of(text);
+        Ok(Self { epoch: fields.number("epoch")?, from: fields.get("from").map(str::to_owned) })
+    }
+
+    fn print(&self) -> String {
+        Line::new("sweep").number("epoch", self.epoch).all("from", &self.from).finish()
+    }
+}
+
+/// A version, or a second.
+impl Value for u64 {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        number(text)
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Object<'_> {
+    /// The copies to be made now, and the next time to look.
+    pub(super) fn due(&mut self, meta: &Meta) -> Result<Answer, Stop> {
+        self.sweep(meta)?;
+        self.refresh()?;
+        let waiting = self.rows.scan::<u64>(&Range::of("outbox/", CHUNK))?;
+        let mut copies = Vec::new();
+        for (name, _) in &waiting {
+            let kid = name.strip_prefix("outbox/").unwrap_or_default();
+            let held = match self.rows.get::<Held>(&keys::row(kid)) {
+                Ok(Some(held)) => held,
+                // One row that cannot be read does not keep the others from KV.
+                Ok(None) | Err(Stop::Damaged(_)) => {
+                    self.rows.delete(name.clone());
+                    continue;
+                }
+                Err(stop) => return Err(stop),
+            };
+            let version = held.clone().effective(meta).version;
+            let name = Kid::parse(kid).map(|kid| kv_name(&kid)).unwrap_or_default();
+            let value = self.sealed(meta, held)?;
+            copies.push(Copy { kid: kid.to_owned(), version, name, value });
+        }
+        if !waiting.is_empty() {
+            // Should this attempt end in nothing, there is another.
+            self.wake(self.now.millis().saturating_add(RETRY_MILLIS));
+        }
+        Ok(Answer::Due { copies })
+    }
+
+    /// Takes note of what KV holds now.
+    pub(super) fn copied(
+        &mut self,
+        copies: &[(String, u64)],
+        failed: bool,
+    ) -> Result<Answer, Stop> {
+        for (kid, version) in copies {
+            // It may have changed while it was copied.
+            if self.rows.get::<u64>(&row(kid))?.is_some_and(|waiting| waiting <= *version) {
+                self.rows.delete(row(kid));
+            }
+            self.refresh_later(kid)?;
+        }
+        let more = self.rows.scan::<u64>(&Range::of("outbox/", 1))?;
+        let next = self.rows.scan::<u64>(&Range::of("due/", 1))?;
+        if let Some((_, at)) = next.first() {
+            self.wake(at.saturating_mul(1000));
+        }
+        if !more.is_empty() {
+            let pause = if failed { RETRY_MILLIS } else { PAUSE_MILLIS };
+            self.wake(self.now.millis().saturating_add(pause));
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Copies grow stale by themselves: half their time before that they are made again.
+    fn refresh(&mut self) -> Result<(), Stop> {
+        let now = format!("{:012}", self.now.seconds());
+        let due = self.rows.scan::<u64>(&Range::between("due/", "", &now, CHUNK))?;
+        for (name, _) in due {
+            let kid = name.rsplit('/').next().unwrap_or_default().to_owned();
+            if let Some(held) = self.rows.get::<Held>(&keys::row(&kid))? {
+                self.rows.put(row(&kid), &held.document.version);
+            }
+            self.rows.delete(name);
+        }
+        Ok(())
+    }
+
+    /// Puts the one date of this key at which its copy is to be made again.
+    fn refresh_later(&mut self, kid: &str) -> Result<(), Stop> {
+        let dated = format!("dated/{kid}");
+        if let Some(before) = self.rows.get::<u64>(&dated)? {
+            self.rows.delete(due_row(before, kid));
+        }
+        let at = self.now.seconds().saturating_add(FRESH_SECONDS / 2);
+        self.rows.put(dated, &at);
+        self.rows.put(due_row(at, kid), &at);
+        Ok(())
+    }
+
+    fn sweep(&mut self, meta: &Meta) -> Result<(), Stop> {
+        let sweep: Sweep = self.rows.get(SWEEP)?.unwrap_or_default();
+        let from = match sweep {
+            Sweep { epoch, from: None } if epoch == meta.epoch => return Ok(()),
+            Sweep { epoch, from: Some(from) } if epoch == meta.epoch => from,
+            Sweep { .. } => String::new(),
+        };
+        let from = self.overtaken(meta, &from)?;
+        if from.is_some() {
+            self.wake(self.now.millis());
+        }
+        self.rows.put(SWEEP.to_owned(), &Sweep { epoch: meta.epoch, from });
+        Ok(())
+    }
+}
+
+pub(super) fn row(kid: &str) -> String {
+    format!("outbox/{kid}")
+}
+
+fn due_row(at: u64, kid: &str) -> String {
+    format!("due/{at:012}/{kid}")
+}
+
+const SWEEP: &str = "sweep";
+const CHUNK: u32 = 100;
+/// KV takes one write a second of a key.
+const PAUSE_MILLIS: u64 = 1_000;
+const RETRY_MILLIS: u64 = 5_000;

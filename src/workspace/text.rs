@@ -1,0 +1,299 @@
+//! Calls and answers as text: a word and fields in the first line, then lines of their own.
+//!
+//! ```text
+//! admit v=1 id=… kid=… version=3 coins=1 want=40 millis=2000 report=<lease>:<spent>:<coins>:<closed>
+//! granted tokens=25 millis=2000 requests=1000 window=3600 burst=100 remaining=975 …
+//! ```
+
+use super::call::{Admit, Answer, Call, Conflict, Copy, Hour, VERSION};
+use crate::account::View;
+use crate::fields::{BadField, Fields, Line, number, pair};
+use crate::lease::{CallId, Granted, Refused, Report, Scope};
+use crate::record::Status;
+
+/// Why a text is no call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadCall {
+    /// It is of another version.
+    Version,
+    /// It cannot be read.
+    Unreadable,
+}
+
+impl From<BadField> for BadCall {
+    fn from(_: BadField) -> Self {
+        Self::Unreadable
+    }
+}
+
+impl Call {
+    /// The text.
+    #[must_use]
+    pub fn print(&self) -> String {
+        let begin = |word| Line::new(word).with("v", VERSION);
+        match self {
+            Self::Record { kid } => begin("record").with("kid", kid).finish(),
+            Self::Admit(admit) => {
+                let line = begin("admit")
+                    .with("id", admit.id.as_str())
+                    .with("kid", &admit.kid)
+                    .number("version", admit.version)
+                    .number("coins", admit.coins)
+                    .number("want", admit.want)
+                    .flag("ahead", admit.ahead)
+                    .number("millis", admit.millis);
+                told(line, &admit.reports, &admit.denied).finish()
+            }
+            Self::Report { kid, reports, denied } => {
+                told(begin("report").with("kid", kid), reports, denied).finish()
+            }
+            Self::Open { workspace } => begin("open").with("workspace", workspace).finish(),
+            Self::Put { document, replaces } => {
+                // A document holds text and numbers alone.
+                let json = serde_json::to_string(document).unwrap_or_default();
+                format!("{}\n{json}", begin("put").number("replaces", *replaces).finish())
+            }
+            Self::SetStatus { kid, status } => {
+                begin("status").with("kid", kid).with("status", status.as_str()).finish()
+            }
+            Self::RevokeAll => begin("revoke-all").finish(),
+            Self::Usage { kid, from, to } => {
+                begin("usage").with("kid", kid).number("from", *from).number("to", *to).finish()
+            }
+            Self::Due => begin("due").finish(),
+            Self::Copied { copies, failed } => begin("copied")
+                .flag("failed", *failed)
+                .all("copy", copies.iter().map(|(kid, version)| format!("{kid}:{version}")))
+                .finish(),
+        }
+    }
+
+    /// Reads a call.
+    ///
+    /// # Errors
+    /// [`BadCall`].
+    pub fn parse(text: &str) -> Result<Self, BadCall> {
+        let (head, body) = text.split_once('\n').unwrap_or((text, ""));
+        let (word, rest) = head.split_once(' ').unwrap_or((head, ""));
+        let fields = Fields::of(rest);
+        if fields.number::<u64>("v")? != u64::from(VERSION) {
+            return Err(BadCall::Version);
+        }
+        let kid = || fields.text("kid").map(str::to_owned);
+        Ok(match word {
+            "record" => Self::Record { kid: kid()? },
+            "admit" => Self::Admit(Admit {
+                id: CallId::parse(fields.text("id")?)?,
+                kid: kid()?,
+                version: fields.number("version")?,
+                coins: fields.number("coins")?,
+                want: fields.number("want")?,
+                ahead: fields.flag("ahead"),
+                millis: fields.number("millis")?,
+                reports: reports(fields)?,
+                denied: denied(fields)?,
+            }),
+            "report" => {
+                Self::Report { kid: kid()?, reports: reports(fields)?, denied: denied(fields)? }
+            }
+            "open" => Self::Open { workspace: fields.text("workspace")?.to_owned() },
+            "put" => Self::Put {
+                document: Box::new(
+                    serde_json::from_slice(body.as_bytes()).map_err(|_| BadCall::Unreadable)?,
+                ),
+                replaces: fields.number("replaces")?,
+            },
+            "status" => Self::SetStatus {
+                kid: kid()?,
+                status: Status::parse(fields.text("status")?).ok_or(BadCall::Unreadable)?,
+            },
+            "revoke-all" => Self::RevokeAll,
+            "usage" => {
+                Self::Usage { kid: kid()?, from: fields.number("from")?, to: fields.number("to")? }
+            }
+            "due" => Self::Due,
+            "copied" => Self::Copied {
+                copies: fields
+                    .all("copy")
+                    .map(|copy| {
+                        pair(copy).and_then(|(kid, version)| Ok((kid.to_owned(), number(version)?)))
+                    })
+                    .collect::<Result<_, _>>()?,
+                failed: fields.flag("failed"),
+            },
+            _ => return Err(BadCall::Unreadable),
+        })
+    }
+}
+
+impl Answer {
+    /// The text.
+    #[must_use]
+    pub fn print(&self) -> String {
+        match self {
+            Self::Record { value } => format!("record\n{value}"),
+            Self::Changed { value } => format!("changed\n{value}"),
+            Self::Granted(Granted { tokens, millis, view }) => {
+                let line = Line::new("granted").with("tokens", tokens).number("millis", *millis);
+                view.iter().fold(line, |line, view| view.write(line)).finish()
+            }
+            Self::Refused(Refused { retry_millis, by, view }) => {
+                let by = match by {
+                    Scope::Key => "key",
+                    Scope::Workspace => "workspace",
+                };
+                view.write(Line::new("refused").with("retry", retry_millis).with("by", by)).finish()
+            }
+            Self::Unknown => "unknown".to_owned(),
+            Self::Done => "done".to_owned(),
+            Self::Unopened => "unopened".to_owned(),
+            Self::Written { version, effective_by } => Line::new("written")
+                .with("version", version)
+                .with("effective_by", effective_by)
+                .finish(),
+            Self::Conflict { why } => Line::new("conflict").with("why", why.as_str()).finish(),
+            Self::Usage { hours, last_used } => {
+                let mut text = Line::new("usage").number("last", last_used.unwrap_or(0)).finish();
+                for hour in hours {
+                    text.push('\n');
+                    text.push_str(&hour.print());
+                }
+                text
+            }
+            Self::Due { copies } => {
+                let mut text = "due".to_owned();
+                for Copy { kid, version, name, value } in copies {
+                    text.push_str(&format!("\n{kid} {version} {name}\n{value}"));
+                }
+                text
+            }
+            Self::Version { newest } => Line::new("version").with("newest", newest).finish(),
+            Self::Broken { row } => Line::new("broken").with("row", row).finish(),
+        }
+    }
+
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// [`BadField`].
+    pub fn parse(text: &str) -> Result<Self, BadField> {
+        let (head, body) = text.split_once('\n').unwrap_or((text, ""));
+        let (word, rest) = head.split_once(' ').unwrap_or((head, ""));
+        let fields = Fields::of(rest);
+        Ok(match word {
+            "record" => Self::Record { value: body.to_owned() },
+            "changed" => Self::Changed { value: body.to_owned() },
+            "granted" => Self::Granted(Granted {
+                tokens: number(fields.text("tokens")?)?,
+                millis: fields.number("millis")?,
+                view: View::read(fields)?,
+            }),
+            "refused" => Self::Refused(Refused {
+                retry_millis: number(fields.text("retry")?)?,
+                by: match fields.text("by")? {
+                    "key" => Scope::Key,
+                    "workspace" => Scope::Workspace,
+                    _ => return Err(BadField),
+                },
+                view: View::read(fields)?.ok_or(BadField)?,
+            }),
+            "unknown" => Self::Unknown,
+            "done" => Self::Done,
+            "unopened" => Self::Unopened,
+            "written" => Self::Written {
+                version: number(fields.text("version")?)?,
+                effective_by: number(fields.text("effective_by")?)?,
+            },
+            "conflict" => {
+                let why = fields.text("why")?;
+                let known = Conflict::ALL.into_iter().find(|known| known.as_str() == why);
+                Self::Conflict { why: known.ok_or(BadField)? }
+            }
+            "usage" => Self::Usage {
+                hours: body
+                    .split('\n')
+                    .filter(|line| !line.is_empty())
+                    .map(Hour::parse)
+                    .collect::<Result<_, _>>()?,
+                last_used: Some(fields.number("last")?).filter(|last| *last > 0),
+            },
+            "due" => Self::Due { copies: copies(body)? },
+            "version" => Self::Version { newest: number(fields.text("newest")?)? },
+            "broken" => Self::Broken { row: fields.text("row")?.to_owned() },
+            _ => return Err(BadField),
+        })
+    }
+}
+
+impl Hour {
+    fn print(&self) -> String {
+        Line::default()
+            .with("hour", self.hour)
+            .number("exact", self.exact)
+            .number("at_most", self.at_most)
+            .number("coins", self.coins)
+            .all("denied", self.denied.iter().map(|(code, count)| format!("{code}:{count}")))
+            .finish()
+    }
+
+    fn parse(line: &str) -> Result<Self, BadField> {
+        let fields = Fields::of(line);
+        let denied = fields.all("denied").map(counted).collect::<Result<_, _>>()?;
+        Ok(Self {
+            hour: number(fields.text("hour")?)?,
+            exact: fields.number("exact")?,
+            at_most: fields.number("at_most")?,
+            coins: fields.number("coins")?,
+            denied,
+        })
+    }
+}
+
+fn copies(body: &str) -> Result<Vec<Copy>, BadField> {
+    let mut lines = body.split('\n');
+    let mut copies = Vec::new();
+    while let (Some(head), Some(value)) = (lines.next(), lines.next()) {
+        let mut words = head.split(' ');
+        let mut word = || words.next().ok_or(BadField);
+        copies.push(Copy {
+            kid: word()?.to_owned(),
+            version: number(word()?)?,
+            name: word()?.to_owned(),
+            value: value.to_owned(),
+        });
+    }
+    Ok(copies)
+}
+
+fn told(line: Line, reports: &[Report], denied: &[(String, u32)]) -> Line {
+    let reports = reports.iter().map(|report| {
+        let Report { lease, spent, coins, closed } = report;
+        format!("{}:{spent}:{coins}:{}", lease.as_str(), u8::from(*closed))
+    });
+    let denied = denied.iter().map(|(code, count)| format!("{code}:{count}"));
+    line.all("report", reports).all("denied", denied)
+}
+
+fn reports(fields: Fields<'_>) -> Result<Vec<Report>, BadField> {
+    let report = |value: &str| {
+        let mut parts = value.split(':');
+        let mut part = || parts.next().ok_or(BadField);
+        Ok(Report {
+            lease: CallId::parse(part()?)?,
+            spent: number(part()?)?,
+            coins: number(part()?)?,
+            closed: part()? == "1",
+        })
+    };
+    fields.all("report").map(report).collect()
+}
+
+fn denied(fields: Fields<'_>) -> Result<Vec<(String, u32)>, BadField> {
+    fields.all("denied").map(counted).collect()
+}
+
+/// `CODE:count`.
+pub(super) fn counted<T: core::str::FromStr>(value: &str) -> Result<(String, T), BadField> {
+    let (code, count) = pair(value)?;
+    Ok((code.to_owned(), number(count)?))
+}

@@ -1,0 +1,155 @@
+//! What a key was used for, by the hour.
+
+use super::Object;
+use super::admit::{KeyAccount, Lease, account_row, hour, leases};
+use super::call::{Answer, Hour};
+use super::rows::{Range, Stop, Value};
+use super::text::counted;
+use crate::clock::Now;
+use crate::fields::{BadField, Fields, Line};
+
+/// The use in one hour.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Use {
+    /// Hours since 1970.
+    hour: u64,
+    /// Requests admitted for certain.
+    admitted: u64,
+    /// Requests that isolates may have admitted and can tell no more.
+    lost: u64,
+    coins: u64,
+    denied: Vec<(String, u64)>,
+    /// When it was last used, in seconds.
+    last: u64,
+}
+
+impl Use {
+    pub(super) fn add(&mut self, admitted: u32, coins: u64, now: Now) {
+        self.admitted = self.admitted.saturating_add(admitted.into());
+        self.coins = self.coins.saturating_add(coins);
+        if admitted > 0 {
+            self.last = self.last.max(now.seconds());
+        }
+    }
+
+    pub(super) fn lose(&mut self, admitted: u32) {
+        self.lost = self.lost.saturating_add(admitted.into());
+    }
+
+    pub(super) fn deny(&mut self, code: &str, count: u32) {
+        if let Some((_, sum)) = self.denied.iter_mut().find(|(known, _)| known == code) {
+            *sum = sum.saturating_add(count.into());
+        } else if self.denied.len() < MAX_CODES {
+            // Codes are ours and few; a caller that invents some does not fill the row.
+            self.denied.push((code.to_owned(), count.into()));
+        }
+    }
+
+    pub(super) fn read(fields: Fields<'_>) -> Result<Self, BadField> {
+        Ok(Self {
+            hour: fields.number("hour")?,
+            admitted: fields.number("admitted")?,
+            lost: fields.number("lost")?,
+            coins: fields.number("coins")?,
+            denied: fields.all("denied").map(counted).collect::<Result<_, _>>()?,
+            last: fields.number("last")?,
+        })
+    }
+
+    pub(super) fn write(&self, line: Line) -> Line {
+        line.number("hour", self.hour)
+            .number("admitted", self.admitted)
+            .number("lost", self.lost)
+            .number("coins", self.coins)
+            .all("denied", self.denied.iter().map(|(code, count)| format!("{code}:{count}")))
+            .number("last", self.last)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.admitted == 0 && self.lost == 0 && self.denied.is_empty()
+    }
+}
+
+impl Value for Use {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        Self::read(Fields::of(text))
+    }
+
+    fn print(&self) -> String {
+        self.write(Line::new("use")).finish()
+    }
+}
+
+impl Object<'_> {
+    /// Begins a new hour, if it is one.
+    pub(super) fn roll(&mut self, kid: &str, own: &mut KeyAccount) -> Result<(), Stop> {
+        let hour = hour(self.now);
+        if own.usage.hour < hour {
+            let last = own.usage.last;
+            let before = core::mem::replace(&mut own.usage, Use { hour, last, ..Use::default() });
+            if !before.is_empty() {
+                self.rows.put(usage_row(kid, before.hour), &before);
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the use in `hour`, wherever it is kept.
+    pub(super) fn count(
+        &mut self,
+        kid: &str,
+        hour: u64,
+        own: &mut KeyAccount,
+        change: impl FnOnce(&mut Use),
+    ) -> Result<(), Stop> {
+        if own.usage.hour == hour {
+            change(&mut own.usage);
+            return Ok(());
+        }
+        let row = usage_row(kid, hour);
+        let mut before = self.rows.get(&row)?.unwrap_or(Use { hour, ..Use::default() });
+        change(&mut before);
+        own.usage.last = own.usage.last.max(before.last);
+        self.rows.put(row, &before);
+        Ok(())
+    }
+
+    pub(super) fn usage(&mut self, kid: &str, from: u64, to: u64) -> Result<Answer, Stop> {
+        let own: KeyAccount = self.rows.get(&account_row(kid))?.unwrap_or_default();
+        let prefix = format!("usage/{kid}/");
+        let range = Range::between(&prefix, &format!("{from:08}"), &format!("{to:08}"), MAX_HOURS);
+        let mut hours: Vec<Use> =
+            self.rows.scan(&range)?.into_iter().map(|(_, hour)| hour).collect();
+        let open = self.rows.scan::<Lease>(&leases(kid))?;
+        let lending = open.iter().any(|(_, lease)| lease.hour == own.usage.hour);
+        if (from..to).contains(&own.usage.hour) && (lending || !own.usage.is_empty()) {
+            hours.push(own.usage.clone());
+        }
+        let open_in = |hour| {
+            let held = open.iter().map(|(_, lease)| lease).filter(|lease| lease.hour == hour);
+            held.fold(0, |sum: u64, lease| {
+                sum.saturating_add(lease.tokens.saturating_sub(lease.spent).into())
+            })
+        };
+        let hours = hours
+            .into_iter()
+            .map(|used| Hour {
+                hour: used.hour,
+                exact: used.admitted,
+                at_most: used.admitted.saturating_add(used.lost).saturating_add(open_in(used.hour)),
+                coins: used.coins,
+                denied: used.denied,
+            })
+            .collect();
+        let last_used = Some(own.usage.last).filter(|last| *last > 0);
+        Ok(Answer::Usage { hours, last_used })
+    }
+}
+
+fn usage_row(kid: &str, hour: u64) -> String {
+    format!("usage/{kid}/{hour:08}")
+}
+
+const MAX_CODES: usize = 32;
+/// A month of hours and a bit.
+const MAX_HOURS: u32 = 800;

@@ -1,0 +1,118 @@
+//! Accounts against a log of what was taken, from which everything is computed anew each time.
+
+use portcullis::account::{Account, Taken};
+use portcullis::clock::Now;
+use portcullis::policy::Limits;
+use proptest::prelude::*;
+
+const START: u64 = 1_800_000_000_000;
+
+/// Milliseconds and how many, in order.
+#[derive(Default)]
+struct Log(Vec<(u64, u32)>);
+
+impl Log {
+    fn window(&self, limits: &Limits) -> Option<(u64, u32)> {
+        let mut open: Option<(u64, u32)> = None;
+        for (at, count) in &self.0 {
+            match &mut open {
+                Some((start, used)) if *at < *start + millis(limits) => *used += count,
+                _ => open = Some((*at, *count)),
+            }
+        }
+        open
+    }
+
+    fn left(&self, limits: &Limits, now: u64) -> u32 {
+        let used = match self.window(limits) {
+            Some((start, used)) if now < start + millis(limits) => used,
+            _ => 0,
+        };
+        let interval = interval(limits);
+        let full = interval * u128::from(limits.burst);
+        let (mut level, mut last) = (full, 0);
+        for (at, count) in self.0.iter().copied().chain([(now, 0)]) {
+            level = full.min(level + u128::from(at - last) * 1_000_000);
+            level -= interval * u128::from(count);
+            last = at;
+        }
+        (limits.requests - used).min(u32::try_from(level / interval).unwrap())
+    }
+}
+
+fn millis(limits: &Limits) -> u64 {
+    u64::from(limits.window_seconds) * 1000
+}
+
+fn interval(limits: &Limits) -> u128 {
+    (u128::from(limits.window_seconds) * 1_000_000_000).div_ceil(limits.requests.into())
+}
+
+fn some_limits() -> impl Strategy<Value = Limits> {
+    (1..60_u32, 1..8_u32, 1..60_u32)
+        .prop_map(|(requests, window, burst)| Limits::new(requests, window, burst.min(requests)))
+        .prop_map(Result::unwrap)
+}
+
+proptest! {
+    #[test]
+    fn what_is_left_is_what_the_log_says(
+        limits in some_limits(),
+        takes in prop::collection::vec((0..3_000_u64, 0..40_u32), 1..40),
+    ) {
+        let (mut account, mut log, mut now) = (Account::default(), Log::default(), START);
+        for (pause, want) in takes {
+            now += pause;
+            let left = account.left(&limits, Now::from_millis(now));
+            prop_assert_eq!(left, log.left(&limits, now));
+            let next = account.next(&limits, Now::from_millis(now));
+            prop_assert!(log.left(&limits, next) > 0 && (next == now || log.left(&limits, next - 1) == 0));
+            let count = want.min(left);
+            if count > 0 {
+                account.take(&limits, count, Now::from_millis(now));
+                log.0.push((now, count));
+            }
+        }
+    }
+
+    /// Whatever is put back however late: of what was kept, no more than `burst + rate × w` was
+    /// taken in any span, and no more than `requests` in a window.
+    #[test]
+    fn what_is_put_back_never_makes_more(
+        limits in some_limits(),
+        takes in prop::collection::vec((0..1_500_u64, 1..40_u32, 0..=40_u32, 0..9_000_u64), 1..40),
+    ) {
+        let mut account = Account::default();
+        let mut open: Vec<(u64, Taken, u32)> = Vec::new();
+        let (mut kept, mut now) = (Log::default(), START);
+        let mut window = (0, 0);
+        for (pause, want, keep, hold) in takes {
+            now += pause;
+            open.sort_by_key(|(until, ..)| *until);
+            while let Some((until, taken, rest)) = open.first().copied().filter(|(at, ..)| *at <= now) {
+                account.put_back(&taken, rest, Now::from_millis(until));
+                open.remove(0);
+            }
+            let count = want.min(account.left(&limits, Now::from_millis(now)));
+            if count > 0 {
+                let taken = account.take(&limits, count, Now::from_millis(now));
+                let keep = keep.min(count);
+                open.push((now + hold, taken, count - keep));
+                kept.0.push((now, keep));
+                if window.0 + millis(&limits) <= now {
+                    window = (now, 0);
+                }
+                window.1 += keep;
+                prop_assert!(window.1 <= limits.requests, "{} in a window", window.1);
+            }
+        }
+        let interval = interval(&limits);
+        let (mut level, mut last) = (0, START);
+        for (at, count) in &kept.0 {
+            level = interval * u128::from(*count)
+                + u128::saturating_sub(level, u128::from(at - last) * 1_000_000);
+            last = *at;
+            prop_assert!(level <= interval * u128::from(limits.burst), "a burst at {}", at - START);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Everything that happens, in the order of time; what happens at once, in the order it was set.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use portcullis::gate::Gate;
+use portcullis::need::KvRow;
+
+use super::calls::Call;
+use super::deployment::{self, Key};
+use super::isolate::Isolate;
+use super::kv::Kv;
+use super::ledger::Ledger;
+use super::lookup::{Request, Task};
+use super::object::Object;
+use super::plan::{Faults, Operation, Plan, START};
+use super::random::Random;
+
+/// What happens.
+#[derive(Debug)]
+pub enum Event {
+    Arrive { isolate: usize, key: usize, strict: bool, probe: bool },
+    Resume { request: usize },
+    Read { task: Task, row: KvRow, value: Result<Option<String>, ()> },
+    Deliver { call: usize, attempt: usize },
+    Reply { call: usize, attempt: usize, text: Option<String> },
+    Late { call: usize, attempt: usize },
+    Close { isolate: usize, life: u32, key: usize, left: u32 },
+    Operate(Operation),
+    Crash(usize),
+    Step { isolate: usize, millis: u64 },
+    Alarm,
+    Copied { batch: usize, name: String, value: String, version: (String, u64) },
+    Calm,
+}
+
+/// How many copies are awaited, those done, and whether one failed.
+type Batch = (usize, Vec<(String, u64)>, bool);
+
+/// The state of a schedule.
+pub struct World {
+    pub gate: Rc<Gate>,
+    pub keys: Rc<Vec<Key>>,
+    pub plan: Plan,
+    pub faults: Faults,
+    pub random: Random,
+    /// The true time.
+    pub now: u64,
+    queue: BTreeMap<(u64, u64), Event>,
+    sequence: u64,
+    end: u64,
+    pub isolates: Vec<Isolate>,
+    pub kv: Kv,
+    pub object: Object,
+    /// Copies under way.
+    pub batches: Vec<Batch>,
+    pub requests: Vec<Request>,
+    pub calls: Vec<Call>,
+    pub ledger: Ledger,
+}
+
+impl World {
+    pub fn new(plan: Plan, random: Random) -> Self {
+        let isolates = plan.clocks.iter();
+        let mut world = Self {
+            gate: deployment::gate(&plan.rules),
+            keys: deployment::keys(),
+            faults: plan.faults,
+            random,
+            now: START,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            end: 0,
+            isolates: isolates
+                .map(|clock| Isolate { clock: *clock, ..Isolate::default() })
+                .collect(),
+            kv: Kv::default(),
+            object: Object::default(),
+            batches: Vec::new(),
+            requests: Vec::new(),
+            calls: Vec::new(),
+            ledger: Ledger::new(plan.limits.len()),
+            plan,
+        };
+        world.open();
+        world.prepare();
+        world
+    }
+
+    /// Plays it to its end, probes included.
+    pub fn run(&mut self) {
+        while let Some(((at, _), event)) = self.queue.pop_first() {
+            if at > self.end {
+                break;
+            }
+            self.now = at;
+            self.ledger.hear(at, || format!("{event:?}"));
+            self.happen(event);
+        }
+    }
+
+    pub fn after(&mut self, millis: u64, event: Event) {
+        self.at(self.now + millis, event);
+    }
+
+    pub fn at(&mut self, time: u64, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((time, self.sequence), event);
+    }
+
+    pub fn delay(&mut self) -> u64 {
+        let (low, high) = self.faults.delay;
+        self.random.between(low, high)
+    }
+
+    fn prepare(&mut self) {
+        for at in 0..self.plan.operations.len() {
+            let (time, operation) = self.plan.operations[at];
+            self.at(time, Event::Operate(operation));
+        }
+        for at in 0..self.plan.arrivals.len() {
+            let (time, isolate, key, strict) = self.plan.arrivals[at];
+            self.at(time, Event::Arrive { isolate, key, strict, probe: false });
+        }
+        for at in 0..self.plan.crashes.len() {
+            let (time, isolate) = self.plan.crashes[at];
+            self.at(time, Event::Crash(isolate));
+        }
+        for at in 0..self.plan.steps.len() {
+            let (time, isolate, millis) = self.plan.steps[at];
+            self.at(time, Event::Step { isolate, millis });
+        }
+        let calm = self.plan.calm;
+        self.at(calm, Event::Calm);
+        // A probe each, so far apart that a quota is there for each.
+        let mut at = calm + PROBE_AFTER;
+        for key in 0..self.plan.limits.len() {
+            for isolate in 0..self.isolates.len() {
+                self.at(at, Event::Arrive { isolate, key, strict: false, probe: true });
+                at += PROBE_EVERY;
+            }
+        }
+        self.end = at;
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Arrive { isolate, key, strict, probe } => {
+                self.arrive(isolate, key, strict, probe);
+            }
+            Event::Resume { request } => self.step(request),
+            Event::Read { task, row, value } => self.has_read(&task, row, value),
+            Event::Deliver { call, attempt } => self.deliver(call, attempt),
+            Event::Reply { call, attempt, text } => self.reply(call, attempt, text),
+            Event::Late { call, attempt } => self.lose(call, attempt),
+            Event::Close { isolate, life, key, left } => self.close(isolate, life, key, left),
+            Event::Operate(operation) => self.operate(operation),
+            Event::Crash(isolate) => self.isolates[isolate].crash(),
+            Event::Step { isolate, millis } => {
+                // Seen by the isolate before its clock is again where it was.
+                self.isolates[isolate].clock.offset -= i64::try_from(millis).unwrap();
+                let soon = self.random.between(0, millis / 2);
+                let key = self.random.below(self.plan.limits.len());
+                self.after(soon, Event::Arrive { isolate, key, strict: false, probe: false });
+            }
+            Event::Alarm => self.alarm(),
+            Event::Copied { batch, name, value, version } => {
+                self.copied(batch, name, value, version);
+            }
+            Event::Calm => {
+                self.faults = Faults { delay: (0, 10), kv_ttl: 1_000, ..Faults::default() };
+            }
+        }
+    }
+}
+
+/// Copies in KV that failed are made again within this, and windows are over.
+const PROBE_AFTER: u64 = 12_000;
+const PROBE_EVERY: u64 = 12_500;

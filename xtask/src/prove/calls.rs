@@ -1,0 +1,82 @@
+//! What the Workspace is asked for: a fraction of a call a request.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use portcullis::policy::Limits;
+use serde_json::json;
+
+use super::crowd::Crowd;
+use super::fleet::{Fleet, LEASE, STRICT};
+use super::progress::Progress;
+use super::site::Site;
+use super::{Bar, Verdict};
+use crate::interval::Interval;
+
+pub(super) const BAR: Bar = Bar {
+    name: "calls",
+    goal: "1000 requests at once on a cold key: at most 20 calls; at full load at most 10 a 1000 \
+           requests; strict: at least 1000 admissions a second, at most 4 rows written each",
+    unit: "rounds of some seconds over 8 isolates",
+    ci: 1,
+    full: 9,
+    sources: &["xtask/src/interval.rs"],
+    run,
+};
+
+fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
+    let mut verdict = Verdict::default();
+    let mut fleet = Fleet::start(site, "calls")?;
+    let ample = Some(Limits { requests: u32::MAX, window_seconds: 3600, burst: u32::MAX });
+    let (mut cold, mut full, mut rates, mut rows) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..size {
+        let (key, _) = fleet.key(LEASE, ample)?;
+        // Its copy in KV comes by the alarm.
+        std::thread::sleep(Duration::from_millis(500));
+        let run =
+            fleet.run(&Crowd { clients: 1000, each: 1, ..UNPACED }, std::slice::from_ref(&key))?;
+        verdict.require(run.admitted() == 1000, || format!("cold: {:?}", run.statuses()));
+        cold.push(run.calls as f64);
+        let run = fleet.run(&Crowd { clients: 64, each: usize::MAX, ..UNPACED }, &[key])?;
+        verdict
+            .require(run.admitted() == run.shots.len(), || format!("full: {:?}", run.statuses()));
+        full.push(run.calls as f64 * 1000.0 / run.admitted() as f64);
+        let (key, _) = fleet.key(STRICT, ample)?;
+        let run = fleet.run(&Crowd { clients: 64, each: usize::MAX, ..UNPACED }, &[key])?;
+        verdict
+            .require(run.admitted() == run.shots.len(), || format!("strict: {:?}", run.statuses()));
+        rates.push(run.admitted() as f64 / run.time.as_secs_f64());
+        rows.push(run.rows as f64 / run.admitted() as f64);
+    }
+    for (name, samples, goal) in [
+        ("calls on a cold key", &cold, 20.0),
+        ("calls a 1000 requests", &full, 10.0),
+        ("rows a strict admission", &rows, 4.0),
+    ] {
+        let Interval { median, low, high } = Interval::of(samples).context("no rounds")?;
+        verdict.figure(name, json!([median, low, high]));
+        if low > goal {
+            miss(&mut verdict, size, format!("{name}: {median:.2}, at most {goal}"));
+        }
+    }
+    let Interval { median, low, high } = Interval::of(&rates).context("no rounds")?;
+    verdict.figure("strict admissions a second", json!([median, low, high]));
+    if high < 1000.0 {
+        miss(&mut verdict, size, format!("{median:.0} strict admissions a second"));
+    }
+    Ok(verdict)
+}
+
+/// What a few rounds miss, they do not decide: they depend on what else the machine does.
+fn miss(verdict: &mut Verdict, rounds: u64, what: String) {
+    if rounds < DECISIVE {
+        verdict.undecided.push(what);
+    } else {
+        verdict.broken.push(what);
+    }
+}
+
+const DECISIVE: u64 = 5;
+const UNPACED: Crowd =
+    Crowd { clients: 0, each: 0, time: Duration::from_secs(6), every: Duration::ZERO };

@@ -1,0 +1,143 @@
+//! Limits hold over every window and span, whatever the isolates do.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use portcullis::policy::Limits;
+use serde_json::json;
+
+use super::crowd::{Crowd, Shot};
+use super::fleet::{Fleet, ISOLATES, LEASE, Run, SHARED_LEASE, SHARED_STRICT, STRICT};
+use super::progress::Progress;
+use super::site::Site;
+use super::{Bar, Verdict};
+
+pub(super) const BAR: Bar = Bar {
+    name: "limit",
+    goal: "limits are never exceeded in a window or over a span, and at least 98 % (strict) or 95 % (lease) is usable",
+    unit: "limits (10, 100, 1 000, 10 000), each at four loads in both modes over 8 isolates",
+    ci: 1,
+    full: 4,
+    sources: &[],
+    run,
+};
+
+fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
+    let mut verdict = Verdict::default();
+    let mut fleet = Fleet::start(site, "limit")?;
+    for (workspace, least) in [(STRICT, 500), (LEASE, 475)] {
+        let limits = Limits { requests: 500, window_seconds: 3600, burst: 500 };
+        let (key, _) = fleet.key(workspace, Some(limits))?;
+        let crowd = Crowd { clients: 400, each: 10, ..AT_ONCE };
+        let run = fleet.run(&crowd, &[key])?;
+        let admitted = run.admitted();
+        verdict.require((least..=500).contains(&admitted), || {
+            format!("{workspace}: {admitted} of 500 admitted; {:?}", run.statuses())
+        });
+        verdict.figure(&format!("{workspace}, 4000 at once, limit 500"), run.figures());
+    }
+    for requests in GRID.into_iter().take(size as usize) {
+        for (workspace, usable) in [(STRICT, 0.98), (LEASE, 0.95)] {
+            for load in [0.9, 1.0, 2.0, 5.0] {
+                let limits = Limits { requests, window_seconds: WINDOW, burst: requests };
+                let name = format!("{workspace}, {requests} in {WINDOW} s, load {load}");
+                let (key, _) = fleet.key(workspace, Some(limits))?;
+                let crowd = paced(f64::from(requests) / f64::from(WINDOW) * load);
+                let run = fleet.run(&crowd, &[key])?;
+                judge(
+                    &run,
+                    &name,
+                    &limits,
+                    workspace == LEASE,
+                    usable * load.min(1.0),
+                    &mut verdict,
+                );
+            }
+        }
+    }
+    for (workspace, usable) in [(SHARED_STRICT, 0.98), (SHARED_LEASE, 0.95)] {
+        let keys = (0..20).map(|_| fleet.key(workspace, None).map(|(key, _)| key));
+        let keys = keys.collect::<Result<Vec<_>>>()?;
+        let crowd = paced(f64::from(SHARED.requests) / f64::from(WINDOW) * 2.0);
+        let crowd = Crowd { clients: keys.len() * usize::from(ISOLATES), ..crowd };
+        let every = Duration::from_secs_f64(
+            crowd.clients as f64 * f64::from(WINDOW) / f64::from(SHARED.requests) / 2.0,
+        );
+        let run = fleet.run(&Crowd { every, ..crowd }, &keys)?;
+        let name = format!("{workspace}, 20 keys share {} in {WINDOW} s, load 2", SHARED.requests);
+        judge(&run, &name, &SHARED, workspace == SHARED_LEASE, usable, &mut verdict);
+    }
+    Ok(verdict)
+}
+
+/// Both bounds over the origin's log, and how much of the limit was of use.
+fn judge(run: &Run, name: &str, limits: &Limits, lease: bool, usable: f64, verdict: &mut Verdict) {
+    let windows = windows(&run.shots);
+    for (reset, admitted) in &windows {
+        verdict.require(*admitted <= limits.requests as usize, || {
+            format!("{name}: {admitted} admitted in the window that ends at {reset}")
+        });
+    }
+    let excess = excess(&run.arrivals, limits, lease);
+    verdict.require(excess <= 0.0, || format!("{name}: {excess:.1} above the bound of a span"));
+    let others = run.shots.iter().filter(|shot| !matches!(shot.status, 200 | 429)).count();
+    verdict.require(others == 0, || format!("{name}: {:?}", run.statuses()));
+    // The last window is cut off by the end of the run.
+    let whole: Vec<usize> = windows.values().rev().skip(1).copied().collect();
+    let mean = whole.iter().sum::<usize>() as f64 / whole.len().max(1) as f64;
+    let share = mean / f64::from(limits.requests);
+    verdict.require(share >= usable, || format!("{name}: only {share:.3} of the limit usable"));
+    let mut figures = run.figures();
+    figures["windows"] = json!(windows.values().collect::<Vec<_>>());
+    figures["usable"] = json!((share * 1000.0).round() / 1000.0);
+    verdict.figure(name, figures);
+}
+
+/// Requests admitted in each window, by the second in which it ends.
+pub(super) fn windows(shots: &[Shot]) -> BTreeMap<u64, usize> {
+    let mut windows = BTreeMap::new();
+    for shot in shots.iter().filter(|shot| shot.status == 200) {
+        *windows.entry(shot.reset.unwrap_or(0)).or_default() += 1;
+    }
+    windows
+}
+
+/// How far the worst span of the origin's log is above its bound; negative if it is below.
+pub(super) fn excess(arrivals: &[Instant], limits: &Limits, lease: bool) -> f64 {
+    let rate = f64::from(limits.requests) / f64::from(limits.window_seconds);
+    let slack = if lease { LEASE_SECONDS } else { 0.0 } + TRANSIT_SECONDS;
+    worst_excess(arrivals, rate) - (f64::from(limits.burst) + rate * slack)
+}
+
+/// The most by which arrivals within a span exceed `rate` × span.
+fn worst_excess(arrivals: &[Instant], rate: f64) -> f64 {
+    let Some(first) = arrivals.first() else { return 0.0 };
+    let (mut lowest, mut worst) = (f64::INFINITY, 0.0_f64);
+    for (before, arrival) in arrivals.iter().enumerate() {
+        let due = (*arrival - *first).as_secs_f64() * rate;
+        lowest = lowest.min(before as f64 - due);
+        worst = worst.max(before as f64 + 1.0 - due - lowest);
+    }
+    worst
+}
+
+/// Clients that together send so many requests a second, for some windows.
+fn paced(per_second: f64) -> Crowd {
+    let clients = (per_second / 20.0).ceil().clamp(f64::from(ISOLATES), 64.0) as usize;
+    let every = Duration::from_secs_f64(clients as f64 / per_second);
+    let time = Duration::from_secs(u64::from(WINDOW) * WINDOWS + 1);
+    Crowd { clients, each: usize::MAX, time, every }
+}
+
+const AT_ONCE: Crowd =
+    Crowd { clients: 0, each: 0, time: Duration::from_secs(60), every: Duration::ZERO };
+/// In the order of a growing size.
+const GRID: [u32; 4] = [100, 10, 1000, 10_000];
+const WINDOW: u32 = 3;
+/// As the policy of the proofs has it.
+const SHARED: Limits = Limits { requests: 400, window_seconds: WINDOW, burst: 400 };
+const WINDOWS: u64 = 4;
+const LEASE_SECONDS: f64 = 2.0;
+/// From the Workspace's decision to the origin, on a machine that has other work.
+const TRANSIT_SECONDS: f64 = 0.25;
