@@ -69,11 +69,8 @@ impl Enquiry {
         if reports.is_empty() && denied.is_empty() {
             return None;
         }
-        let call = Call::Report {
-            kid: kid.to_string(),
-            reports: reports.clone(),
-            denied: denied.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect(),
-        };
+        let call =
+            Call::Report { kid: kid.to_string(), reports: reports.clone(), denied: owned(&denied) };
         Some((Self { kid, about: About::Report, sent: now, era, reports, denied }, call.print()))
     }
 
@@ -107,7 +104,7 @@ impl Enquiry {
             ahead,
             millis,
             reports: reports.clone(),
-            denied: denied.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect(),
+            denied: owned(&denied),
         });
         let about = About::Leave { id, leave, ahead, version };
         (Self { kid, about, sent: now, era: memory.era(), reports, denied }, call.print())
@@ -184,6 +181,10 @@ impl Enquiry {
             wallet.untell(self.denied);
         }
     }
+}
+
+fn owned(denied: &[(&'static str, u32)]) -> Vec<(String, u32)> {
+    denied.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect()
 }
 
 fn learn_record(

@@ -28,14 +28,10 @@ pub const OWN: [&str; 10] = [
 
 /// The headers that the client's response gets, in the plan's order: the fields of
 /// [`ratelimit::NAMES`], and whether the Workspace should have been asked.
-pub const TOLD: [&str; 6] = [
-    "x-ratelimit-limit",
-    "x-ratelimit-remaining",
-    "x-ratelimit-reset",
-    "ratelimit-policy",
-    "ratelimit",
-    "x-portcullis-degraded",
-];
+pub const TOLD: [&str; 6] = {
+    let [limit, remaining, reset, policy, state] = ratelimit::NAMES;
+    [limit, remaining, reset, policy, state, "x-portcullis-degraded"]
+};
 
 /// Writes the plan by which an adapter forwards the request: lines, in this order.
 ///

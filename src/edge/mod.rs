@@ -92,11 +92,15 @@ fn answer_to(method: &str, answer: &Answer) -> JsValue {
     shim::respond(answer.status, &answer.headers, body)
 }
 
+fn now() -> Now {
+    at(js_sys::Date::now())
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "milliseconds since 1970 are a whole number below 2^53"
 )]
-fn now() -> Now {
-    Now::from_millis(js_sys::Date::now() as u64)
+fn at(millis: f64) -> Now {
+    Now::from_millis(millis as u64)
 }

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use wasm_bindgen::prelude::*;
 
-use super::isolate;
-use crate::clock::Now;
+use super::{at, isolate};
 use crate::workspace::rows::{Missing, Rows};
 use crate::workspace::{self, Outcome};
 
@@ -52,13 +51,4 @@ pub fn workspace_answer(
         }
     })
     .ok_or_else(|| JsValue::from_str("portcullis: the deployment is not fit to decide"))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "milliseconds since 1970 are a whole number below 2^53"
-)]
-fn at(millis: f64) -> Now {
-    Now::from_millis(millis as u64)
 }
