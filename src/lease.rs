@@ -156,10 +156,11 @@ impl Wallet {
         Some(Refused { retry_millis: refused.retry_millis.saturating_sub(age).max(1), ..refused })
     }
 
-    /// How many tokens to ask for: the demand of one lease's time, less what is at hand.
+    /// How many tokens to ask for: the demand to be expected in one lease's time, less what is at
+    /// hand.
     #[must_use]
     pub fn want(&self, lease_millis: u64, now: Now) -> u32 {
-        let demand = self.demand.within(lease_millis, now);
+        let demand = self.demand.expected(lease_millis, now);
         demand.saturating_sub(self.left(now)).max(1)
     }
 
@@ -282,6 +283,8 @@ impl Lease {
 /// Requests in the last while, counted in two halves that take turns.
 #[derive(Clone, Copy, Debug, Default)]
 struct Demand {
+    /// When the first came after a pause.
+    begun: u64,
     since: u64,
     current: u32,
     previous: u32,
@@ -292,6 +295,7 @@ impl Demand {
         let age = now.millis().saturating_sub(self.since);
         if age >= span {
             let follows = age < span.saturating_mul(2);
+            self.begun = if follows { self.begun } else { now.millis() };
             self.previous = if follows { self.current } else { 0 };
             self.current = 0;
             self.since = if follows { self.since.saturating_add(span) } else { now.millis() };
@@ -311,6 +315,18 @@ impl Demand {
         let share = u64::from(older).saturating_mul(rest).checked_div(span).unwrap_or(0);
         newer.saturating_add(u32::try_from(share).unwrap_or(u32::MAX))
     }
+
+    /// What the next `span` will bring if it goes on like this. A crowd that has only just begun to
+    /// arrive would else be asked for again and again, each time for twice as much.
+    fn expected(&self, span: u64, now: Now) -> u32 {
+        let seen = self.within(span, now);
+        if seen < LEAST_RENEWED {
+            return seen;
+        }
+        let age = now.millis().saturating_sub(self.begun).max(1);
+        let growth = span.div_ceil(age).clamp(1, MAX_GROWTH);
+        u32::try_from(u64::from(seen).saturating_mul(growth)).unwrap_or(u32::MAX)
+    }
 }
 
 /// Ends a lease earlier here than at the Workspace, whatever the timers do.
@@ -320,3 +336,5 @@ const SETTLE_MILLIS: u64 = 100;
 /// A key used less often asks when it needs to.
 const LEAST_RENEWED: u32 = 4;
 const FORGET_MILLIS: u64 = 60_000;
+/// How far a demand seen for less than a lease's time is believed to go on.
+const MAX_GROWTH: u64 = 8;

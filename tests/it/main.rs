@@ -27,6 +27,7 @@ mod text;
 mod tidy;
 #[path = "../vectors/mod.rs"]
 mod vectors;
+mod versions;
 
 #[test]
 fn vectors_of_targets() {

@@ -7,7 +7,7 @@
 mod calls;
 mod check;
 mod clock;
-mod deployment;
+pub mod deployment;
 mod isolate;
 mod kv;
 mod ledger;
