@@ -320,7 +320,7 @@ impl Demand {
     /// arrive would else be asked for again and again, each time for twice as much.
     fn expected(&self, span: u64, now: Now) -> u32 {
         let seen = self.within(span, now);
-        if seen < LEAST_RENEWED {
+        if seen < LEAST_CROWD {
             return seen;
         }
         let age = now.millis().saturating_sub(self.begun).max(1);
@@ -336,5 +336,7 @@ const SETTLE_MILLIS: u64 = 100;
 /// A key used less often asks when it needs to.
 const LEAST_RENEWED: u32 = 4;
 const FORGET_MILLIS: u64 = 60_000;
+/// Fewer than this say little of what is to come.
+const LEAST_CROWD: u32 = 16;
 /// How far a demand seen for less than a lease's time is believed to go on.
 const MAX_GROWTH: u64 = 8;
