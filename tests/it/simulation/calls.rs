@@ -132,8 +132,9 @@ impl World {
         };
         if let (Purpose::Request(request), Ok(call::Call::Admit(admit))) =
             (task.purpose, call::Call::parse(text))
+            && answer.is_some_and(|answer| answer.starts_with("granted"))
         {
-            self.requests[request].called = Some(admit.id);
+            self.requests[request].granted = Some(admit.id);
         }
         self.met(&task, learnt.err());
     }

@@ -23,8 +23,8 @@ pub struct Request {
     pub probe: bool,
     pub arrived: u64,
     pub ticket: Ticket,
-    /// Its latest call for leave.
-    pub called: Option<CallId>,
+    /// Its latest call that was answered with leave.
+    pub granted: Option<CallId>,
     look_ups: u32,
 }
 
@@ -56,7 +56,7 @@ impl World {
             probe,
             arrived: self.now,
             ticket: Ticket::default(),
-            called: None,
+            granted: None,
             look_ups: 0,
         });
         self.step(self.requests.len() - 1);
@@ -75,12 +75,12 @@ impl World {
             let parsed = request::Request::parse(facts).unwrap();
             let now = isolate.now(self.now);
             let has_word = |ticket: &Ticket| format!("{ticket:?}").contains("Admitted");
-            let word = request.called.is_some() && has_word(&request.ticket);
+            let word = request.granted.is_some() && has_word(&request.ticket);
             let ticket = &mut request.ticket;
             let need = match decide(&parsed, &gate, &mut isolate.memory, ticket, now) {
                 Decision::Allow(grant) => {
                     let ahead = grant.ahead(&gate, &mut isolate.memory, now);
-                    let by = (word && !has_word(ticket)).then(|| request.called.clone()).flatten();
+                    let by = (word && !has_word(ticket)).then(|| request.granted.clone()).flatten();
                     self.ledger.decided(self.now, request, Outcome::Admitted(by));
                     let at = request.isolate;
                     if let Some(need) = ahead {

@@ -157,10 +157,12 @@ impl World {
             Event::Operate(operation) => self.operate(operation),
             Event::Crash(isolate) => self.isolates[isolate].crash(),
             Event::Step { isolate, millis } => {
-                // Seen by the isolate before its clock is again where it was.
-                self.isolates[isolate].clock.offset -= i64::try_from(millis).unwrap();
+                // Seen by the isolate, which looks at its clock just before and soon after: one that
+                // is idle for longer than the step cannot see it.
                 let soon = self.random.between(0, millis / 2);
                 let key = self.random.below(self.plan.limits.len());
+                self.arrive(isolate, key, false, false);
+                self.isolates[isolate].clock.offset -= i64::try_from(millis).unwrap();
                 self.after(soon, Event::Arrive { isolate, key, strict: false, probe: false });
             }
             Event::Alarm => self.alarm(),
