@@ -20,6 +20,7 @@ mod progress;
 mod random;
 mod record;
 mod revoke;
+mod schedules;
 mod site;
 mod sources;
 mod stage;
@@ -113,6 +114,7 @@ const BARS: &[Bar] = &[
     revoke::BAR,
     crash::BAR,
     faults::BAR,
+    schedules::BAR,
 ];
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.
