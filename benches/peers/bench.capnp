@@ -27,7 +27,7 @@ const config :Workerd.Config = (
       modules = .portcullis, compatibilityDate = .date, bindings = .portcullisBindings,
     )),
     (name = "workspace", worker = (
-      modules = .portcullis, compatibilityDate = .date, bindings = .portcullisBindings,
+      modules = .workspaceModules, compatibilityDate = .date, bindings = .portcullisBindings,
       durableObjectNamespaces = [(className = "Workspace", uniqueKey = "bench", enableSql = true)],
       durableObjectStorage = (localDisk = "objects"),
     )),
@@ -69,6 +69,11 @@ const grant :Workerd.Worker.Module = (name = "grant.mjs", esModule = embed "gran
 const rules :Workerd.Worker.Module = (name = "rules.mjs", esModule = embed "rules.mjs");
 
 const portcullis :List(Workerd.Worker.Module) = [
+  (name = "index.js", esModule = embed "worker/index.js"),
+  (name = "index_bg.wasm", wasm = embed "worker/index_bg.wasm"),
+];
+const workspaceModules :List(Workerd.Worker.Module) = [
+  (name = "object.mjs", esModule = embed "object.mjs"),
   (name = "index.js", esModule = embed "worker/index.js"),
   (name = "index_bg.wasm", wasm = embed "worker/index_bg.wasm"),
 ];

@@ -7,9 +7,10 @@
 //   X-Provoke: throw N     an exception of JavaScript there
 //   X-Provoke: request N   one where the N-th `Request` is made
 //   X-Provoke: response N  one where the N-th `Response` is made
+//   X-Provoke: entered     nothing: answers how many requests the Worker has been given
 //
-// The first reading is before anything is decided, the second of a request that needs KV is while
-// what KV said is being put into memory, which is then left half changed.
+// The first reading is before anything is decided, the third of a request that asks KV is while what
+// KV said is being put into memory, which is then left half changed.
 
 import module from "./trap.wasm";
 
@@ -49,9 +50,13 @@ globalThis.Response = class extends Response {
 
 const { default: gate } = await import("./index.js");
 
+let entered = 0;
+
 export default {
   fetch(request, env, ctx) {
     const provoke = request.headers.get("x-provoke");
+    if (provoke === "entered") return new Response(String(entered));
+    entered++;
     if (provoke !== null) {
       const [kind, count] = provoke.split(" ");
       provoked = { kind, count: Number(count) };

@@ -27,6 +27,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("O08 a trap while others run", panics::trap_at_once),
     ("O08 a trap in a look-up while others run", panics::trap_in_look_up),
     ("O08 a trap in a burst of look-ups", panics::trap_in_a_burst),
+    ("O08 a trap in a shared look-up", panics::trap_in_a_shared_look_up),
     ("O08 a trap while origins fail", panics::trap_among_failures),
     ("O08 an exception while others run", panics::exception),
     ("O08 an exception in a look-up while others run", panics::exception_in_look_up),

@@ -1,0 +1,226 @@
+//! The contenders, their records and the workerd that serves them.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, bail, ensure};
+use portcullis::record::KeyType;
+use portcullis::root::Keyring;
+use portcullis::workspace::call::Call;
+
+use super::leases::Leases;
+use crate::checkout::{Checkout, run};
+use crate::http::Reply;
+use crate::keys::{self, Spec};
+use crate::load::{Load, Report, Until, repeat};
+use crate::{http, seed, tools, worker};
+
+/// What is served, and with which keys.
+pub struct Contest {
+    folder: PathBuf,
+    root: String,
+    rows: String,
+    key: String,
+    /// Calls that make the key known to its Workspace.
+    calls: [String; 2],
+}
+
+impl Contest {
+    /// Puts the peers, the bundle of Hono and the built Worker into one folder.
+    pub fn prepare(checkout: &Checkout) -> Result<Self> {
+        let root = seed::dev_root(checkout)?;
+        let fingerprint = seed::fingerprint(&root)?;
+        let built = worker::build(checkout, &worker::Flavour::Dev { fingerprint })?;
+        let folder = checkout.private("bench")?;
+        copy(&checkout.path("benches/peers"), &folder)?;
+        copy(&built.folder, &folder.join("worker"))?;
+        let mut esbuild = checkout.command(tools::npm_bin(checkout, "esbuild"));
+        esbuild
+            .args(["hono.mjs", "hono-forward.mjs", "hono-proxy.mjs"])
+            .args(["--bundle", "--minify", "--format=esm", "--out-extension:.js=.mjs"])
+            .args(["--outdir=dist", "--log-level=warning"])
+            .env("NODE_PATH", checkout.path("node_modules"))
+            .current_dir(&folder);
+        run("esbuild", &mut esbuild)?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+        let keyring = Keyring::parse(&root)?;
+        let (key, document) = keys::native(keyring.newest(), &[0x62; 32], &SPEC, now)?;
+        let (name, value) = keys::sealed(keyring.newest(), &document)?;
+        let rows = serde_json::json!({ name: String::from_utf8(value)? }).to_string();
+        let put = Call::Put { document: Box::new(document), replaces: 0 };
+        let open = Call::Open { workspace: keys::WORKSPACE.to_owned() };
+        let objects = folder.join("objects");
+        let _ = fs::remove_dir_all(&objects);
+        fs::create_dir_all(&objects)?;
+        Ok(Self { folder, root, rows, key, calls: [open, put].map(|call| call.print()) })
+    }
+
+    /// Starts workerd and makes the gate's key known to its Workspace.
+    pub fn start(&self, checkout: &Checkout) -> Result<Workerd> {
+        let log = fs::File::create(self.folder.join("workerd.log"))?;
+        let child = Command::new(tools::workerd(checkout)?)
+            .args(["serve", "bench.capnp"])
+            .current_dir(&self.folder)
+            .env("PORTCULLIS_ROOT", &self.root)
+            .env("PORTCULLIS_ROWS", &self.rows)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .context("workerd does not start")?;
+        let workerd = Workerd(child);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        for peer in PEERS {
+            while std::net::TcpStream::connect(address(peer)).is_err() {
+                if Instant::now() > deadline {
+                    bail!(
+                        "workerd does not listen: see {}",
+                        self.folder.join("workerd.log").display()
+                    );
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        for call in &self.calls {
+            control("POST", "", call.as_bytes())?;
+        }
+        Ok(workerd)
+    }
+
+    /// Loads a contender; fails unless every request was answered 200.
+    pub fn turn(&self, peer: &Peer, seconds: f64) -> Result<Report> {
+        let key = if peer.ours { &self.key } else { PEERS_KEY };
+        let request = format!(
+            "GET /v1/agents/agent-123?limit=10 HTTP/1.1\r\nHost: api.test\r\nUser-Agent: bench\r\n\
+             Accept: application/json\r\nAuthorization: Bearer {key}\r\nCF-Connecting-IP: 203.0.113.9\r\n\r\n"
+        );
+        let until = Until::Elapsed(Duration::from_secs_f64(seconds));
+        let load = Load { address: address(peer), connections: CONNECTIONS, until };
+        let report = repeat(&load, &[request.into_bytes()])?;
+        report.all(200).with_context(|| peer.name)?;
+        Ok(report)
+    }
+}
+
+/// See `benches/peers/control.mjs`.
+fn control(method: &str, what: &str, body: &[u8]) -> Result<Reply> {
+    let target = format!("/{}{what}", keys::WORKSPACE);
+    let reply = http::request(CONTROL, method, &target, &[], body, CONTROL_TIMEOUT)?;
+    ensure!(reply.status == 200, "the Workspace does not answer: {}", reply.text());
+    Ok(reply)
+}
+
+/// Requests under way at a contender.
+pub const CONNECTIONS: usize = 8;
+/// For a lease of the policy, its report, and some time.
+const CLOSED: Duration = Duration::from_secs(10);
+
+const CONTROL: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8718));
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The key in `bench.capnp`.
+const PEERS_KEY: &str = "ak_0ABCDEF1234567TAGTAG_GABCDEFGHJKMNPQRSTVWXYZ0123TAGTAGCRC1234";
+
+/// The same record as in `benches/peers/kv.mjs`.
+const SPEC: Spec<'_> = Spec {
+    name: "bench",
+    scopes: &["agents:read", "agents:write"],
+    change: |key, now| {
+        key.kind = KeyType::Personal;
+        key.subject = Some("svc-bench".to_owned());
+        key.expires = Some(now + 86_400);
+        key.ips =
+            serde_json::from_str(r#"["198.51.100.0/24","2001:db8::/32","203.0.113.0/24"]"#).ok();
+        key.bindings.insert("agent_id".to_owned(), vec!["agent-123".to_owned()]);
+        key.limits = serde_json::from_str(
+            r#"{"requests":1000000000,"window_seconds":3600,"burst":1000000}"#,
+        )
+        .ok();
+    },
+};
+
+/// The running contenders; they end when this is dropped.
+pub struct Workerd(Child);
+
+impl Workerd {
+    /// User and system time so far.
+    pub fn cpu(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
+        let ticks = ticks(11).zip(ticks(12)).context("/proc/…/stat has another form")?;
+        Ok(Duration::from_millis((ticks.0 + ticks.1) * 1000 / TICKS_PER_SECOND))
+    }
+
+    /// What the gate has asked of its Workspace, once its leases are closed.
+    pub fn leases(&self) -> Result<Leases> {
+        let deadline = Instant::now() + CLOSED;
+        loop {
+            let calls: Vec<(String, String)> =
+                serde_json::from_slice(&control("GET", "/calls", b"")?.body)?;
+            let leases = Leases::of(&calls)?;
+            if leases.are_closed() || Instant::now() > deadline {
+                return Ok(leases);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Workerd {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `USER_HZ`, fixed by Linux's interface.
+const TICKS_PER_SECOND: u64 = 100;
+
+fn address(peer: &Peer) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], peer.port))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let path = entry?.path();
+        if path.is_file()
+            && let Some(name) = path.file_name()
+        {
+            fs::copy(&path, to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// A contender.
+pub struct Peer {
+    /// In the table.
+    pub name: &'static str,
+    port: u16,
+    /// Whether it is the gate under test.
+    pub ours: bool,
+}
+
+/// All of them.
+pub const PEERS: &[Peer] = &[
+    Peer { name: BASELINE, port: 8711, ours: false },
+    Peer { name: GATE, port: 8717, ours: true },
+    Peer { name: JS, port: 8712, ours: false },
+    Peer { name: JS_WEBCRYPTO, port: 8713, ours: false },
+    Peer { name: HONO, port: 8714, ours: false },
+    Peer { name: HONO_FORWARD, port: 8716, ours: false },
+    Peer { name: PASS, port: 8710, ours: false },
+];
+
+/// Mandatory work alone.
+pub const BASELINE: &str = "baseline";
+pub const GATE: &str = "portcullis";
+pub const JS: &str = "js gate, node:crypto";
+pub const JS_WEBCRYPTO: &str = "js gate, WebCrypto";
+pub const HONO: &str = "hono, light forwarding";
+pub const HONO_FORWARD: &str = "hono, our forwarding";
+pub const PASS: &str = "pass-through";

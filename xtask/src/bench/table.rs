@@ -1,0 +1,116 @@
+//! Ratios of rounds, and the goals they are held against.
+
+use std::collections::BTreeMap;
+
+use super::contest::{BASELINE, GATE, HONO, HONO_FORWARD, JS, JS_WEBCRYPTO, PASS};
+use crate::interval::Interval;
+
+/// What was measured.
+#[derive(Debug)]
+pub struct Table {
+    /// The table, ready to print.
+    pub text: String,
+    /// Goals whose 95 % interval lies on the wrong side.
+    pub missed: Vec<String>,
+}
+
+/// One contender's turn of a round.
+#[derive(Clone, Copy)]
+pub struct Turn {
+    /// Responses a second.
+    pub rate: f64,
+    /// Seconds of CPU a response.
+    pub cpu: f64,
+}
+
+/// A round in one line.
+pub fn turns_line(turns: &BTreeMap<&str, Turn>) -> String {
+    let each = turns.iter().map(|(name, turn)| format!("{name} {:.0}/s", turn.rate));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// The medians of the rounds' ratios.
+pub fn tabulate(rounds: &[BTreeMap<&str, Turn>]) -> Table {
+    let series = |value: &dyn Fn(&BTreeMap<&str, Turn>) -> f64| {
+        Interval::of(&rounds.iter().map(value).collect::<Vec<_>>()).unwrap_or(UNKNOWN)
+    };
+    let rate = |over: &'static str, under: &'static str| {
+        series(&|turns| turns[over].rate / turns[under].rate)
+    };
+    let added = |turns: &BTreeMap<&str, Turn>, name: &str| turns[name].cpu - turns[BASELINE].cpu;
+    let js = if rate(JS, JS_WEBCRYPTO).median >= 1.0 { JS } else { JS_WEBCRYPTO };
+    let cpu = series(&|turns| added(turns, GATE) / added(turns, js));
+    let rows = [
+        (format!("throughput / {BASELINE}"), rate(GATE, BASELINE), Goal::AtLeast(0.92)),
+        (format!("throughput / {js}"), rate(GATE, js), Goal::AtLeast(1.15)),
+        (format!("throughput / {HONO}"), rate(GATE, HONO), Goal::AtLeast(1.15)),
+        (format!("throughput / {HONO_FORWARD}"), rate(GATE, HONO_FORWARD), Goal::AtLeast(1.15)),
+        (format!("CPU added to {BASELINE} / that {js} adds"), cpu, Goal::AtMost(0.5)),
+        (format!("({js} / {BASELINE})"), rate(js, BASELINE), Goal::None),
+        (format!("({HONO} / {BASELINE})"), rate(HONO, BASELINE), Goal::None),
+        (format!("({HONO_FORWARD} / {BASELINE})"), rate(HONO_FORWARD, BASELINE), Goal::None),
+        (format!("({PASS} / {BASELINE})"), rate(PASS, BASELINE), Goal::None),
+        (
+            format!("(CPU a request, {BASELINE}, µs)"),
+            series(&|turns| turns[BASELINE].cpu * 1e6),
+            Goal::None,
+        ),
+        (
+            format!("(CPU added a request, {GATE}, µs)"),
+            series(&|turns| added(turns, GATE) * 1e6),
+            Goal::None,
+        ),
+        (
+            format!("(CPU added a request, {js}, µs)"),
+            series(&|turns| added(turns, js) * 1e6),
+            Goal::None,
+        ),
+    ];
+    let mut text =
+        format!("{:<48} {:>8}  {:>17}  goal", "warm bearer request", "median", "95 % interval");
+    let mut missed = Vec::new();
+    for (name, median, goal) in rows {
+        let verdict = goal.verdict(&median);
+        if verdict == "MISSED" {
+            missed.push(name.clone());
+        }
+        let Interval { median, low, high } = median;
+        text.push_str(&format!(
+            "\n{name:<48} {median:>8.3}  {low:>8.3}–{high:<8.3}  {goal} {verdict}"
+        ));
+    }
+    Table { text, missed }
+}
+
+const UNKNOWN: Interval = Interval { median: f64::NAN, low: f64::NAN, high: f64::NAN };
+
+enum Goal {
+    AtLeast(f64),
+    AtMost(f64),
+    None,
+}
+
+impl Goal {
+    fn verdict(&self, median: &Interval) -> &'static str {
+        let (met, missed) = match *self {
+            Self::AtLeast(goal) => (median.median >= goal, median.high < goal),
+            Self::AtMost(goal) => (median.median <= goal, median.low > goal),
+            Self::None => return "",
+        };
+        match (met, missed) {
+            (true, _) => "met",
+            (false, true) => "MISSED",
+            (false, false) => "undecided",
+        }
+    }
+}
+
+impl std::fmt::Display for Goal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AtLeast(goal) => write!(f, "≥ {goal}"),
+            Self::AtMost(goal) => write!(f, "≤ {goal}"),
+            Self::None => Ok(()),
+        }
+    }
+}
