@@ -71,7 +71,11 @@ fn play(site: &Site, profile: &str, from: u64, count: u64) -> Result<String> {
         .args(["--", "--exact", "simulation::schedules", "--nocapture"])
         .env("SIM_FROM", from.to_string())
         .env("SIM_SCHEDULES", count.to_string());
-    let output = cargo.stderr(Stdio::null()).output().context("cargo does not run")?;
+    let output = cargo
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .output()
+        .context("cargo does not run")?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
