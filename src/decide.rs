@@ -3,28 +3,29 @@
 //! The checks stand in their order. Nothing of a key is told before its secret
 //! is proved, and nothing is looked up for a text that was never a key.
 
+mod meter;
+mod proof;
+
 use std::rc::Rc;
 
 use crate::account::View;
 use crate::address::ClientAddress;
 use crate::clock::Now;
-use crate::credential::{self, Ambiguous, Credential, Opaque};
-use crate::crypto;
-use crate::denial::{Denial, Fault, Invalid, Wait};
+use crate::credential::{self, Ambiguous};
+use crate::denial::{Denial, Fault};
 use crate::gate::Gate;
-use crate::imported::PointerId;
-use crate::key::{self, KeyText, Kid};
-use crate::lease::{Refused, Scope};
+use crate::key::{self, Kid};
 use crate::limit::Metered;
-use crate::memory::{Known, Memory};
+use crate::memory::Memory;
 use crate::need::{Ask, KvRow, Leave, Need};
-use crate::policy::{Credential as Kind, Mode, Route, Upstream, WhenDown};
-use crate::ratelimit::RateLimit;
+use crate::policy::{Mode, Route, Upstream, WhenDown};
 use crate::record::{Record, SignatureMode, Status};
 use crate::request::Request;
 use crate::route::{Lookup, Method, Params};
 use crate::target::{Target, eq_decoded};
-use crate::ticket::{Ticket, Word};
+use crate::ticket::Ticket;
+use meter::Metering;
+use proof::Proved;
 
 /// What is to be done with a request.
 #[derive(Debug)]
@@ -118,12 +119,6 @@ struct Check<'r, 'a, 'g, 'm> {
     memory: &'m mut Memory,
     ticket: &'m mut Ticket,
     now: Now,
-}
-
-/// A key whose record is at hand and whose secret is proved.
-struct Proved {
-    record: Rc<Record>,
-    kid: Option<Kid>,
 }
 
 impl<'a, 'g> Check<'_, 'a, 'g, '_> {
@@ -233,28 +228,6 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         denial.into()
     }
 
-    fn count_denial(&mut self, kid: Kid, denial: &Denial) {
-        if let Some(wallet) = self.memory.wallet(&kid) {
-            wallet.deny(denial.code());
-            self.ticket.denied = Some(kid);
-        }
-    }
-
-    /// Sees to it that the Workspace was asked about `kid` no longer ago than a lease lasts.
-    fn confirm(&self, kid: Kid) -> Result<(), Stop> {
-        self.confirm_within(kid, self.gate.policy.lease_seconds.millis())
-    }
-
-    fn confirm_within(&self, kid: Kid, millis: u64) -> Result<(), Stop> {
-        if self.memory.is_confirmed(&kid, millis, self.now) {
-            return Ok(());
-        }
-        Err(match self.ticket.workspace {
-            None => Stop::Need(Need::Workspace(Ask::Record(kid))),
-            Some(fault) => Stop::Fault(fault),
-        })
-    }
-
     /// What the matched route says of the request's form.
     fn check_form(&self, route: &Route, target: &Target<'_>) -> Result<(), Denial> {
         let fields = &self.request.fields;
@@ -275,120 +248,6 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             return Err(Denial::ContentLength);
         }
         Ok(())
-    }
-
-    /// Finds the key behind the credential and proves its secret.
-    fn prove(&mut self, credential: Credential<'a>, route: &Route) -> Result<Proved, Stop> {
-        match credential {
-            Credential::Missing => Err(Denial::Missing.into()),
-            Credential::Token => Err(Denial::Token.into()),
-            _ if !route.credentials.contains(Kind::Key) => Err(Denial::KeyNotAllowed.into()),
-            Credential::Malformed => Err(Denial::Invalid(Invalid::Malformed).into()),
-            Credential::Signature => Err(Denial::Signature.into()),
-            Credential::Native(text) => self.prove_native(&text, route),
-            Credential::Other(text) => self.prove_other(text, route),
-        }
-    }
-
-    fn prove_native(&mut self, text: &KeyText<'_>, route: &Route) -> Result<Proved, Stop> {
-        let kid = text.kid();
-        let mode = self.mode(Some(kid), route);
-        let known = self.memory.record(&kid, self.now);
-        if !matches!(known, Known::Is(_)) && !text.is_ours(&self.gate.keyring) {
-            return Err(Denial::Invalid(Invalid::Forged).into());
-        }
-        let record = self.record(known, kid, mode)?;
-        let proof = self.check_secret(&record, text.secret()).and_then(|()| {
-            if record.prefix == text.prefix() {
-                Ok(())
-            } else {
-                Err(Denial::Invalid(Invalid::Prefix))
-            }
-        });
-        match proof {
-            Ok(()) => Ok(Proved { record, kid: Some(kid) }),
-            // A secret that was minted here may be newer than the record at hand.
-            Err(denial) if mode != Mode::Edge && text.is_ours(&self.gate.keyring) => {
-                self.confirm(kid)?;
-                Err(denial.into())
-            }
-            Err(denial) => Err(denial.into()),
-        }
-    }
-
-    /// The record of a key: from memory, else KV, else the Workspace.
-    fn record(&self, known: Known<Rc<Record>>, kid: Kid, mode: Mode) -> Result<Rc<Record>, Stop> {
-        match (known, mode, self.ticket.kv) {
-            (Known::Is(record), ..) => Ok(record),
-            (Known::Absent, Mode::Edge, _) => Err(Denial::Invalid(Invalid::Unknown).into()),
-            (Known::Unknown, Mode::Edge, Some(fault)) => Err(Stop::Fault(fault)),
-            (Known::Unknown, _, None) => Err(Stop::Need(Need::Kv(KvRow::Record(kid)))),
-            (Known::Absent, Mode::Lease | Mode::Strict, _) => {
-                self.confirm_within(kid, ABSENT_CONFIRMED_MILLIS)?;
-                Err(Denial::Invalid(Invalid::Unknown).into())
-            }
-            (Known::Unknown, Mode::Lease | Mode::Strict, Some(_)) => {
-                Err(match self.ticket.workspace {
-                    None => Stop::Need(Need::Workspace(Ask::Record(kid))),
-                    Some(fault) => Stop::Fault(fault),
-                })
-            }
-        }
-    }
-
-    fn prove_other(&mut self, Opaque(text): Opaque<'_>, route: &Route) -> Result<Proved, Stop> {
-        let gate = self.gate;
-        let imports = gate.policy.imports.iter().any(|shape| shape.matches(text));
-        if !imports && gate.environment.is_empty() {
-            return Err(Denial::Invalid(Invalid::Malformed).into());
-        }
-        let sha256 = crypto::sha256(text.as_bytes());
-        let digest = gate.keyring.newest().digest(&sha256);
-        if let Some(record) = gate.environment.find(&digest) {
-            return Ok(Proved { record: Rc::clone(record), kid: None });
-        }
-        if !imports {
-            return Err(Denial::Invalid(Invalid::Unknown).into());
-        }
-        for root in gate.keyring.versions() {
-            let id = PointerId::of_sha256(root, &sha256);
-            let kid = match (self.memory.pointer(&id, self.now), self.ticket.kv) {
-                (Known::Is(kid), _) => kid,
-                (Known::Absent, _) => continue,
-                (Known::Unknown, None) => {
-                    return Err(Stop::Need(Need::Kv(KvRow::Pointer(id))));
-                }
-                (Known::Unknown, Some(fault)) => return Err(Stop::Fault(fault)),
-            };
-            let mode = self.mode(Some(kid), route);
-            let record = match (self.memory.record(&kid, self.now), mode) {
-                (Known::Absent, Mode::Edge) => continue,
-                (known, mode) => self.record(known, kid, mode)?,
-            };
-            if let Err(denial) = self.check_secret(&record, &sha256) {
-                if mode != Mode::Edge {
-                    self.confirm(kid)?;
-                }
-                return Err(denial.into());
-            }
-            return Ok(Proved { record, kid: Some(kid) });
-        }
-        Err(Denial::Invalid(Invalid::Unknown).into())
-    }
-
-    /// Whether one of the record's secrets has the digest of `secret`.
-    fn check_secret(&self, record: &Record, secret: &[u8]) -> Result<(), Denial> {
-        let mut expired = false;
-        for stored in &record.secrets {
-            let Some(root) = self.gate.keyring.version(stored.root) else { continue };
-            if root.digest(secret).matches(&stored.digest) {
-                if stored.expires.is_none_or(|end| self.now.seconds() < end) {
-                    return Ok(());
-                }
-                expired = true;
-            }
-        }
-        Err(if expired { Denial::Expired } else { Denial::Invalid(Invalid::Secret) })
     }
 
     fn check_standing(&self, record: &Record) -> Result<(), Denial> {
@@ -430,92 +289,6 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             declared.is_empty() || declared.parse::<u64>().is_ok_and(|length| length <= limit);
         if fits { Ok(()) } else { Err(Denial::BodyTooLarge(limit)) }
     }
-
-    /// Counts the request against the key's limits, and the workspace's.
-    fn meter(
-        &mut self,
-        record: &Record,
-        kid: Kid,
-        route: &Route,
-        mode: Mode,
-    ) -> Result<Metering, Stop> {
-        let alone = match mode {
-            Mode::Edge => return Ok(self.meter_here(record, kid)?.into()),
-            Mode::Lease => false,
-            Mode::Strict => true,
-        };
-        match self.ticket.word {
-            Some((of, Word::Admitted { version, view }))
-                if of == kid && version == record.version =>
-            {
-                self.ticket.word = None;
-                return Ok(Metering { metered: Metered::debited(), view, degraded: false });
-            }
-            Some((of, Word::Refused(refused))) if of == kid => {
-                return Err(limited(&refused, self.now).into());
-            }
-            _ => {}
-        }
-        let counted = core::mem::replace(&mut self.ticket.counted, true);
-        let millis = self.gate.policy.lease_seconds.millis();
-        if let Some(wallet) = self.memory.wallet(&kid) {
-            if !counted {
-                wallet.note_demand(millis, self.now);
-            }
-            if !alone && let Some(view) = wallet.spend(route.cost, self.now) {
-                return Ok(Metering { metered: Metered::debited(), view, degraded: false });
-            }
-            if let Some(refused) = wallet.refused(self.now) {
-                let denial = limited(&refused, self.now);
-                self.count_denial(kid, &denial);
-                return Err(denial.into());
-            }
-        }
-        match self.ticket.workspace {
-            None => {
-                let leave = Leave { kid, coins: route.cost, alone };
-                Err(Stop::Need(Need::Workspace(Ask::Leave(leave))))
-            }
-            Some(fault) => {
-                let rules = self.gate.policy.workspace(kid.workspace().as_str());
-                match rules.on_workspace_down {
-                    WhenDown::Refuse => Err(Stop::Fault(fault)),
-                    WhenDown::Edge => {
-                        let metered = self.meter_here(record, kid)?;
-                        Ok(Metering { metered, view: None, degraded: true })
-                    }
-                }
-            }
-        }
-    }
-
-    /// Bounds bursts in this isolate alone.
-    fn meter_here(&mut self, record: &Record, kid: Kid) -> Result<Metered, Denial> {
-        let wait = |seconds| Denial::RateLimited(Wait { seconds, rate: None, shared: false });
-        let meter = self.memory.meter(&kid);
-        Metered::count(record.limits.as_ref(), meter, self.now).map_err(wait)
-    }
-}
-
-/// How a request was counted.
-struct Metering {
-    metered: Metered,
-    view: Option<View>,
-    degraded: bool,
-}
-
-impl From<Metered> for Metering {
-    fn from(metered: Metered) -> Self {
-        Self { metered, view: None, degraded: false }
-    }
-}
-
-fn limited(refused: &Refused, now: Now) -> Denial {
-    Denial::RateLimited(Wait {
-        seconds: refused.retry_millis.div_ceil(1000).max(1),
-        rate: Some(Box::new(RateLimit::new(&refused.view, now))),
-        shared: refused.by == Scope::Workspace,
-    })
 }
 
 fn check_permission(record: &Record, route: &Route, params: &Params<'_>) -> Result<(), Denial> {
@@ -568,7 +341,5 @@ fn percent_decode(text: &str) -> String {
     decoded
 }
 
-/// A key that was minted here and that nobody knows is most likely just being created.
-const ABSENT_CONFIRMED_MILLIS: u64 = 500;
 /// The shortest native key, without a prefix's first character.
 const MIN_KEY: usize = 63;

@@ -1,0 +1,109 @@
+//! Counting a request against its limits: by a lease at hand, the Workspace's word, or here alone.
+
+use super::{Check, Stop};
+use crate::account::View;
+use crate::clock::Now;
+use crate::denial::{Denial, Wait};
+use crate::key::Kid;
+use crate::lease::{Refused, Scope};
+use crate::limit::Metered;
+use crate::need::{Ask, Leave, Need};
+use crate::policy::{Mode, Route, WhenDown};
+use crate::ratelimit::RateLimit;
+use crate::record::Record;
+use crate::ticket::Word;
+
+impl Check<'_, '_, '_, '_> {
+    /// Counts the request against the key's limits, and the workspace's.
+    pub(super) fn meter(
+        &mut self,
+        record: &Record,
+        kid: Kid,
+        route: &Route,
+        mode: Mode,
+    ) -> Result<Metering, Stop> {
+        let alone = match mode {
+            Mode::Edge => return Ok(self.meter_here(record, kid)?.into()),
+            Mode::Lease => false,
+            Mode::Strict => true,
+        };
+        match self.ticket.word {
+            Some((of, Word::Admitted { version, view }))
+                if of == kid && version == record.version =>
+            {
+                self.ticket.word = None;
+                return Ok(Metering { metered: Metered::debited(), view, degraded: false });
+            }
+            Some((of, Word::Refused(refused))) if of == kid => {
+                return Err(limited(&refused, self.now).into());
+            }
+            _ => {}
+        }
+        let counted = core::mem::replace(&mut self.ticket.counted, true);
+        let millis = self.gate.policy.lease_seconds.millis();
+        if let Some(wallet) = self.memory.wallet(&kid) {
+            if !counted {
+                wallet.note_demand(millis, self.now);
+            }
+            if !alone && let Some(view) = wallet.spend(route.cost, self.now) {
+                return Ok(Metering { metered: Metered::debited(), view, degraded: false });
+            }
+            if let Some(refused) = wallet.refused(self.now) {
+                let denial = limited(&refused, self.now);
+                self.count_denial(kid, &denial);
+                return Err(denial.into());
+            }
+        }
+        match self.ticket.workspace {
+            None => {
+                let leave = Leave { kid, coins: route.cost, alone };
+                Err(Stop::Need(Need::Workspace(Ask::Leave(leave))))
+            }
+            Some(fault) => {
+                let rules = self.gate.policy.workspace(kid.workspace().as_str());
+                match rules.on_workspace_down {
+                    WhenDown::Refuse => Err(Stop::Fault(fault)),
+                    WhenDown::Edge => {
+                        let metered = self.meter_here(record, kid)?;
+                        Ok(Metering { metered, view: None, degraded: true })
+                    }
+                }
+            }
+        }
+    }
+
+    /// Bounds bursts in this isolate alone.
+    fn meter_here(&mut self, record: &Record, kid: Kid) -> Result<Metered, Denial> {
+        let wait = |seconds| Denial::RateLimited(Wait { seconds, rate: None, shared: false });
+        let meter = self.memory.meter(&kid);
+        Metered::count(record.limits.as_ref(), meter, self.now).map_err(wait)
+    }
+
+    pub(super) fn count_denial(&mut self, kid: Kid, denial: &Denial) {
+        if let Some(wallet) = self.memory.wallet(&kid) {
+            wallet.deny(denial.code());
+            self.ticket.denied = Some(kid);
+        }
+    }
+}
+
+/// How a request was counted.
+pub(super) struct Metering {
+    pub(super) metered: Metered,
+    pub(super) view: Option<View>,
+    pub(super) degraded: bool,
+}
+
+impl From<Metered> for Metering {
+    fn from(metered: Metered) -> Self {
+        Self { metered, view: None, degraded: false }
+    }
+}
+
+fn limited(refused: &Refused, now: Now) -> Denial {
+    Denial::RateLimited(Wait {
+        seconds: refused.retry_millis.div_ceil(1000).max(1),
+        rate: Some(Box::new(RateLimit::new(&refused.view, now))),
+        shared: refused.by == Scope::Workspace,
+    })
+}

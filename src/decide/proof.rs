@@ -1,0 +1,158 @@
+//! Finding the record behind a credential, and proving its secret.
+
+use std::rc::Rc;
+
+use super::{Check, Stop};
+use crate::credential::{Credential, Opaque};
+use crate::crypto;
+use crate::denial::{Denial, Invalid};
+use crate::imported::PointerId;
+use crate::key::{KeyText, Kid};
+use crate::memory::Known;
+use crate::need::{Ask, KvRow, Need};
+use crate::policy::{Credential as Kind, Mode, Route};
+use crate::record::Record;
+
+/// A key whose record is at hand and whose secret is proved.
+pub(super) struct Proved {
+    pub(super) record: Rc<Record>,
+    pub(super) kid: Option<Kid>,
+}
+
+impl<'a> Check<'_, 'a, '_, '_> {
+    /// Finds the key behind the credential and proves its secret.
+    pub(super) fn prove(
+        &mut self,
+        credential: Credential<'a>,
+        route: &Route,
+    ) -> Result<Proved, Stop> {
+        match credential {
+            Credential::Missing => Err(Denial::Missing.into()),
+            Credential::Token => Err(Denial::Token.into()),
+            _ if !route.credentials.contains(Kind::Key) => Err(Denial::KeyNotAllowed.into()),
+            Credential::Malformed => Err(Denial::Invalid(Invalid::Malformed).into()),
+            Credential::Signature => Err(Denial::Signature.into()),
+            Credential::Native(text) => self.prove_native(&text, route),
+            Credential::Other(text) => self.prove_other(text, route),
+        }
+    }
+
+    fn prove_native(&mut self, text: &KeyText<'_>, route: &Route) -> Result<Proved, Stop> {
+        let kid = text.kid();
+        let mode = self.mode(Some(kid), route);
+        let known = self.memory.record(&kid, self.now);
+        if !matches!(known, Known::Is(_)) && !text.is_ours(&self.gate.keyring) {
+            return Err(Denial::Invalid(Invalid::Forged).into());
+        }
+        let record = self.record(known, kid, mode)?;
+        let proof = self.check_secret(&record, text.secret()).and_then(|()| {
+            if record.prefix == text.prefix() {
+                Ok(())
+            } else {
+                Err(Denial::Invalid(Invalid::Prefix))
+            }
+        });
+        match proof {
+            Ok(()) => Ok(Proved { record, kid: Some(kid) }),
+            // A secret that was minted here may be newer than the record at hand.
+            Err(denial) if mode != Mode::Edge && text.is_ours(&self.gate.keyring) => {
+                self.confirm(kid)?;
+                Err(denial.into())
+            }
+            Err(denial) => Err(denial.into()),
+        }
+    }
+
+    /// The record of a key: from memory, else KV, else the Workspace.
+    fn record(&self, known: Known<Rc<Record>>, kid: Kid, mode: Mode) -> Result<Rc<Record>, Stop> {
+        match (known, mode, self.ticket.kv) {
+            (Known::Is(record), ..) => Ok(record),
+            (Known::Absent, Mode::Edge, _) => Err(Denial::Invalid(Invalid::Unknown).into()),
+            (Known::Unknown, Mode::Edge, Some(fault)) => Err(Stop::Fault(fault)),
+            (Known::Unknown, _, None) => Err(Stop::Need(Need::Kv(KvRow::Record(kid)))),
+            (Known::Absent, Mode::Lease | Mode::Strict, _) => {
+                self.confirm_within(kid, ABSENT_CONFIRMED_MILLIS)?;
+                Err(Denial::Invalid(Invalid::Unknown).into())
+            }
+            (Known::Unknown, Mode::Lease | Mode::Strict, Some(_)) => {
+                Err(match self.ticket.workspace {
+                    None => Stop::Need(Need::Workspace(Ask::Record(kid))),
+                    Some(fault) => Stop::Fault(fault),
+                })
+            }
+        }
+    }
+
+    fn prove_other(&mut self, Opaque(text): Opaque<'_>, route: &Route) -> Result<Proved, Stop> {
+        let gate = self.gate;
+        let imports = gate.policy.imports.iter().any(|shape| shape.matches(text));
+        if !imports && gate.environment.is_empty() {
+            return Err(Denial::Invalid(Invalid::Malformed).into());
+        }
+        let sha256 = crypto::sha256(text.as_bytes());
+        let digest = gate.keyring.newest().digest(&sha256);
+        if let Some(record) = gate.environment.find(&digest) {
+            return Ok(Proved { record: Rc::clone(record), kid: None });
+        }
+        if !imports {
+            return Err(Denial::Invalid(Invalid::Unknown).into());
+        }
+        for root in gate.keyring.versions() {
+            let id = PointerId::of_sha256(root, &sha256);
+            let kid = match (self.memory.pointer(&id, self.now), self.ticket.kv) {
+                (Known::Is(kid), _) => kid,
+                (Known::Absent, _) => continue,
+                (Known::Unknown, None) => {
+                    return Err(Stop::Need(Need::Kv(KvRow::Pointer(id))));
+                }
+                (Known::Unknown, Some(fault)) => return Err(Stop::Fault(fault)),
+            };
+            let mode = self.mode(Some(kid), route);
+            let record = match (self.memory.record(&kid, self.now), mode) {
+                (Known::Absent, Mode::Edge) => continue,
+                (known, mode) => self.record(known, kid, mode)?,
+            };
+            if let Err(denial) = self.check_secret(&record, &sha256) {
+                if mode != Mode::Edge {
+                    self.confirm(kid)?;
+                }
+                return Err(denial.into());
+            }
+            return Ok(Proved { record, kid: Some(kid) });
+        }
+        Err(Denial::Invalid(Invalid::Unknown).into())
+    }
+
+    /// Whether one of the record's secrets has the digest of `secret`.
+    fn check_secret(&self, record: &Record, secret: &[u8]) -> Result<(), Denial> {
+        let mut expired = false;
+        for stored in &record.secrets {
+            let Some(root) = self.gate.keyring.version(stored.root) else { continue };
+            if root.digest(secret).matches(&stored.digest) {
+                if stored.expires.is_none_or(|end| self.now.seconds() < end) {
+                    return Ok(());
+                }
+                expired = true;
+            }
+        }
+        Err(if expired { Denial::Expired } else { Denial::Invalid(Invalid::Secret) })
+    }
+
+    /// Sees to it that the Workspace was asked about `kid` no longer ago than a lease lasts.
+    pub(super) fn confirm(&self, kid: Kid) -> Result<(), Stop> {
+        self.confirm_within(kid, self.gate.policy.lease_seconds.millis())
+    }
+
+    fn confirm_within(&self, kid: Kid, millis: u64) -> Result<(), Stop> {
+        if self.memory.is_confirmed(&kid, millis, self.now) {
+            return Ok(());
+        }
+        Err(match self.ticket.workspace {
+            None => Stop::Need(Need::Workspace(Ask::Record(kid))),
+            Some(fault) => Stop::Fault(fault),
+        })
+    }
+}
+
+/// A key that was minted here and that nobody knows is most likely just being created.
+const ABSENT_CONFIRMED_MILLIS: u64 = 500;
