@@ -177,6 +177,13 @@ impl<'a> Fleet<'a> {
     }
 }
 
+impl Drop for Fleet<'_> {
+    /// Ends the gates before their home, which they would miss.
+    fn drop(&mut self) {
+        while self.processes.pop().is_some() {}
+    }
+}
+
 impl Process {
     fn gate(&self) -> Result<&Gate> {
         self.gate.as_ref().with_context(|| format!("{} did not start again", self.name))
