@@ -97,7 +97,7 @@ fn versions_and_dates_agree() {
     assert!(read(&path("CHANGELOG.md")).contains(&format!("\n## {version}")));
     assert_eq!(
         quoted("wrangler.toml", "compatibility_date = "),
-        quoted("xtask/src/workerd.rs", "pub const COMPATIBILITY_DATE: &str = "),
+        quoted("xtask/src/workerd/config.rs", "const COMPATIBILITY_DATE: &str = "),
     );
 }
 

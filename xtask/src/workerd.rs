@@ -1,7 +1,8 @@
 //! `workerd serve` with a built Worker, local KV and an origin, from one state folder.
 
+mod config;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,10 +13,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::checkout::{self, lock_now, private_dir, say, write_private};
+use crate::checkout::{self, lock_now, private_dir, say};
 use crate::control::Control;
 use crate::worker::MODULES;
 
@@ -56,6 +57,8 @@ pub struct Options {
     pub port: u16,
     /// How many gates, each an isolate of its own; all share KV and Durable Objects.
     pub isolates: u16,
+    /// What of it all this process holds.
+    pub part: Part,
     /// The origin's URL, without a path; `None` for the demo origin.
     pub origin: Option<String>,
     /// Whether a chaotic origin stands in front of the origin.
@@ -74,15 +77,40 @@ pub struct Options {
     pub provoke: bool,
 }
 
+/// What a process holds of that which gates need.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Part {
+    /// All of it.
+    #[default]
+    Whole,
+    /// Workspaces and KV, for gates of other processes; no gate.
+    Home,
+    /// Gates alone, whose Workspaces and KV are at a home.
+    Gates(Home),
+}
+
+/// Where a process listens that holds Workspaces and KV for others.
+#[derive(Debug, Clone, Copy)]
+pub struct Home {
+    /// Its control service.
+    pub control: SocketAddr,
+    /// Its Workspaces.
+    pub workspaces: SocketAddr,
+    /// Its KV.
+    pub keys: SocketAddr,
+}
+
 /// A running workerd. It ends when this is dropped, and when this process ends in any way.
 #[derive(Debug)]
 pub struct Server {
     /// Process id of workerd itself.
     pub pid: u32,
-    /// Its control service.
+    /// Its control service, or that of its home.
     pub control: Control,
     /// Where the control service listens.
     pub control_address: SocketAddr,
+    /// Where gates of other processes find it, if it is their home.
+    pub home: Option<Home>,
     guard: Child,
     /// Closed to end the guard.
     pipe: Option<ChildStdin>,
@@ -94,26 +122,25 @@ pub struct Server {
 impl Server {
     /// Starts workerd (a path to the native binary) and waits until every socket listens.
     pub fn start(workerd: &Path, state: &State, options: &Options) -> Result<Self> {
-        let external = options.origin.as_deref().map(External::parse).transpose()?;
-        ensure!(options.isolates > 0, "at least one isolate is needed");
-        ensure!(options.port.checked_add(options.isolates - 1).is_some(), "no such ports");
+        let is_home = matches!(options.part, Part::Home);
+        ensure!(is_home || options.isolates > 0, "at least one isolate is needed");
+        ensure!(!is_home || options.isolates == 0, "a home has no gates");
+        let last = options.port.checked_add(options.isolates.saturating_sub(1));
+        ensure!(last.is_some(), "no such ports");
         ensure!(!options.chaos || options.port > 1, "no port before {}", options.port);
+        let is_whole = matches!(options.part, Part::Whole);
+        ensure!(is_whole || !options.chaos, "a chaotic origin needs all in one process");
         for module in MODULES {
             fs::copy(options.worker.join(module), state.folder.join(module))
                 .with_context(|| format!("no {module} in {}", options.worker.display()))?;
         }
-        for (name, text) in SERVICES {
-            fs::write(state.folder.join(name), text)?;
-        }
-        fs::write(state.folder.join("trap.wasm"), TRAP)?;
-        let config = config(options, external.as_ref());
-        write_private(&state.folder.join(CONFIG), config.as_bytes())?;
+        config::write(&state.folder, options)?;
 
         let guard = options.guard.clone().map_or_else(checkout::this_program, Ok)?;
         let mut command = Command::new(guard);
         command.arg("guard").arg("--").arg(workerd);
         // Standard output carries the control messages and what Workers log.
-        command.args(["serve", "--control-fd=1", CONFIG]);
+        command.args(["serve", "--control-fd=1", config::CONFIG]);
         command.args(options.inspector.map(|address| format!("--inspector-addr={address}")));
         command.current_dir(&state.folder);
         // In a group of its own a Ctrl-C reaches us only.
@@ -142,8 +169,24 @@ impl Server {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let control = Control::new(any);
         let mut server =
-            Self { pid: 0, control, control_address: any, guard, pipe, log, followers };
-        server.await_sockets(&messages, usize::from(options.isolates) + 1)?;
+            Self { pid: 0, control, control_address: any, home: None, guard, pipe, log, followers };
+        let ports = server.await_sockets(&messages, config::sockets(options))?;
+        let listens = |socket: &str| {
+            let port = ports.get(socket).with_context(|| format!("{socket} does not listen"))?;
+            anyhow::Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, *port)))
+        };
+        server.control_address = match options.part {
+            Part::Gates(home) => home.control,
+            Part::Whole | Part::Home => listens("control")?,
+        };
+        server.control = Control::new(server.control_address);
+        if is_home {
+            server.home = Some(Home {
+                control: server.control_address,
+                workspaces: listens("workspaces")?,
+                keys: listens("keys")?,
+            });
+        }
         Ok(server)
     }
 
@@ -168,7 +211,12 @@ impl Server {
         lines.unwrap_or_default().join("\n")
     }
 
-    fn await_sockets(&mut self, messages: &Receiver<Message>, sockets: usize) -> Result<()> {
+    /// Waits until so many sockets listen; their ports.
+    fn await_sockets(
+        &mut self,
+        messages: &Receiver<Message>,
+        sockets: usize,
+    ) -> Result<BTreeMap<String, u16>> {
         let deadline = Instant::now() + START_TIMEOUT;
         let mut ports = BTreeMap::new();
         while ports.len() < sockets {
@@ -185,10 +233,7 @@ impl Server {
                 }
             }
         }
-        let port = ports.get("control").copied().context("the control service does not listen")?;
-        self.control_address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        self.control = Control::new(self.control_address);
-        Ok(())
+        Ok(ports)
     }
 }
 
@@ -246,183 +291,7 @@ fn follow(
     })
 }
 
-/// An origin outside workerd.
-#[derive(Debug, PartialEq, Eq)]
-struct External {
-    /// `host:port`.
-    address: String,
-    /// The host whose certificate is expected.
-    https: Option<String>,
-}
-
-impl External {
-    fn parse(url: &str) -> Result<Self> {
-        let (https, rest) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
-            (Some(rest), _) => (false, rest),
-            (_, Some(rest)) => (true, rest),
-            _ => bail!("the origin is no http or https URL: {url}"),
-        };
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        let allowed = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
-        if authority.is_empty() || !authority.chars().all(allowed) {
-            bail!("the origin must be a URL of a host and a port alone: {url}");
-        }
-        let port = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']'));
-        let (host, port) = match port {
-            Some((host, port)) => (host, port.parse().map_err(|_| anyhow!("no port: {port}"))?),
-            None => (authority, if https { 443_u16 } else { 80 }),
-        };
-        Ok(Self { address: format!("{host}:{port}"), https: https.then(|| host.to_owned()) })
-    }
-
-    fn capnp(&self) -> String {
-        let address = &self.address;
-        match &self.https {
-            None => format!("(address = \"{address}\", http = ())"),
-            Some(host) => format!(
-                "(address = \"{address}\", https = (options = (), \
-                 tlsOptions = (trustBrowserCas = true), certificateHost = \"{host}\"))"
-            ),
-        }
-    }
-}
-
-/// The configuration. It holds no secret: those are bound from the environment.
-fn config(options: &Options, external: Option<&External>) -> String {
-    let (mut services, mut sockets) = (String::new(), String::new());
-    for gate in 0..options.isolates {
-        let port = options.port.saturating_add(gate);
-        let _ = writeln!(services, "    (name = \"gate-{gate}\", worker = .gate),");
-        let _ = writeln!(
-            sockets,
-            "    (name = \"gate-{gate}\", address = \"127.0.0.1:{port}\", http = (), service = \"gate-{gate}\"),"
-        );
-    }
-    let upstream = match external {
-        None => "worker = .demo".to_owned(),
-        Some(external) => format!("external = {}", external.capnp()),
-    };
-    let _ = writeln!(services, "    (name = \"origin\", {upstream}),");
-    let (control_port, origin, faults) = if options.chaos {
-        // Nothing listens on port 1.
-        services.push_str(
-            "    (name = \"chaos\", worker = .chaos),
-    (name = \"closed\", external = (address = \"127.0.0.1:1\", http = ())),\n",
-        );
-        (options.port - 1, "chaos", CHAOS_FAULTS)
-    } else {
-        (0, "origin", "")
-    };
-    let keys = if options.without_keys { "" } else { KEYS };
-    let front = if options.provoke { PROVOKE } else { "" };
-    format!(
-        r#"using Workerd = import "/workerd/workerd.capnp";
-
-const config :Workerd.Config = (
-  services = [
-{services}    (name = "kv", worker = .kv),
-    (name = "workspace", worker = .workspace),
-    (name = "control", worker = .control),
-    (name = "disk", disk = (path = "{OBJECTS}", writable = true)),
-  ],
-  sockets = [
-{sockets}    (name = "control", address = "127.0.0.1:{control_port}", http = (), service = "control"),
-  ],
-);
-
-const gate :Workerd.Worker = (
-  modules = [
-{front}    (name = "index.js", esModule = embed "index.js"),
-    (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
-  ],
-  compatibilityDate = "{COMPATIBILITY_DATE}",
-  globalOutbound = "{origin}",
-  bindings = .bindings,
-);
-
-# The same Worker once more, where its objects live; object.mjs counts and breaks them.
-const workspace :Workerd.Worker = (
-  modules = [
-    (name = "object.mjs", esModule = embed "object.mjs"),
-    (name = "faults.mjs", esModule = embed "faults.mjs"),
-    (name = "index.js", esModule = embed "index.js"),
-    (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
-  ],
-  compatibilityDate = "{COMPATIBILITY_DATE}",
-  durableObjectNamespaces = [(className = "Workspace", uniqueKey = "portcullis-workspace", enableSql = true)],
-  durableObjectStorage = (localDisk = "disk"),
-  bindings = .bindings,
-);
-
-const bindings :List(Workerd.Worker.Binding) = [
-{keys}  (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
-  (name = "ORIGIN", service = "{origin}"),
-  (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
-  (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
-];
-
-const kv :Workerd.Worker = (
-  modules = [
-    (name = "kv.mjs", esModule = embed "kv.mjs"),
-    (name = "faults.mjs", esModule = embed "faults.mjs"),
-  ],
-  compatibilityDate = "{COMPATIBILITY_DATE}",
-  durableObjectNamespaces = [(className = "Store", uniqueKey = "portcullis-kv", enableSql = true)],
-  durableObjectStorage = (localDisk = "disk"),
-  bindings = [(name = "STORE", durableObjectNamespace = "Store")],
-);
-
-const control :Workerd.Worker = (
-  modules = [(name = "control.mjs", esModule = embed "control.mjs")],
-  compatibilityDate = "{COMPATIBILITY_DATE}",
-  bindings = [
-    (name = "STORE", durableObjectNamespace = (className = "Store", serviceName = "kv")),
-    (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
-{faults}  ],
-);
-
-const demo :Workerd.Worker = (
-  modules = [(name = "origin.mjs", esModule = embed "origin.mjs")],
-  compatibilityDate = "{COMPATIBILITY_DATE}",
-);
-
-const chaos :Workerd.Worker = (
-  modules = [
-    (name = "chaos.mjs", esModule = embed "chaos.mjs"),
-    (name = "faults.mjs", esModule = embed "faults.mjs"),
-  ],
-  compatibilityDate = "{COMPATIBILITY_DATE}",
-  bindings = [(name = "ORIGIN", service = "origin"), (name = "CLOSED", service = "closed")],
-);
-"#
-    )
-}
-
-/// The compatibility date of every Worker served here.
-pub const COMPATIBILITY_DATE: &str = "2026-10-01";
-
-const SERVICES: [(&str, &str); 7] = [
-    ("kv.mjs", include_str!("../workerd/kv.mjs")),
-    ("faults.mjs", include_str!("../workerd/faults.mjs")),
-    ("control.mjs", include_str!("../workerd/control.mjs")),
-    ("chaos.mjs", include_str!("../workerd/chaos.mjs")),
-    ("origin.mjs", include_str!("../workerd/origin.mjs")),
-    ("object.mjs", include_str!("../workerd/object.mjs")),
-    ("provoke.mjs", include_str!("../workerd/provoke.mjs")),
-];
-const CHAOS_FAULTS: &str =
-    "    (name = \"ORIGIN_FAULTS\", service = (name = \"chaos\", entrypoint = \"Faults\")),\n";
-const KEYS: &str = "  (name = \"KEYS\", kvNamespace = \"kv\"),\n";
-const PROVOKE: &str = "    (name = \"provoke.mjs\", esModule = embed \"provoke.mjs\"),
-    (name = \"trap.wasm\", wasm = embed \"trap.wasm\"),\n";
-/// `(module (func (export "trap") unreachable))`
-const TRAP: &[u8] = b"\0asm\x01\0\0\0\
-    \x01\x04\x01\x60\0\0\
-    \x03\x02\x01\0\
-    \x07\x08\x01\x04trap\0\0\
-    \x0a\x05\x01\x03\0\0\x0b";
 const TEXT_BINDINGS: [&str; 2] = ["PORTCULLIS_ROOT", "PORTCULLIS_STATIC_KEYS"];
-const CONFIG: &str = "workerd.capnp";
 /// The folder of the Durable Objects in a state folder.
 const OBJECTS: &str = "objects";
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -431,21 +300,6 @@ const LOG_LINES: usize = 40;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_origin_is_a_host_and_a_port() {
-        let parse = |url| External::parse(url).map(|e| (e.address, e.https)).ok();
-        let some =
-            |address: &str, https: Option<&str>| Some((address.into(), https.map(Into::into)));
-        assert_eq!(parse("http://127.0.0.1:9000"), some("127.0.0.1:9000", None));
-        assert_eq!(parse("http://localhost/"), some("localhost:80", None));
-        assert_eq!(parse("http://[::1]"), some("[::1]:80", None));
-        assert_eq!(parse("http://[::1]:81"), some("[::1]:81", None));
-        assert_eq!(parse("https://a.example"), some("a.example:443", Some("a.example")));
-        for url in ["a.example", "http://", "http://a/b", "http://a:b", "http://a\"b", "ftp://a"] {
-            assert_eq!(parse(url), None, "{url}");
-        }
-    }
 
     #[test]
     fn messages_are_told_from_logs() {

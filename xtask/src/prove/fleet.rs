@@ -1,6 +1,8 @@
-//! Eight gates before one origin, and Workspaces behind them.
+//! Eight gates before one origin, and Workspaces behind them, in one process or in three.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,17 +15,24 @@ use serde_json::{Value, json};
 use super::crowd::{Crowd, Shot};
 use super::site::{Gate, Site, free_ports, now};
 use super::upstream::Upstream;
-use crate::workerd::Options;
+use crate::control::Control;
+use crate::workerd::{Options, Part};
 
 /// Gates that share everything but their memory.
 pub(super) struct Fleet<'a> {
     site: &'a Site,
-    gate: Option<Gate>,
+    /// The first has the Workspaces.
+    processes: Vec<Process>,
     arrivals: Arc<Mutex<Vec<Instant>>>,
     number: u64,
+    origin: Upstream,
+}
+
+/// A process, and how it is started again.
+struct Process {
     name: String,
     options: Options,
-    _origin: Upstream,
+    gate: Option<Gate>,
 }
 
 /// What came of a run.
@@ -36,43 +45,92 @@ pub(super) struct Run {
     pub(super) rows: u64,
     /// Calls by their word.
     pub(super) words: Value,
-    /// Processor time of workerd.
+    /// Processor time of all processes.
     pub(super) processor: Duration,
     pub(super) time: Duration,
 }
 
 impl<'a> Fleet<'a> {
-    /// Starts it with nothing stored.
+    /// Starts it in one process, with nothing stored.
     pub(super) fn start(site: &'a Site, name: &str) -> Result<Self> {
+        let mut fleet = Self::without_processes(site)?;
+        fleet.add(name, Part::Whole, free_ports(ISOLATES)?, ISOLATES)?;
+        fleet.open()?;
+        Ok(fleet)
+    }
+
+    /// Starts it with the gates in two processes, and Workspaces and KV in a third.
+    pub(super) fn split(site: &'a Site, name: &str) -> Result<Self> {
+        let mut fleet = Self::without_processes(site)?;
+        fleet.add(&format!("{name}-home"), Part::Home, 0, 0)?;
+        let home = fleet.processes[0].gate()?.server.home.context("no home")?;
+        let (port, each) = (free_ports(ISOLATES)?, ISOLATES / 2);
+        for half in 0..2 {
+            let name = format!("{name}-gates-{half}");
+            fleet.add(&name, Part::Gates(home), port + half * each, each)?;
+        }
+        fleet.open()?;
+        Ok(fleet)
+    }
+
+    fn without_processes(site: &'a Site) -> Result<Self> {
         let arrivals: Arc<Mutex<Vec<Instant>>> = Arc::default();
         let log = Arc::clone(&arrivals);
         let origin = Upstream::start(move |_, wire| {
             log.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
             wire.ok("")
         })?;
-        let mut options = site.options(origin.address)?;
-        options.isolates = ISOLATES;
-        options.port = free_ports(ISOLATES)?;
-        let gate = site.start(name, true, &options)?;
-        let name = name.to_owned();
-        let fleet =
-            Self { site, gate: Some(gate), arrivals, number: 0, name, options, _origin: origin };
-        for workspace in WORKSPACES {
-            fleet.call(workspace, &Call::Open { workspace: workspace.to_owned() })?;
-        }
-        Ok(fleet)
+        Ok(Self { site, processes: Vec::new(), arrivals, number: 0, origin })
     }
 
-    /// The gates.
-    pub(super) fn gate(&self) -> Result<&Gate> {
-        self.gate.as_ref().context("the gate did not start again")
-    }
-
-    /// Starts workerd again, which has ended, on the state it left.
-    pub(super) fn restart(&mut self) -> Result<()> {
-        self.gate = None;
-        self.gate = Some(self.site.start(&self.name, false, &self.options)?);
+    fn add(&mut self, name: &str, part: Part, port: u16, isolates: u16) -> Result<()> {
+        let options = self.site.options(self.origin.address)?;
+        let options = Options { part, port, isolates, ..options };
+        let gate = Some(self.site.start(name, true, &options)?);
+        self.processes.push(Process { name: name.to_owned(), options, gate });
         Ok(())
+    }
+
+    fn open(&self) -> Result<()> {
+        WORKSPACES.iter().try_for_each(|workspace| {
+            self.call(workspace, &Call::Open { workspace: (*workspace).to_owned() }).map(drop)
+        })
+    }
+
+    /// The processes that have gates.
+    pub(super) fn with_gates(&self) -> Range<usize> {
+        let first = self.processes.iter().position(|process| process.options.isolates > 0);
+        first.unwrap_or_default()..self.processes.len()
+    }
+
+    /// Where the gates listen, each an isolate.
+    pub(super) fn gates(&self) -> Result<Vec<SocketAddr>> {
+        let mut gates = Vec::new();
+        for process in &self.processes {
+            gates.extend(process.gate()?.gates(process.options.isolates));
+        }
+        Ok(gates)
+    }
+
+    /// The process id of one of the processes.
+    pub(super) fn pid(&self, process: usize) -> Result<u32> {
+        Ok(self.processes[process].gate()?.server.pid)
+    }
+
+    /// Starts one of the processes again, which has ended, on the state it left.
+    pub(super) fn restart(&mut self, process: usize) -> Result<()> {
+        let process = &mut self.processes[process];
+        process.gate = None;
+        process.gate = Some(self.site.start(&process.name, false, &process.options)?);
+        Ok(())
+    }
+
+    fn control(&self) -> Result<Control> {
+        Ok(self.processes[0].gate()?.server.control)
+    }
+
+    fn processor(&self) -> Result<Duration> {
+        self.processes.iter().map(|process| process.gate()?.processor()).sum()
     }
 
     /// A new key with these limits: its text and document.
@@ -91,22 +149,22 @@ impl<'a> Fleet<'a> {
     }
 
     pub(super) fn call(&self, workspace: &str, call: &Call) -> Result<Answer> {
-        self.gate()?.server.control.workspace(workspace, call, false)
+        self.control()?.workspace(workspace, call, false)
     }
 
     /// Lets a crowd loose.
     pub(super) fn run(&self, crowd: &Crowd, keys: &[String]) -> Result<Run> {
-        let control = self.gate()?.server.control;
+        let control = self.control()?;
         for workspace in WORKSPACES {
             control.reset_workspace_counts(workspace)?;
         }
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        let (begun, processor) = (Instant::now(), self.gate()?.processor()?);
-        let shots = crowd.run(&self.gate()?.gates(ISOLATES), keys)?;
+        let (begun, processor) = (Instant::now(), self.processor()?);
+        let shots = crowd.run(&self.gates()?, keys)?;
         let time = begun.elapsed();
         let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone();
         arrivals.sort();
-        let processor = self.gate()?.processor()?.saturating_sub(processor);
+        let processor = self.processor()?.saturating_sub(processor);
         let (mut calls, mut rows, mut words) = (0, 0, Vec::new());
         for workspace in WORKSPACES {
             let counts = control.workspace_counts(workspace)?;
@@ -116,6 +174,19 @@ impl<'a> Fleet<'a> {
         }
         let words = Value::from(words);
         Ok(Run { shots, arrivals, calls, rows, words, processor, time })
+    }
+}
+
+impl Drop for Fleet<'_> {
+    /// Ends the gates before their home, which they would miss.
+    fn drop(&mut self) {
+        while self.processes.pop().is_some() {}
+    }
+}
+
+impl Process {
+    fn gate(&self) -> Result<&Gate> {
+        self.gate.as_ref().with_context(|| format!("{} did not start again", self.name))
     }
 }
 

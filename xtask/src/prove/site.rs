@@ -30,7 +30,7 @@ pub(super) struct Site {
     digest: String,
 }
 
-/// A running gate. Ends when dropped.
+/// A running process with gates, or the home of others' gates. Ends when dropped.
 pub(super) struct Gate {
     pub(super) server: Server,
     pub(super) address: SocketAddr,
@@ -79,15 +79,17 @@ impl Site {
         })
     }
 
-    /// Starts a gate whose state is kept in a folder of this name, emptied first if `fresh`, and
-    /// waits until it answers anything.
+    /// Starts a process whose state is kept in a folder of this name, emptied first if `fresh`, and
+    /// waits until its first gate, if there is one, answers anything.
     pub(super) fn start(&self, name: &str, fresh: bool, options: &Options) -> Result<Gate> {
         let state = State::open(&self.folder(name)?, fresh)?;
         let server = Server::start(&tools::workerd(&self.checkout)?, &state, options)?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
         let gate = Gate { server, address, _state: state };
         let deadline = Instant::now() + TIMEOUT;
-        while let Err(error) = gate.get("/", None) {
+        while options.isolates > 0
+            && let Err(error) = gate.get("/", None)
+        {
             if Instant::now() > deadline {
                 return Err(error).context("the gate does not answer");
             }
