@@ -74,12 +74,15 @@ fn grid(
     verdict: &mut Verdict,
 ) -> Result<()> {
     for requests in limits.iter().copied() {
+        let window_seconds = if requests > FEW { LONG_WINDOW } else { WINDOW };
         for (workspace, usable) in [(STRICT, 0.98), (LEASE, 0.95)] {
             for load in loads {
-                let limits = Limits { requests, window_seconds: WINDOW, burst: requests };
-                let name = format!("{kind}{workspace}, {requests} in {WINDOW} s, load {load}");
+                let limits = Limits { requests, window_seconds, burst: requests };
+                let name =
+                    format!("{kind}{workspace}, {requests} in {window_seconds} s, load {load}");
                 let (key, _) = fleet.key(workspace, Some(limits))?;
-                let crowd = paced(f64::from(requests) / f64::from(WINDOW) * load);
+                let rate = f64::from(requests) / f64::from(window_seconds);
+                let crowd = paced(rate * load, window_seconds);
                 let run = fleet.run(&crowd, &[key])?;
                 judge(&run, &name, &limits, workspace == LEASE, usable * load.min(1.0), verdict);
             }
@@ -93,7 +96,7 @@ fn shared(fleet: &mut Fleet<'_>, kind: &str, verdict: &mut Verdict) -> Result<()
     for (workspace, usable) in [(SHARED_STRICT, 0.98), (SHARED_LEASE, 0.95)] {
         let keys = (0..20).map(|_| fleet.key(workspace, None).map(|(key, _)| key));
         let keys = keys.collect::<Result<Vec<_>>>()?;
-        let crowd = paced(f64::from(SHARED.requests) / f64::from(WINDOW) * 2.0);
+        let crowd = paced(f64::from(SHARED.requests) / f64::from(WINDOW) * 2.0, WINDOW);
         let crowd = Crowd { clients: keys.len() * usize::from(ISOLATES), ..crowd };
         let every = Duration::from_secs_f64(
             crowd.clients as f64 * f64::from(WINDOW) / f64::from(SHARED.requests) / 2.0,
@@ -158,10 +161,10 @@ fn worst_excess(arrivals: &[Instant], rate: f64) -> f64 {
 }
 
 /// Clients that together send so many requests a second, for some windows.
-fn paced(per_second: f64) -> Crowd {
+fn paced(per_second: f64, window_seconds: u32) -> Crowd {
     let clients = (per_second / 20.0).ceil().clamp(f64::from(ISOLATES), 64.0) as usize;
     let every = Duration::from_secs_f64(clients as f64 / per_second);
-    let time = Duration::from_secs(u64::from(WINDOW) * WINDOWS + 1);
+    let time = Duration::from_secs(u64::from(window_seconds) * WINDOWS + 1);
     Crowd { clients, each: usize::MAX, time, every }
 }
 
@@ -175,6 +178,9 @@ const FEW_LOADS: [f64; 2] = [0.9, 2.0];
 /// In the order of a growing size.
 const GRID: [u32; 4] = [100, 10, 1000, 10_000];
 const WINDOW: u32 = 3;
+/// For limits that one Workspace could not admit in so short a window.
+const LONG_WINDOW: u32 = 12;
+const FEW: u32 = 1000;
 /// As the policy of the proofs has it.
 const SHARED: Limits = Limits { requests: 400, window_seconds: WINDOW, burst: 400 };
 const WINDOWS: u64 = 4;
