@@ -4,7 +4,6 @@
 //! no origin can make one for another. What it says of the key stands first and
 //! is encoded and hashed once for a record; what it says of the request follows.
 
-use core::fmt::Write as _;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -138,8 +137,11 @@ impl Preamble {
         let exp = iat.saturating_add(LIFETIME_SECONDS);
         let (jti, htm) = (subject.request_id, subject.method);
         let mut claims = String::with_capacity(CLAIMS_BYTES);
-        let _ = write!(claims, r#""iat":{iat},"exp":{exp},"#);
-        for part in [r#""jti":""#, jti, r#"","htm":""#, htm, r#"","tgt":""#] {
+        claims.push_str(r#""iat":"#);
+        encoding::append_decimal(iat, &mut claims);
+        claims.push_str(r#","exp":"#);
+        encoding::append_decimal(exp, &mut claims);
+        for part in [r#","jti":""#, jti, r#"","htm":""#, htm, r#"","tgt":""#] {
             claims.push_str(part);
         }
         let target = crypto::sha256(subject.target.as_bytes());

@@ -1,4 +1,5 @@
-//! Bytes as text: base64 (RFC 4648) and lower-case hex, in their one canonical spelling each.
+//! Bytes as text: base64 (RFC 4648) and lower-case hex, in their one canonical spelling each; and
+//! numbers, without the machinery of `fmt`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -31,6 +32,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Lower-case hex, read; `None` for any other spelling.
 pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
     base16ct::lower::decode_vec(text).ok()
+}
+
+/// A number, appended.
+pub(crate) fn append_decimal(number: u64, out: &mut String) {
+    out.push_str(itoa::Buffer::new().format(number));
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! What an origin receives: the client's headers less those that carry
 //! credentials, routing or our own names, plus ours.
 
-use core::fmt::Write as _;
-
 use crate::address::ClientAddress;
 use crate::assertion::Subject;
 use crate::clock::Now;
 use crate::decide::Grant;
+use crate::encoding;
 use crate::gate::Gate;
 use crate::policy::Upstream;
-use crate::ratelimit::{self, RateLimit};
+use crate::ratelimit;
 use crate::request::Request;
 
 /// The headers by which an origin knows who calls, in the plan's order.
@@ -61,7 +60,13 @@ pub fn plan(
     let keyed = if grant.key.is_some() { "k" } else { "" };
     let problem = if request.wants_problem_json() { "p" } else { "" };
     let millis = origin.timeout_ms.get();
-    let _ = write!(out, "{binding}\n{base}{target}\n{millis}\n{keyed}{problem}");
+    for text in [binding, "\n", base, target, "\n"] {
+        out.push_str(text);
+    }
+    encoding::append_decimal(millis.into(), &mut out);
+    for text in ["\n", keyed, problem] {
+        out.push_str(text);
+    }
     write_own(&mut out, request, grant, gate, request_id, now);
     write_told(&mut out, grant, now);
     for name in dropped(request, grant) {
@@ -118,7 +123,10 @@ fn write_own(
 /// The values of [`TOLD`].
 fn write_told(out: &mut String, grant: &Grant<'_>, now: Now) {
     match &grant.view {
-        Some(view) => RateLimit::new(view, now).values().for_each(|value| line(out, value)),
+        Some(view) => {
+            out.push('\n');
+            ratelimit::write(out, view, now);
+        }
         None => ratelimit::NAMES.iter().for_each(|_| line(out, "")),
     }
     line(out, if grant.degraded { "workspace" } else { "" });

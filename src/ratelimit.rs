@@ -3,11 +3,12 @@
 
 use crate::account::View;
 use crate::clock::Now;
+use crate::encoding;
 use crate::policy::Limits;
 
-/// The fields, in the order of [`NAMES`].
+/// The values of the fields, a line each, in the order of [`NAMES`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RateLimit([String; 5]);
+pub struct RateLimit(String);
 
 /// The names of the fields.
 pub const NAMES: [&str; 5] = [
@@ -22,30 +23,46 @@ impl RateLimit {
     /// What `view` says at `now`.
     #[must_use]
     pub fn new(view: &View, now: Now) -> Self {
-        let View { limits, remaining, window_end, burst_remaining } = *view;
-        let Limits { requests, window_seconds, burst } = limits;
-        let window = name(window_seconds);
-        let rest = window_end.saturating_sub(now.millis()).div_ceil(1000);
-        let refill = refill(&limits, burst);
-        let full = refill_of(&limits, burst.saturating_sub(burst_remaining));
-        Self([
-            requests.to_string(),
-            remaining.to_string(),
-            window_end.div_ceil(1000).to_string(),
-            format!("\"{window}\";q={requests};w={window_seconds}, \"burst\";q={burst};w={refill}"),
-            format!("\"{window}\";r={remaining};t={rest}, \"burst\";r={burst_remaining};t={full}"),
-        ])
+        let mut lines = String::with_capacity(LINES_BYTES);
+        write(&mut lines, view, now);
+        Self(lines)
     }
 
     /// Names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        NAMES.into_iter().zip(self.0.iter().map(String::as_str))
+        NAMES.into_iter().zip(self.0.split('\n'))
     }
+}
 
-    /// The values.
-    pub fn values(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+/// Appends the values, with line feeds between.
+pub(crate) fn write(out: &mut String, view: &View, now: Now) {
+    let View { limits, remaining, window_end, burst_remaining } = *view;
+    let Limits { requests, window_seconds, burst } = limits;
+    let window = name(window_seconds);
+    let rest = window_end.saturating_sub(now.millis()).div_ceil(1000);
+    let full = refill_of(&limits, burst.saturating_sub(burst_remaining));
+    put(out, "", requests.into());
+    put(out, "\n", remaining.into());
+    put(out, "\n", window_end.div_ceil(1000));
+    for text in ["\n\"", window, "\""] {
+        out.push_str(text);
     }
+    put(out, ";q=", requests.into());
+    put(out, ";w=", window_seconds.into());
+    put(out, ", \"burst\";q=", burst.into());
+    put(out, ";w=", refill(&limits, burst));
+    for text in ["\n\"", window, "\""] {
+        out.push_str(text);
+    }
+    put(out, ";r=", remaining.into());
+    put(out, ";t=", rest);
+    put(out, ", \"burst\";r=", burst_remaining.into());
+    put(out, ";t=", full);
+}
+
+fn put(out: &mut String, text: &str, number: u64) {
+    out.push_str(text);
+    encoding::append_decimal(number, out);
 }
 
 /// Seconds in which a whole burst comes back; at least 1, as a window has a length.
@@ -68,6 +85,8 @@ const fn name(window_seconds: u32) -> &'static str {
         _ => "window",
     }
 }
+
+const LINES_BYTES: usize = 160;
 
 #[cfg(test)]
 mod tests {
