@@ -35,6 +35,7 @@ pub mod lease;
 pub mod limit;
 pub mod ratelimit;
 pub mod ticket;
+pub mod token;
 pub mod workspace;
 
 pub mod answer;

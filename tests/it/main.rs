@@ -25,6 +25,7 @@ mod simulation;
 mod target;
 mod text;
 mod tidy;
+mod token;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 mod versions;

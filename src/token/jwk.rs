@@ -1,0 +1,175 @@
+//! The public keys of an issuer (RFC 7517), and which of them a token has to be verified with.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Token, Untrusted};
+use crate::encoding;
+
+/// How a signature is made. Each key has one: what a token's header says is only compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3).
+    Rs256,
+    /// ECDSA with P-256 and SHA-256 (RFC 7518 §3.4).
+    Es256,
+    /// Ed25519 (RFC 8037).
+    EdDsa,
+}
+
+/// A public key.
+#[derive(Clone, Debug)]
+pub struct Key {
+    id: Option<String>,
+    algorithm: Algorithm,
+    /// The length of a signature in bytes.
+    signature: usize,
+    jwk: String,
+}
+
+/// The keys of one issuer that can be used here.
+#[derive(Clone, Debug, Default)]
+pub struct KeySet(Vec<Key>);
+
+#[derive(Deserialize)]
+struct Set {
+    keys: Vec<Value>,
+}
+
+/// The members that decide (RFC 7517 §4, RFC 7518 §6).
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    kid: Option<String>,
+    alg: Option<String>,
+    r#use: Option<String>,
+    key_ops: Option<Vec<String>>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+    d: Option<serde::de::IgnoredAny>,
+}
+
+impl Algorithm {
+    /// The name in a header.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    fn takes(self, name: &str) -> bool {
+        // RFC 9864 gives Ed25519 a name of its own.
+        name == self.as_str() || (self == Self::EdDsa && name == "Ed25519")
+    }
+}
+
+impl KeySet {
+    /// Reads a JWK set. Keys of other kinds and for other uses are passed over, so that an issuer
+    /// may have them; so are keys that nobody should use: short ones, and private ones.
+    ///
+    /// # Errors
+    /// [`Untrusted::Key`] if it is no JWK set.
+    pub fn parse(text: &[u8]) -> Result<Self, Untrusted> {
+        let set: Set = serde_json::from_slice(text).map_err(|_| Untrusted::Key)?;
+        Ok(Self(set.keys.into_iter().take(MAX_KEYS).filter_map(Key::read).collect()))
+    }
+
+    /// The keys by which `token` may be signed; several only if the issuer names none of them apart.
+    ///
+    /// # Errors
+    /// [`Untrusted::Algorithm`], [`Untrusted::Key`], or [`Untrusted::Signature`] for one of a
+    /// length that the key cannot have made.
+    pub fn find(&self, token: &Token<'_>) -> Result<Vec<&Key>, Untrusted> {
+        let name = token.header.alg.as_str();
+        let all = [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa];
+        if !all.iter().any(|algorithm| algorithm.takes(name)) {
+            return Err(Untrusted::Algorithm);
+        }
+        let named = |key: &&Key| match &token.header.kid {
+            Some(kid) => key.id.as_ref() == Some(kid),
+            None => true,
+        };
+        let keys: Vec<&Key> =
+            self.0.iter().filter(named).filter(|key| key.algorithm.takes(name)).collect();
+        if keys.is_empty() {
+            return Err(Untrusted::Key);
+        }
+        let fits = |key: &&Key| key.signature == token.signature.len();
+        let keys: Vec<&Key> = keys.into_iter().filter(fits).take(MAX_TRIED).collect();
+        if keys.is_empty() { Err(Untrusted::Signature) } else { Ok(keys) }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Key {
+    /// How it verifies.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The public members as JSON, for the platform to import.
+    #[must_use]
+    pub fn jwk(&self) -> &str {
+        &self.jwk
+    }
+
+    fn read(value: Value) -> Option<Self> {
+        let jwk: Jwk = serde_json::from_value(value).ok()?;
+        let is_for_verifying = jwk.r#use.as_deref().is_none_or(|usage| usage == "sig")
+            && jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+        if !is_for_verifying || jwk.d.is_some() {
+            return None;
+        }
+        let text = |part: &Option<String>, bytes: core::ops::RangeInclusive<usize>| {
+            let part = part.as_deref()?;
+            let length = encoding::from_base64url(part.as_bytes())?.len();
+            bytes.contains(&length).then(|| (part.to_owned(), length))
+        };
+        let (algorithm, signature, jwk_text) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+            ("RSA", None) => {
+                let ((n, length), (e, _)) = (text(&jwk.n, RSA_BYTES)?, text(&jwk.e, 1..=8)?);
+                let members = serde_json::json!({ "kty": "RSA", "n": n, "e": e });
+                (Algorithm::Rs256, length, members)
+            }
+            ("EC", Some("P-256")) => {
+                let ((x, _), (y, _)) = (text(&jwk.x, 32..=32)?, text(&jwk.y, 32..=32)?);
+                let members = serde_json::json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y });
+                (Algorithm::Es256, 64, members)
+            }
+            ("OKP", Some("Ed25519")) => {
+                let (x, _) = text(&jwk.x, 32..=32)?;
+                let members = serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": x });
+                (Algorithm::EdDsa, 64, members)
+            }
+            _ => return None,
+        };
+        if jwk.alg.is_some_and(|name| !algorithm.takes(&name)) {
+            return None;
+        }
+        Some(Self { id: jwk.kid, algorithm, signature, jwk: jwk_text.to_string() })
+    }
+}
+
+/// 2048 to 8192 bits (RFC 7518 §3.3 demands the first).
+const RSA_BYTES: core::ops::RangeInclusive<usize> = 256..=1024;
+const MAX_KEYS: usize = 64;
+/// A token without a key id costs no more verifications than this.
+const MAX_TRIED: usize = 4;

@@ -1,0 +1,133 @@
+//! Access tokens of people: signed JSON Web Tokens (RFC 7519, RFC 9068), read as RFC 8725 advises.
+//!
+//! Everything but the signature's arithmetic, which the platform does: [`Token::parse`] takes the
+//! text apart, [`KeySet::find`] says by which key and algorithm it has to be verified, and
+//! [`Token::check`] judges its claims once it is.
+
+mod claims;
+mod jwk;
+
+use serde::Deserialize;
+
+use crate::encoding;
+
+pub use claims::{Issuer, Subject};
+pub use jwk::{Algorithm, Key, KeySet};
+
+/// A token's parts. Nothing of it is proved.
+#[derive(Clone)]
+pub struct Token<'a> {
+    header: Header,
+    /// What is signed: the first two parts as they stand (RFC 7515 §5.1).
+    signed: &'a str,
+    signature: Vec<u8>,
+    claims: Vec<u8>,
+}
+
+/// Why a token is not believed. For logs and tests: the client is told nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untrusted {
+    /// Not three parts of base64url, or longer than [`MAX_TEXT`].
+    Form,
+    /// The header is no JSON object of the expected form.
+    Header,
+    /// The header names extensions that would have to be understood (RFC 7515 §4.1.11).
+    Critical,
+    /// It is a token of another type (RFC 8725 §3.11).
+    Type,
+    /// The algorithm is none of ours.
+    Algorithm,
+    /// No key of the issuer's fits its key id and algorithm.
+    Key,
+    /// The signature cannot be one of this algorithm, or is not the key's.
+    Signature,
+    /// The claims are no JSON object of the expected form.
+    Claims,
+    /// Of no issuer in the policy.
+    Issuer,
+    /// For somebody else.
+    Audience,
+    /// Its time is over, or it lasts longer than the policy allows.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// Its subject could not stand in a header.
+    Subject,
+}
+
+#[derive(Clone, Deserialize)]
+struct Header {
+    alg: String,
+    #[serde(default)]
+    typ: Option<String>,
+    #[serde(default)]
+    kid: Option<String>,
+    #[serde(default)]
+    crit: Option<serde::de::IgnoredAny>,
+}
+
+impl core::fmt::Debug for Token<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+impl<'a> Token<'a> {
+    /// Takes a compact serialisation apart. A key in the header (`jwk`, `jku`, `x5c`, `x5u`) is
+    /// not looked at.
+    ///
+    /// # Errors
+    /// [`Untrusted::Form`], [`Untrusted::Header`], [`Untrusted::Critical`].
+    pub fn parse(text: &'a str) -> Result<Self, Untrusted> {
+        if text.len() > MAX_TEXT {
+            return Err(Untrusted::Form);
+        }
+        let (signed, signature) = text.rsplit_once('.').ok_or(Untrusted::Form)?;
+        let (header, claims) = signed.split_once('.').ok_or(Untrusted::Form)?;
+        let decode = |part: &str| match encoding::from_base64url(part.as_bytes()) {
+            Some(bytes) if !bytes.is_empty() => Ok(bytes),
+            _ => Err(Untrusted::Form),
+        };
+        let (header, claims, signature) = (decode(header)?, decode(claims)?, decode(signature)?);
+        let header: Header = serde_json::from_slice(&header).map_err(|_| Untrusted::Header)?;
+        if header.crit.is_some() {
+            return Err(Untrusted::Critical);
+        }
+        Ok(Self { header, signed, signature, claims })
+    }
+
+    /// The bytes that are signed.
+    #[must_use]
+    pub fn signed(&self) -> &'a [u8] {
+        self.signed.as_bytes()
+    }
+
+    /// The signature.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// Who claims to have issued it: whose keys to try.
+    ///
+    /// # Errors
+    /// [`Untrusted::Claims`].
+    pub fn claimed_issuer(&self) -> Result<String, Untrusted> {
+        Ok(claims::Claims::parse(&self.claims)?.iss)
+    }
+
+    /// What it says, which must be asked only of a token whose signature is verified. `now` in
+    /// seconds since 1970.
+    ///
+    /// # Errors
+    /// [`Untrusted::Type`] and what concerns its claims.
+    pub fn check(&self, issuer: &Issuer, now: u64) -> Result<Subject, Untrusted> {
+        if !issuer.takes_type(self.header.typ.as_deref()) {
+            return Err(Untrusted::Type);
+        }
+        issuer.check(claims::Claims::parse(&self.claims)?, now)
+    }
+}
+
+/// Longer than any token that is accepted, in bytes.
+pub const MAX_TEXT: usize = 8192;
