@@ -27,17 +27,18 @@ pub(super) const BAR: Bar = Bar {
 fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
     let mut verdict = Verdict::default();
     let limits = &GRID[..size as usize];
+    // In a test run each layout has half of the loads.
+    let (loads, split): (&[f64], &[f64]) =
+        if size == BAR.ci { (&[1.0, 5.0], &[0.9, 2.0]) } else { (&LOADS, &LOADS) };
     let mut fleet = Fleet::start(site, "limit")?;
     burst(&mut fleet, "", &mut verdict)?;
-    grid(&mut fleet, "", limits, &LOADS, &mut verdict)?;
+    grid(&mut fleet, "", limits, loads, &mut verdict)?;
     shared(&mut fleet, "", &mut verdict)?;
     drop(fleet);
     let mut fleet = Fleet::split(site, "limit")?;
     burst(&mut fleet, SPLIT, &mut verdict)?;
-    if size == BAR.ci {
-        grid(&mut fleet, SPLIT, limits, &FEW_LOADS, &mut verdict)?;
-    } else {
-        grid(&mut fleet, SPLIT, limits, &LOADS, &mut verdict)?;
+    grid(&mut fleet, SPLIT, limits, split, &mut verdict)?;
+    if size > BAR.ci {
         shared(&mut fleet, SPLIT, &mut verdict)?;
     }
     Ok(verdict)
@@ -173,8 +174,6 @@ const AT_ONCE: Crowd =
 /// What the figures of two gate processes are called by.
 const SPLIT: &str = "two gate processes, ";
 const LOADS: [f64; 4] = [0.9, 1.0, 2.0, 5.0];
-/// Of two gate processes in a test run.
-const FEW_LOADS: [f64; 2] = [0.9, 2.0];
 /// In the order of a growing size.
 const GRID: [u32; 4] = [100, 10, 1000, 10_000];
 const WINDOW: u32 = 3;
