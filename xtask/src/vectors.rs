@@ -4,6 +4,8 @@
 //! Always the same bytes: the root is fixed and published, and what is random elsewhere is derived
 //! from the key's name here. Never use this root for anything else.
 
+mod specs;
+
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -20,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::checkout::{Checkout, say};
 use crate::keys;
+use specs::{ALL, BROKEN, ORDINARY, Spec, spec};
 
 /// What exists when a vector begins.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -124,13 +127,6 @@ struct Maker<'k> {
     keys: BTreeMap<String, String>,
     kv: BTreeMap<String, String>,
     rows: BTreeMap<String, String>,
-}
-
-/// A key to make. What is left out is as in [`Maker::key`].
-struct Spec {
-    name: &'static str,
-    scopes: &'static [&'static str],
-    change: fn(&mut Document),
 }
 
 impl<'k> Maker<'k> {
@@ -356,10 +352,6 @@ fn mint(root: &RootKeys, prefix: &str, spec: &Spec) -> Result<(String, Document)
     Ok((minted.secret.expose().to_owned(), document))
 }
 
-const fn spec(name: &'static str, scopes: &'static [&'static str]) -> Spec {
-    Spec { name, scopes, change: |_| () }
-}
-
 fn random(name: &str) -> [u8; 32] {
     *MacKey::new(SEED).mac(&[name.as_bytes()]).as_bytes()
 }
@@ -399,130 +391,6 @@ fn flip_mac(value: &str) -> Result<String> {
     let other = if rest.starts_with('A') { 'B' } else { 'A' };
     Ok(format!("{version}.{other}{}", &rest[1..]))
 }
-
-fn limits(requests: u32) -> Option<portcullis::policy::Limits> {
-    portcullis::policy::Limits::new(requests, 3600, requests).ok()
-}
-
-const ALL: &[&str] = &["*:*"];
-
-const ORDINARY: &[Spec] = &[
-    spec("read_only", &["agents:read", "simulations:read"]),
-    spec("full", ALL),
-    spec("second", ALL),
-    spec("open", &["open:any"]),
-    spec("shorthand_read", &["read"]),
-    spec("shorthand_write", &["write"]),
-    spec("agents_any", &["agents:*"]),
-    spec("no_scopes", &[]),
-    Spec { change: |record| record.expires = Some(PAST), ..spec("expired", ALL) },
-    Spec { change: |record| record.expires = Some(EDGE), ..spec("expires_at_edge", ALL) },
-    Spec { change: |record| record.not_before = Some(EDGE), ..spec("begins_at_edge", ALL) },
-    Spec { change: |record| record.fresh_until = EDGE, ..spec("fresh_until_edge", ALL) },
-    Spec { change: |record| record.not_before = Some(FUTURE), ..spec("not_yet_valid", ALL) },
-    Spec { change: |record| record.status = Status::Disabled, ..spec("disabled", ALL) },
-    Spec { change: |record| record.status = Status::Quarantined, ..spec("quarantined", ALL) },
-    Spec { change: |record| record.status = Status::Revoked, ..spec("revoked", ALL) },
-    Spec {
-        change: |record| {
-            record.status = Status::Revoked;
-            record.expires = Some(PAST);
-            record.ips = serde_json::from_str(r#"["203.0.113.0/24"]"#).ok();
-        },
-        ..spec("revoked_and_worse", &["agents:read"])
-    },
-    Spec {
-        change: |record| {
-            record.bindings.insert("agent_id".to_owned(), vec!["agent-123".to_owned()]);
-        },
-        ..spec("agent_bound", &["agents:read", "agents:write"])
-    },
-    Spec {
-        change: |record| {
-            let agents = ["agent-1", "agent:2", "café"].map(str::to_owned);
-            record.bindings.insert("agent_id".to_owned(), agents.to_vec());
-        },
-        ..spec("agents_bound", ALL)
-    },
-    Spec {
-        change: |record| {
-            record.kind = KeyType::Project;
-            record.bindings.insert("project_id".to_owned(), vec!["apollo".to_owned()]);
-        },
-        ..spec("project", &["projects:read", "agents:read"])
-    },
-    Spec {
-        change: |record| {
-            record.bindings.insert("project_id".to_owned(), vec!["apollo".to_owned()]);
-            record.bindings.insert("agent_id".to_owned(), vec!["agent-123".to_owned()]);
-        },
-        ..spec("twice_bound", ALL)
-    },
-    Spec {
-        change: |record| {
-            record.kind = KeyType::Personal;
-            record.subject = Some("user:ada@example.test".to_owned());
-        },
-        ..spec("personal", ALL)
-    },
-    Spec {
-        change: |record| {
-            record.kind = KeyType::Temporary;
-            record.expires = Some(FUTURE);
-        },
-        ..spec("temporary", ALL)
-    },
-    Spec {
-        change: |record| {
-            record.ips = serde_json::from_str(r#"["203.0.113.0/24","2001:db8::/32"]"#).ok();
-        },
-        ..spec("ip_bound", &["agents:read"])
-    },
-    Spec {
-        change: |record| record.tier = Some("wide".to_owned()),
-        ..spec("wide", &["agents:read", "open:any"])
-    },
-    Spec { change: |record| record.tier = Some("three".to_owned()), ..spec("tier_of_three", ALL) },
-    Spec { change: |record| record.limits = limits(2), ..spec("limits_of_two", ALL) },
-    Spec { change: |record| record.limits = limits(1), ..spec("limit_of_one", &["open:any"]) },
-    Spec {
-        change: |record| record.signature = SignatureMode::Optional,
-        ..spec("signature_optional", ALL)
-    },
-    Spec {
-        change: |record| record.signature = SignatureMode::Required,
-        ..spec("signature_required", ALL)
-    },
-    Spec { change: |record| record.signature = SignatureMode::Only, ..spec("signature_only", ALL) },
-];
-
-const BROKEN: &[Spec] = &[
-    spec("record_mac", ALL),
-    spec("record_byte", ALL),
-    spec("record_cut", ALL),
-    spec("record_empty", ALL),
-    spec("record_garbage", ALL),
-    spec("record_unknown_root", ALL),
-    spec("record_large", ALL),
-    spec("record_moved", ALL),
-    spec("record_unknown_field", ALL),
-    spec("record_no_scopes", ALL),
-    Spec { change: |record| record.v = 2, ..spec("record_v2", ALL) },
-    Spec { change: |record| record.fresh_until = PAST, ..spec("record_stale", ALL) },
-    Spec {
-        change: |record| record.tier = Some("platinum".to_owned()),
-        ..spec("record_unknown_tier", ALL)
-    },
-    Spec {
-        change: |record| record.kind = KeyType::Temporary,
-        ..spec("record_temporary_for_ever", ALL)
-    },
-    Spec { change: |record| record.kind = KeyType::Project, ..spec("record_project_of_none", ALL) },
-    Spec {
-        change: |record| record.kind = KeyType::Personal,
-        ..spec("record_personal_of_nobody", ALL)
-    },
-];
 
 /// By the name of the text, the name in `PORTCULLIS_STATIC_KEYS`; one stands twice: a rotation.
 const STATIC_KEYS: &[(&str, &str)] =
