@@ -4,6 +4,7 @@
 //! The decision vectors over HTTP ([`decisions`]), the raw cases of `tests/conformance/*.json`
 //! ([`raw`]), and what takes more than one request to see ([`programs`]).
 
+mod authority;
 mod decisions;
 mod forwarded;
 mod origin;

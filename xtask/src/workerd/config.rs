@@ -99,6 +99,7 @@ const workspace :Workerd.Worker = (
   modules = [
     (name = "object.mjs", esModule = embed "object.mjs"),
     (name = "faults.mjs", esModule = embed "faults.mjs"),
+    (name = "trap.wasm", wasm = embed "trap.wasm"),
     (name = "index.js", esModule = embed "workspace/index.js"),
     (name = "index_bg.wasm", wasm = embed "workspace/index_bg.wasm"),
   ],
@@ -144,6 +145,7 @@ const control :Workerd.Worker = (
   bindings = [
     (name = "STORE", durableObjectNamespace = (className = "Store", serviceName = "kv")),
     (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
+    (name = "AUTHORITY", service = "workspace"),
 {faults}  ],
 );
 
