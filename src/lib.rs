@@ -1,7 +1,7 @@
 //! The pure core of Portcullis: no I/O, no clock, no randomness, no async.
 //!
 //! A request's facts, what memory holds, a policy and the time go in; a decision
-//! comes out ([`decide::decide`]). The Worker (`edge`, feature `worker`), the
+//! comes out ([`decide::decide`]). The Workers (`edge`, features `gate` and `workspace`), the
 //! command line and the npm package translate to and from it.
 //!
 //! The modules in the order a request meets them.
@@ -49,6 +49,6 @@ pub mod crypto;
 pub mod mint;
 pub mod root;
 
-#[cfg(feature = "worker")]
+#[cfg(any(feature = "gate", feature = "workspace"))]
 #[allow(missing_docs, missing_debug_implementations, reason = "wasm-bindgen's expansion")]
 mod edge;

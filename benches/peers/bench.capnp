@@ -24,10 +24,10 @@ const config :Workerd.Config = (
       (name = "hono-forward.mjs", esModule = embed "dist/hono-forward.mjs"),
     ], compatibilityDate = .date, bindings = [.origin, .token])),
     (name = "portcullis", worker = (
-      modules = .portcullis, compatibilityDate = .date, bindings = .portcullisBindings,
+      modules = .portcullis, compatibilityDate = .date, bindings = [.origin, .workspace, .keys, .root],
     )),
     (name = "workspace", worker = (
-      modules = .workspaceModules, compatibilityDate = .date, bindings = .portcullisBindings,
+      modules = .workspaceModules, compatibilityDate = .date, bindings = [.keys, .root],
       durableObjectNamespaces = [(className = "Workspace", uniqueKey = "bench", enableSql = true)],
       durableObjectStorage = (localDisk = "objects"),
     )),
@@ -69,23 +69,19 @@ const grant :Workerd.Worker.Module = (name = "grant.mjs", esModule = embed "gran
 const rules :Workerd.Worker.Module = (name = "rules.mjs", esModule = embed "rules.mjs");
 
 const portcullis :List(Workerd.Worker.Module) = [
-  (name = "index.js", esModule = embed "worker/index.js"),
-  (name = "index_bg.wasm", wasm = embed "worker/index_bg.wasm"),
+  (name = "index.js", esModule = embed "workers/gate/index.js"),
+  (name = "index_bg.wasm", wasm = embed "workers/gate/index_bg.wasm"),
 ];
 const workspaceModules :List(Workerd.Worker.Module) = [
   (name = "object.mjs", esModule = embed "object.mjs"),
-  (name = "index.js", esModule = embed "worker/index.js"),
-  (name = "index_bg.wasm", wasm = embed "worker/index_bg.wasm"),
+  (name = "index.js", esModule = embed "workers/workspace/index.js"),
+  (name = "index_bg.wasm", wasm = embed "workers/workspace/index_bg.wasm"),
 ];
 const workspace :Workerd.Worker.Binding = (
   name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace"),
 );
-const portcullisBindings :List(Workerd.Worker.Binding) = [
-  .origin,
-  .workspace,
-  (name = "KEYS", kvNamespace = "rows"),
-  (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
-];
+const keys :Workerd.Worker.Binding = (name = "KEYS", kvNamespace = "rows");
+const root :Workerd.Worker.Binding = (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT");
 
 const origin :Workerd.Worker.Binding = (name = "ORIGIN", service = "origin");
 const token :Workerd.Worker.Binding = (name = "TOKEN", text = .key);

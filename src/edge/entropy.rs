@@ -18,7 +18,7 @@ impl Default for Entropy {
 impl Entropy {
     /// 128 random bits in hex.
     pub(super) fn request_id(&mut self) -> String {
-        encoding::hex(&self.take::<16>())
+        encoding::hex(&self.bytes())
     }
 
     /// 128 random bits.

@@ -1,5 +1,6 @@
 //! The JavaScript side, as Rust sees it.
 
+#[cfg(feature = "gate")]
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
@@ -11,6 +12,16 @@ extern "C" {
     /// Fills `into` with random bytes.
     pub(super) fn random(into: &mut [u8]);
 
+    /// A response: headers as lines of name and value.
+    pub(super) fn respond(status: u16, headers: &str, body: Option<&str>) -> JsValue;
+
+    /// A text binding; empty if there is none.
+    pub(super) fn text(env: &JsValue, name: &str) -> String;
+}
+
+#[cfg(feature = "gate")]
+#[wasm_bindgen(module = "/src/edge/shim.js")]
+extern "C" {
     /// Sends the request on by `plan`; the promise of a response.
     #[wasm_bindgen(catch)]
     pub(super) fn forward(
@@ -18,9 +29,6 @@ extern "C" {
         env: &JsValue,
         plan: &str,
     ) -> Result<Promise, JsValue>;
-
-    /// A response: headers as lines of name and value.
-    pub(super) fn respond(status: u16, headers: &str, body: Option<&str>) -> JsValue;
 
     /// Reads a row of KV within so many milliseconds; the promise of its text or `null`.
     #[wasm_bindgen(catch)]
@@ -32,9 +40,6 @@ extern "C" {
 
     /// Waits so many milliseconds.
     pub(super) fn sleep(millis: u32) -> Promise;
-
-    /// A text binding; empty if there is none.
-    pub(super) fn text(env: &JsValue, name: &str) -> String;
 
     /// Hands over the names of [`crate::forward::OWN`] and [`crate::forward::TOLD`], and what
     /// answers an origin's failure.

@@ -1,109 +1,132 @@
-// The Workspace object: rows in SQLite, copies in KV, an alarm. It fetches the rows that the core
-// asks for, writes what the core says, all in one transaction, and decides nothing.
+// The Workspaces' entry, and their class: rows in SQLite, copies in KV, an alarm. It fetches the rows
+// that the core asks for, writes what the core says, all in one transaction, and decides nothing.
 
 import { DurableObject } from "cloudflare:workers";
+import { core, keep, panicked, undecided } from "./restart.mjs";
 
-// `run(function, env, ctx, ...)`: a function of the core.
-export const workspaceClass = (run) =>
-  class Workspace extends DurableObject {
-    #alarm = null;
-
-    constructor(ctx, env) {
-      super(ctx, env);
-      this.sql = ctx.storage.sql;
-      this.sql.exec("CREATE TABLE IF NOT EXISTS rows (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
-      ctx.blockConcurrencyWhile(async () => {
-        this.#alarm = await ctx.storage.getAlarm();
-      });
+export default {
+  fetch(request, env, ctx) {
+    keep(env, ctx);
+    try {
+      return core.fetch.call({ env, ctx }, request);
+    } catch (error) {
+      panicked(error);
+      return undecided(request);
     }
+  },
+};
 
-    // Reached from gates of this deployment and from nowhere else. `?wait=1` answers a change only
-    // when it is in effect everywhere.
-    async fetch(request) {
-      return new Response(await this.answer(await request.text(), request.url.endsWith("?wait=1")));
-    }
+export class Workspace extends DurableObject {
+  #alarm = null;
 
-    async answer(text, wait) {
-      const answer = this.#call(text);
-      if (wait) {
-        const rest = Number(/^written .*\beffective_by=(\d+)/.exec(answer)?.[1] ?? 0) - Date.now();
-        if (rest > 0) await scheduler.wait(rest);
-      }
-      return answer;
-    }
+  constructor(ctx, env) {
+    super(ctx, env);
+    this.sql = ctx.storage.sql;
+    this.sql.exec("CREATE TABLE IF NOT EXISTS rows (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
+    ctx.blockConcurrencyWhile(async () => {
+      this.#alarm = await ctx.storage.getAlarm();
+    });
+  }
 
-    async alarm() {
-      this.#alarm = null;
-      const [word, ...lines] = this.#call("due v=1").split("\n");
-      // Thrown, so that the runtime tries again, ever more slowly.
-      if (word !== "due") throw new Error(`portcullis: no copies to KV: ${word}`);
-      const puts = [];
-      for (let at = 0; at < lines.length; at += 2) {
-        const [kid, version, name] = lines[at].split(" ");
-        puts.push(this.env.KEYS.put(name, lines[at + 1]).then(() => `copy=${kid}:${version}`));
-      }
-      const settled = await Promise.allSettled(puts);
-      const done = settled.filter(({ status }) => status === "fulfilled").map(({ value }) => value);
-      const failed = done.length < settled.length;
-      if (failed) console.error("portcullis: copies to KV failed:", settled.length - done.length);
-      this.#call(["copied v=1", ...(failed ? ["failed=1"] : []), ...done].join(" "));
-    }
+  // Reached by a binding alone, as gates have one. `?wait=1` answers a change only when it is in effect
+  // everywhere.
+  async fetch(request) {
+    return new Response(await this.answer(await request.text(), request.url.endsWith("?wait=1")));
+  }
 
-    #call(text) {
-      const { storage } = this.ctx;
-      const now = Date.now();
-      return storage.transactionSync(() => {
-        let missing = run("workspace_needs", this.env, this.ctx, text, now);
-        let rows = this.#read(missing);
-        for (;;) {
-          const lines = run("workspace_answer", this.env, this.ctx, this.env, text, missing, rows, now).split("\n");
-          if (lines[0] !== "?") return this.#write(lines);
-          const more = lines.slice(1).join("\n");
-          missing += "\n" + more;
-          rows += "\n" + this.#read(more);
-        }
-      });
+  async answer(text, wait) {
+    const answer = this.#call(text);
+    if (wait) {
+      const rest = Number(/^written .*\beffective_by=(\d+)/.exec(answer)?.[1] ?? 0) - Date.now();
+      if (rest > 0) await scheduler.wait(rest);
     }
+    return answer;
+  }
 
-    // Names and values in turn, a line each, of what `missing` names.
-    #read(missing) {
-      const names = [];
-      const found = [];
-      for (const line of missing.split("\n")) {
-        const [from, to, limit] = line.split("\t");
-        if (to === undefined) names.push(from);
-        else found.push(...this.sql.exec(RANGE, from, to, Number(limit)).raw());
-      }
-      for (const some of chunks(names)) {
-        const marks = some.map(() => "?").join();
-        found.push(...this.sql.exec(`SELECT name, value FROM rows WHERE name IN (${marks})`, ...some).raw());
-      }
-      return found.map((row) => row.join("\n")).join("\n");
+  async alarm() {
+    this.#alarm = null;
+    const [word, ...lines] = this.#call("due v=1").split("\n");
+    // Thrown, so that the runtime tries again, ever more slowly.
+    if (word !== "due") throw new Error(`portcullis: no copies to KV: ${word}`);
+    const puts = [];
+    for (let at = 0; at < lines.length; at += 2) {
+      const [kid, version, name] = lines[at].split(" ");
+      puts.push(this.env.KEYS.put(name, lines[at + 1]).then(() => `copy=${kid}:${version}`));
     }
+    const settled = await Promise.allSettled(puts);
+    const done = settled.filter(({ status }) => status === "fulfilled").map(({ value }) => value);
+    const failed = done.length < settled.length;
+    if (failed) console.error("portcullis: copies to KV failed:", settled.length - done.length);
+    this.#call(["copied v=1", ...(failed ? ["failed=1"] : []), ...done].join(" "));
+  }
 
-    // See `edge::object::answer`.
-    #write([, count, ...lines]) {
-      const answer = lines.splice(0, Number(count)).join("\n");
-      const [alarm, ...changes] = lines;
-      const put = [];
-      for (let at = 0; at < changes.length; at += 2) {
-        if (changes[at + 1] === "") this.sql.exec("DELETE FROM rows WHERE name = ?", changes[at]);
-        else put.push(changes[at], changes[at + 1]);
+  #call(text) {
+    const { storage } = this.ctx;
+    const now = Date.now();
+    return storage.transactionSync(() => {
+      let missing = this.#run("workspace_needs", text, now);
+      let rows = this.#read(missing);
+      for (;;) {
+        const lines = this.#run("workspace_answer", this.env, text, missing, rows, now).split("\n");
+        if (lines[0] === "!") throw new Error("portcullis: not fit to decide");
+        if (lines[0] !== "?") return this.#write(lines);
+        const more = lines.slice(1).join("\n");
+        missing += "\n" + more;
+        rows += "\n" + this.#read(more);
       }
-      for (const some of chunks(put)) {
-        const marks = some.map((_, at) => (at % 2 ? "?)" : "(?")).join();
-        this.sql.exec(
-          `INSERT INTO rows VALUES ${marks} ON CONFLICT(name) DO UPDATE SET value = excluded.value`,
-          ...some,
-        );
-      }
-      if (alarm !== "" && (this.#alarm === null || Number(alarm) < this.#alarm)) {
-        this.#alarm = Number(alarm);
-        this.ctx.storage.setAlarm(this.#alarm);
-      }
-      return answer;
+    });
+  }
+
+  // A function of the core. What it throws undoes the transaction.
+  #run(name, ...args) {
+    keep(this.env, this.ctx);
+    try {
+      return core[name].call({ env: this.env, ctx: this.ctx }, ...args);
+    } catch (error) {
+      panicked(error);
+      throw error;
     }
-  };
+  }
+
+  // Names and values in turn, a line each, of what `missing` names.
+  #read(missing) {
+    const names = [];
+    const found = [];
+    for (const line of missing.split("\n")) {
+      const [from, to, limit] = line.split("\t");
+      if (to === undefined) names.push(from);
+      else found.push(...this.sql.exec(RANGE, from, to, Number(limit)).raw());
+    }
+    for (const some of chunks(names)) {
+      const marks = some.map(() => "?").join();
+      found.push(...this.sql.exec(`SELECT name, value FROM rows WHERE name IN (${marks})`, ...some).raw());
+    }
+    return found.map((row) => row.join("\n")).join("\n");
+  }
+
+  // See `edge::workspace::workspace_answer`.
+  #write([, count, ...lines]) {
+    const answer = lines.splice(0, Number(count)).join("\n");
+    const [alarm, ...changes] = lines;
+    const put = [];
+    for (let at = 0; at < changes.length; at += 2) {
+      if (changes[at + 1] === "") this.sql.exec("DELETE FROM rows WHERE name = ?", changes[at]);
+      else put.push(changes[at], changes[at + 1]);
+    }
+    for (const some of chunks(put)) {
+      const marks = some.map((_, at) => (at % 2 ? "?)" : "(?")).join();
+      this.sql.exec(
+        `INSERT INTO rows VALUES ${marks} ON CONFLICT(name) DO UPDATE SET value = excluded.value`,
+        ...some,
+      );
+    }
+    if (alarm !== "" && (this.#alarm === null || Number(alarm) < this.#alarm)) {
+      this.#alarm = Number(alarm);
+      this.ctx.storage.setAlarm(this.#alarm);
+    }
+    return answer;
+  }
+}
 
 // A statement takes no more parameters.
 const PARAMETERS = 100;

@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 
 #[test]
 fn core_files_name_no_platform() {
-    let outside = ["src/edge", "src/js"].map(path);
+    let outside = ["src/edge.rs", "src/edge", "src/js"].map(path);
     for file in files("src").into_iter().filter(|file| !outside.iter().any(|o| file.starts_with(o)))
     {
         let text = read(&file);
-        // `lib.rs` declares the adapters; that is all it may say of them.
-        let text = text.replace("feature = \"worker\"", "").replace("wasm-bindgen's expansion", "");
         for word in [
             "wasm_bindgen",
             "web_sys",
@@ -42,32 +40,57 @@ fn one_file_names_the_cryptographic_crates() {
 }
 
 #[test]
-fn bindings_of_wrangler_toml_are_those_the_worker_looks_up() {
+fn bindings_of_wrangler_toml_are_those_the_gate_looks_up() {
     let wrangler = read(&path("wrangler.toml"));
-    let bound = |line: &str| line.strip_prefix("binding = ").map(unquoted);
-    let bound: BTreeSet<_> = wrangler.lines().filter_map(bound).collect();
     let shim = read(&path("src/edge/shim.js"));
     let looked_up = |name: &str| shim.contains(&format!("env.{name}"));
     assert!(looked_up("KEYS") && looked_up("WORKSPACE"));
-    assert!(wrangler.contains("name = \"WORKSPACE\"\nclass_name = \"Workspace\""));
-    assert!(wrangler.contains("new_sqlite_classes = [\"Workspace\"]"));
     let policy = read(&path("policy.toml"));
-    let service = |line: &str| line.strip_prefix("service = ").map(unquoted);
-    let services = policy.lines().filter_map(service);
-    assert_eq!(bound, services.chain(["KEYS".to_owned()]).collect());
-    for name in ["ROOT", "STATIC_KEYS"] {
-        let name = constant("src/edge/isolate.rs", name);
-        assert!(wrangler.contains(&name), "wrangler.toml says nothing of {name}");
+    let services = values(&policy, "service");
+    assert_eq!(
+        values(&wrangler, "binding"),
+        services.into_iter().chain(["KEYS".to_owned()]).collect()
+    );
+    let root = constant("src/edge/deployment.rs", "ROOT");
+    for name in [&root, &constant("src/edge/gate/isolate.rs", "STATIC_KEYS")] {
+        assert!(wrangler.contains(name), "wrangler.toml says nothing of {name}");
     }
-    for setting in ["workers_dev = false", "preview_urls = false", "no_bundle = true"] {
-        assert!(wrangler.lines().any(|line| line == setting), "{setting}");
+}
+
+#[test]
+fn workspace_toml_has_the_class_that_wrangler_toml_names() {
+    let [gate, workspace] = CONFIGURATIONS.map(|file| read(&path(file)));
+    let name = values(&workspace, "name").first().cloned().unwrap_or_default();
+    assert!(gate.contains(&format!(
+        "name = \"WORKSPACE\"\nclass_name = \"Workspace\"\nscript_name = \"{name}\"\n"
+    )));
+    assert!(workspace.contains("new_sqlite_classes = [\"Workspace\"]"));
+    let module = read(&path("src/edge/workspace.mjs"));
+    assert!(module.contains("export class Workspace extends") && module.contains("env.KEYS"));
+    assert_eq!(values(&workspace, "binding"), BTreeSet::from(["KEYS".to_owned()]));
+    assert_eq!(values(&workspace, "id"), values(&gate, "id"), "one KV");
+    assert!(workspace.contains(&constant("src/edge/deployment.rs", "ROOT")));
+}
+
+#[test]
+fn both_workers_are_deployed_closed_and_as_they_are_built() {
+    for (file, worker) in CONFIGURATIONS.into_iter().zip(["gate", "workspace"]) {
+        let text = read(&path(file));
+        let main = format!("main = \"build/{worker}/index.js\"");
+        for setting in ["workers_dev = false", "preview_urls = false", "no_bundle = true", &main] {
+            assert!(text.lines().any(|line| line == setting), "{file}: {setting}");
+        }
     }
+    let package = read(&path("package.json"));
+    let [gate, workspace] = CONFIGURATIONS.map(|file| package.find(&format!("--config {file}")));
+    assert!(workspace.is_some() && workspace < gate, "the class is deployed before its binding");
 }
 
 /// What makes the Wasm fail on request stands before the Worker in tests, and is no part of it.
 #[test]
 fn the_worker_cannot_be_provoked() {
-    for file in files("src").into_iter().chain(["wrangler.toml", "build.rs"].map(path)) {
+    let deployed = CONFIGURATIONS.into_iter().chain(["build.rs"]).map(path);
+    for file in files("src").into_iter().chain(deployed) {
         let text = read(&file).to_lowercase();
         assert!(!text.contains("provoke"), "{}", file.display());
     }
@@ -77,7 +100,7 @@ fn the_worker_cannot_be_provoked() {
 /// The answer after a panic is the core's, in JavaScript.
 #[test]
 fn the_answer_after_a_panic_says_what_the_core_says() {
-    let entry = read(&path("src/edge/entry.mjs"));
+    let entry = read(&path("src/edge/restart.mjs"));
     let denial = read(&path("src/denial.rs"));
     for text in ["\"AUTH_UNAVAILABLE\"", "\"The request cannot be authorised at present.\""] {
         assert!(entry.contains(text) && denial.contains(text), "{text}");
@@ -95,10 +118,12 @@ fn versions_and_dates_agree() {
     let version = quoted("Cargo.toml", "version = ");
     assert_eq!(quoted("package.json", "\"version\": "), version);
     assert!(read(&path("CHANGELOG.md")).contains(&format!("\n## {version}")));
-    assert_eq!(
-        quoted("wrangler.toml", "compatibility_date = "),
-        quoted("xtask/src/workerd/config.rs", "const COMPATIBILITY_DATE: &str = "),
-    );
+    for file in CONFIGURATIONS {
+        assert_eq!(
+            quoted(file, "compatibility_date = "),
+            quoted("xtask/src/workerd/config.rs", "const COMPATIBILITY_DATE: &str = "),
+        );
+    }
 }
 
 #[test]
@@ -134,8 +159,9 @@ fn links_between_documents_lead_somewhere() {
 #[test]
 fn no_path_of_somebodys_machine() {
     let all = ["src", "cli", "xtask", "tests", "benches", "docs", ".ci", ".cargo"];
-    let top = ["Cargo.toml", "package.json", "policy.toml", "wrangler.toml", "build.rs"];
-    let files = all.into_iter().flat_map(files).chain(documents()).chain(top.map(path));
+    let top = ["Cargo.toml", "package.json", "policy.toml", "build.rs"];
+    let top = top.into_iter().chain(CONFIGURATIONS).map(path);
+    let files = all.into_iter().flat_map(files).chain(documents()).chain(top);
     // Written so that this file does not find itself.
     let words = ["work", "root", "home", "Users"].map(|word| format!("/{word}/"));
     for file in files {
@@ -145,6 +171,15 @@ fn no_path_of_somebodys_machine() {
             assert!(!text.contains(word.as_str()), "{}: {word}", file.display());
         }
     }
+}
+
+/// The gate's, and that of the Workspaces.
+const CONFIGURATIONS: [&str; 2] = ["wrangler.toml", "workspace.toml"];
+
+/// What stands in lines `name = "…"`.
+fn values(text: &str, name: &str) -> BTreeSet<String> {
+    let before = format!("{name} = ");
+    text.lines().filter_map(|line| line.strip_prefix(before.as_str()).map(unquoted)).collect()
 }
 
 fn documents() -> Vec<PathBuf> {

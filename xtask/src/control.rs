@@ -99,6 +99,12 @@ impl Control {
         self.call("GET", &format!("/workspace/{number}/rows"), b"")?.json()
     }
 
+    /// A request of the Worker that holds the Workspaces, whatever it answers.
+    pub fn authority(&self, method: &str, path: &str, accept: &str) -> Result<Reply> {
+        let target = format!("/authority{path}");
+        request(self.address, method, &target, &[("Accept", accept)], b"", TIMEOUT)
+    }
+
     fn call(&self, method: &str, target: &str, body: &[u8]) -> Result<Reply> {
         let reply = request(self.address, method, target, &[], body, TIMEOUT)?;
         if reply.status != 200 {

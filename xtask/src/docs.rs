@@ -123,7 +123,7 @@ fn run(
     let _ = fs::remove_dir_all(&desk);
     fs::create_dir_all(desk.join("bin"))?;
     symlink(checkout.path(".portcullis"), desk.join(".portcullis"))?;
-    for file in ["policy.toml", "wrangler.toml"] {
+    for file in ["policy.toml", "wrangler.toml", "workspace.toml"] {
         fs::copy(checkout.path(file), desk.join(file))?;
     }
     let npm = desk.join("bin/npm");

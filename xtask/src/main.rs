@@ -34,7 +34,7 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
-    /// Serve the built Worker on plain workerd, for tests.
+    /// Serve the built Workers on plain workerd, for tests.
     Workerd {
         /// Port of the first gate; the others follow.
         #[arg(long, default_value_t = 8787)]
@@ -54,14 +54,14 @@ enum Task {
         /// Let faults of KV and of the origin be set over the port before the first.
         #[arg(long)]
         chaos: bool,
-        /// Build the Worker with this policy instead of policy.toml.
+        /// Build the Workers with this policy instead of policy.toml.
         #[arg(long)]
         policy: Option<PathBuf>,
         /// Print one line of JSON once it answers, and nothing else, on standard output.
         #[arg(long)]
         json: bool,
     },
-    /// Build the Worker that is deployed, into build/.
+    /// Build the Workers that are deployed, into build/.
     Build,
     /// Run every check, or those named.
     Test {

@@ -126,7 +126,7 @@ pub fn prove(checkout: &Checkout, only: Option<&str>, small: bool) -> Result<()>
         if small {
             return (bar.run)(&site, bar.ci, &mut Progress::none());
         }
-        let mut progress = Progress::open(checkout, bar.name, bar.full, site.worker_digest())?;
+        let mut progress = Progress::open(checkout, bar.name, bar.full, site.workers_digest())?;
         let verdict = (bar.run)(&site, bar.full, &mut progress)?;
         record::write(checkout, &names, bar, &verdict)?;
         progress.forget();

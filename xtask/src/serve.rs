@@ -64,7 +64,7 @@ pub fn start(checkout: &Checkout, serve: &Serve) -> Result<Running> {
     let seeds = seed::stored(state.folder(), &root, now)?;
     let known = seed::known(&root, &seeds, now)?;
     let options = Options {
-        worker: built.folder,
+        workers: built.folder,
         port: serve.port,
         isolates: serve.isolates,
         origin: serve.origin.clone(),

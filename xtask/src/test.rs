@@ -1,9 +1,10 @@
 //! `cargo xtask test`: every check of the repository, step by step.
 
+use std::fs;
 use std::process::Stdio;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, run, say};
 use crate::{bench, conformance, docs, prove, tools, worker};
@@ -71,7 +72,8 @@ fn format(checkout: &Checkout) -> Result<()> {
 fn lint(checkout: &Checkout) -> Result<()> {
     for arguments in [
         "--workspace --all-targets",
-        "--package portcullis --lib --target wasm32-unknown-unknown --features worker",
+        "--package portcullis --lib --target wasm32-unknown-unknown --features gate",
+        "--package portcullis --lib --target wasm32-unknown-unknown --features workspace",
         "--package portcullis --lib --target wasm32-unknown-unknown --features js",
     ] {
         let mut clippy = checkout.command("cargo");
@@ -98,8 +100,16 @@ fn wasm(checkout: &Checkout) -> Result<()> {
 
 fn build(checkout: &Checkout) -> Result<()> {
     let built = worker::build(checkout, &worker::Flavour::Production)?;
-    if built.gzip > UPLOAD_LIMIT {
-        bail!("the upload is {} bytes of gzip, over {UPLOAD_LIMIT}", built.gzip);
+    for (worker, gzip) in built.gzip {
+        if gzip > UPLOAD_LIMIT {
+            bail!("the upload of {} is {gzip} bytes of gzip, over {UPLOAD_LIMIT}", worker.name());
+        }
+    }
+    // What worker-build exports can be called: neither Worker has a function of the other.
+    for (worker, is_there) in [("gate", false), ("workspace", true)] {
+        let wasm = fs::read(built.folder.join(worker).join("index_bg.wasm"))?;
+        let found = wasm.windows(ONLY_WORKSPACE.len()).any(|bytes| bytes == ONLY_WORKSPACE);
+        ensure!(found == is_there, "{worker}: a function of the Workspace: {found}");
     }
     Ok(())
 }
@@ -111,11 +121,11 @@ fn upload(checkout: &Checkout) -> Result<()> {
     wrangler.stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = wrangler.output().context("cannot run npm")?;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    let size = said.lines().find(|line| line.starts_with("Total Upload:"));
-    match size {
-        Some(size) if output.status.success() => say(format!("wrangler: {size}")),
-        _ => bail!("wrangler deploy --dry-run ({}):\n{said}", output.status),
+    let sizes: Vec<_> = said.lines().filter(|line| line.starts_with("Total Upload:")).collect();
+    if !output.status.success() || sizes.len() != 2 {
+        bail!("wrangler deploy --dry-run ({}):\n{said}", output.status);
     }
+    sizes.iter().for_each(|size| say(format!("wrangler: {size}")));
     Ok(())
 }
 
@@ -133,5 +143,6 @@ fn path_with_tools(checkout: &Checkout) -> Result<std::ffi::OsString> {
     std::env::join_paths(tools.chain(std::env::split_paths(&path))).context("bad PATH")
 }
 
-/// Bytes of the upload, each file compressed by gzip.
+/// Bytes of a Worker's upload, each file compressed by gzip.
 const UPLOAD_LIMIT: u64 = 200_000;
+const ONLY_WORKSPACE: &[u8] = b"workspace_answer";

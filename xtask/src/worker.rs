@@ -1,4 +1,4 @@
-//! The built Worker: `index.js` and `index_bg.wasm`, made by worker-build, in some flavours.
+//! The built Workers: `index.js` and `index_bg.wasm` of each, made by worker-build, in some flavours.
 
 use std::fs;
 use std::io::Write;
@@ -12,10 +12,11 @@ use sha2::{Digest, Sha256};
 use crate::checkout::{Checkout, lock, output, run, say, sha256};
 use crate::tools;
 
-/// Which Worker to build.
+/// For what to build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Flavour {
-    /// What is deployed: `policy.toml` as it is, dated by the commit. In `build/`.
+    /// What is deployed: `policy.toml` as it is, dated by the commit. In `build/gate/` and
+    /// `build/workspace/`.
     Production,
     /// The same for a root of this clone.
     Dev {
@@ -38,49 +39,95 @@ pub enum Flavour {
     },
 }
 
-/// A built Worker.
-#[derive(Debug, Clone)]
-pub struct Built {
-    /// The folder that holds `index.js` and `index_bg.wasm`.
-    pub folder: PathBuf,
-    /// Bytes of the upload, each file compressed by gzip.
-    pub gzip: u64,
+/// One of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worker {
+    /// What every request meets.
+    Gate,
+    /// What holds the Workspaces.
+    Workspace,
 }
 
-/// The files of a Worker, in the order they are uploaded.
-pub const MODULES: [&str; 2] = [INDEX, WASM];
+/// The built Workers.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The folder that holds [`MODULES`].
+    pub folder: PathBuf,
+    /// Of each the bytes of its upload, each file compressed by gzip.
+    pub gzip: [(Worker, u64); 2],
+}
 
-/// What goes in front of worker-build's module; the first is the entry.
-const ENTRY: [&str; 2] = ["entry.mjs", "workspace.mjs"];
+/// The files of both Workers, relative to the folder; each Worker's in the order they are uploaded.
+pub const MODULES: [&str; 4] =
+    ["gate/index.js", "gate/index_bg.wasm", "workspace/index.js", "workspace/index_bg.wasm"];
+
+/// The modules of JavaScript that are ours, besides what the Rust names.
+const OURS: [&str; 3] = ["gate.mjs", "workspace.mjs", "restart.mjs"];
 const INDEX: &str = "index.js";
 const WASM: &str = "index_bg.wasm";
 
-/// Builds a Worker, unless what is there was built from the same.
+/// Builds both Workers, unless what is there was built from the same.
 pub fn build(checkout: &Checkout, flavour: &Flavour) -> Result<Built> {
-    let name = flavour.name();
     // All flavours share cargo's target folder.
     let _lock = lock(&checkout.private("build.lock")?, "build")?;
-    let folder = checkout.path(flavour.folder());
     let environment = flavour.environment(checkout)?;
-    let stamp = stamp(checkout, flavour, &environment)?;
-    let stamp_path = checkout.private(format!("{name}.stamp"))?;
+    let gate = build_one(checkout, Worker::Gate, flavour, &environment)?;
+    let workspace = build_one(checkout, Worker::Workspace, flavour, &environment)?;
+    let gzip = [(Worker::Gate, gate), (Worker::Workspace, workspace)];
+    Ok(Built { folder: checkout.path(flavour.folder()), gzip })
+}
+
+/// Builds one; the bytes of its upload.
+fn build_one(
+    checkout: &Checkout,
+    worker: Worker,
+    flavour: &Flavour,
+    environment: &[(&'static str, String)],
+) -> Result<u64> {
+    let name = format!("{}, {}", worker.name(), flavour.name());
+    let folder = checkout.path(worker.folder(flavour));
+    let stamp = stamp(checkout, worker, flavour, environment)?;
+    let stamp_path = checkout.private(format!("{}-{}.stamp", flavour.name(), worker.name()))?;
     let fresh = fs::read_to_string(&stamp_path).is_ok_and(|last| last == stamp)
-        && MODULES.iter().all(|module| folder.join(module).is_file());
+        && [INDEX, WASM].iter().all(|module| folder.join(module).is_file());
     if !fresh {
         say(format!("building the Worker ({name}) …"));
         let _ = fs::remove_file(&stamp_path);
-        run("worker-build", &mut worker_build(checkout, flavour, &environment))?;
+        run("worker-build", &mut worker_build(checkout, worker, flavour, environment))?;
         run("wasm-opt", &mut wasm_opt(checkout, &folder.join(WASM)))?;
-        run("esbuild", &mut bundle_entry(checkout, &folder)?)?;
+        run("esbuild", &mut bundle_entry(checkout, worker, &folder)?)?;
         fs::write(&stamp_path, stamp)?;
     }
     let gzip = gzip_size(&folder)?;
     let kilobytes = gzip as f64 / 1000.0;
-    say(format!(
-        "Worker ({name}): {kilobytes:.1} KB gzip{}",
-        if fresh { ", up to date" } else { "" }
-    ));
-    Ok(Built { folder, gzip })
+    let up_to_date = if fresh { ", up to date" } else { "" };
+    say(format!("Worker ({name}): {kilobytes:.1} KB gzip{up_to_date}"));
+    Ok(gzip)
+}
+
+impl Worker {
+    /// Its name, which is that of its feature, its folder and its entry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gate => "gate",
+            Self::Workspace => "workspace",
+        }
+    }
+
+    /// The gate is built to be fast, as it is all that most requests meet; a Workspace's calls are few
+    /// and wait for its storage, and it has more to hold.
+    const fn opt_level(self) -> &'static str {
+        match self {
+            Self::Gate => "3",
+            Self::Workspace => "z",
+        }
+    }
+
+    /// Where it goes; worker-build takes it relative to the crate.
+    fn folder(self, flavour: &Flavour) -> String {
+        format!("{}/{}", flavour.folder(), self.name())
+    }
 }
 
 impl Flavour {
@@ -94,7 +141,7 @@ impl Flavour {
         }
     }
 
-    /// Where it goes; worker-build takes it relative to the crate.
+    /// Where the Workers go, relative to the checkout.
     fn folder(&self) -> String {
         match self {
             Self::Production => "build".to_owned(),
@@ -134,17 +181,18 @@ impl Flavour {
 
 fn worker_build(
     checkout: &Checkout,
+    worker: Worker,
     flavour: &Flavour,
     environment: &[(&'static str, String)],
 ) -> Command {
     let mut command = checkout.command(tools::cargo_bin(checkout, "worker-build"));
     command
-        .args(["--release", "--out-dir", &flavour.folder()])
+        .args(["--release", "--out-dir", &worker.folder(flavour)])
         // What worker-build does not know it hands to `cargo build`.
-        .args(["--features", "worker", "--locked"])
+        .args(["--features", worker.name(), "--locked"])
         .env("WASM_BINDGEN_BIN", tools::cargo_bin(checkout, "wasm-bindgen"))
         .env("ESBUILD_BIN", tools::npm_bin(checkout, "esbuild"))
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", OPT_LEVEL)
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", worker.opt_level())
         // An error of the policy is all there is to read.
         .env("RUST_BACKTRACE", "0");
     for name in [SOURCE_DATE_EPOCH, POLICY, FINGERPRINT] {
@@ -173,11 +221,11 @@ fn wasm_opt(checkout: &Checkout, wasm: &Path) -> Command {
 }
 
 /// Puts our entry in front of worker-build's.
-fn bundle_entry(checkout: &Checkout, folder: &Path) -> Result<Command> {
-    for module in ENTRY {
+fn bundle_entry(checkout: &Checkout, worker: Worker, folder: &Path) -> Result<Command> {
+    for module in OURS {
         fs::copy(checkout.path("src/edge").join(module), folder.join(module))?;
     }
-    let entry = folder.join(ENTRY[0]);
+    let entry = folder.join(format!("{}.mjs", worker.name()));
     let index = folder.join(INDEX);
     let mut command = checkout.command(tools::npm_bin(checkout, "esbuild"));
     command
@@ -191,6 +239,7 @@ fn bundle_entry(checkout: &Checkout, folder: &Path) -> Result<Command> {
 /// A digest over all that decides what is built.
 fn stamp(
     checkout: &Checkout,
+    worker: Worker,
     flavour: &Flavour,
     environment: &[(&'static str, String)],
 ) -> Result<String> {
@@ -207,7 +256,7 @@ fn stamp(
     for (name, value) in environment {
         digest.update(format!("{name}={value}\n"));
     }
-    digest.update(OPT_LEVEL);
+    digest.update(format!("{} {}\n", worker.name(), worker.opt_level()));
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "NO_MINIFY"] {
         digest.update(format!("{name}={:?}\n", std::env::var_os(name)));
     }
@@ -234,7 +283,7 @@ pub fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 
 fn gzip_size(folder: &Path) -> Result<u64> {
     let mut size = 0;
-    for module in MODULES {
+    for module in [INDEX, WASM] {
         let bytes = fs::read(folder.join(module))?;
         ensure!(!bytes.is_empty(), "{module} is empty");
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -250,9 +299,6 @@ fn commit_date(checkout: &Checkout) -> String {
     log.current_dir(checkout.path("")).args(["log", "-1", "--format=%ct"]);
     output(&mut log).filter(|date| !date.is_empty()).unwrap_or_else(|| "0".to_owned())
 }
-
-/// A fifth less to upload than at 3, for some microseconds a request.
-const OPT_LEVEL: &str = "z";
 
 fn proof_policy(name: &str) -> String {
     format!("tests/prove/{name}.toml")

@@ -1,4 +1,4 @@
-//! `workerd serve` with a built Worker, local KV and an origin, from one state folder.
+//! `workerd serve` with the built Workers, local KV and an origin, from one state folder.
 
 mod config;
 
@@ -50,8 +50,8 @@ impl State {
 /// What to serve, and how.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The folder of the built Worker.
-    pub worker: PathBuf,
+    /// The folder of the built Workers.
+    pub workers: PathBuf,
     /// Port of the first gate; the others follow. The control service takes the one before when
     /// there is `chaos`, else any.
     pub port: u16,
@@ -73,7 +73,9 @@ pub struct Options {
     pub without_keys: bool,
     /// Where V8's inspector listens.
     pub inspector: Option<SocketAddr>,
-    /// Whether a module that breaks the Wasm on request stands in front of the Worker's own.
+    /// Whether the Workspaces get no root.
+    pub without_authority: bool,
+    /// Whether a module that breaks the gate's Wasm on request stands in front of the gate's own.
     pub provoke: bool,
 }
 
@@ -131,8 +133,10 @@ impl Server {
         let is_whole = matches!(options.part, Part::Whole);
         ensure!(is_whole || !options.chaos, "a chaotic origin needs all in one process");
         for module in MODULES {
-            fs::copy(options.worker.join(module), state.folder.join(module))
-                .with_context(|| format!("no {module} in {}", options.worker.display()))?;
+            let copy = state.folder.join(module);
+            copy.parent().map_or(Ok(()), private_dir)?;
+            fs::copy(options.workers.join(module), copy)
+                .with_context(|| format!("no {module} in {}", options.workers.display()))?;
         }
         config::write(&state.folder, options)?;
 

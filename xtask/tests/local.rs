@@ -64,17 +64,19 @@ struct Local {
 }
 
 impl Local {
-    /// Serves the gate above from a folder of this name.
+    /// Serves what is above from a folder of this name.
     fn start(name: &str, options: Options) -> Self {
         let checkout = Checkout::find().unwrap();
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(folder.join("worker")).unwrap();
         let lock = xtask::checkout::lock_now(&folder.join("test.lock")).unwrap();
-        fs::write(folder.join("worker/index.js"), GATE).unwrap();
-        fs::write(folder.join("worker/index_bg.wasm"), b"\0asm\x01\0\0\0").unwrap();
+        for worker in ["gate", "workspace"].map(|name| folder.join("workers").join(name)) {
+            fs::create_dir_all(&worker).unwrap();
+            fs::write(worker.join("index.js"), GATE).unwrap();
+            fs::write(worker.join("index_bg.wasm"), b"\0asm\x01\0\0\0").unwrap();
+        }
         let options = Options {
-            worker: folder.join("worker"),
+            workers: folder.join("workers"),
             isolates: options.isolates.max(1),
             guard: Some(env!("CARGO_BIN_EXE_xtask").into()),
             ..options

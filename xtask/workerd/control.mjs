@@ -15,6 +15,7 @@
 //   POST   /workspace/<number>/counts/reset
 //   PUT    /workspace/<number>/faults     FAULT | [FAULT…], see object.mjs
 //   GET    /workspace/<number>/rows       [{name, value}…]
+//   *      /authority/<path>              a request of the Worker that holds the Workspaces -> its answer
 //   GET    /faults           {"kv": [FAULT…], "origin": [FAULT…]}
 //   PUT    /faults           {"kv"?: FAULT | [FAULT…], "origin"?: FAULT | [FAULT…]}; a part that is absent stays
 //   DELETE /faults
@@ -34,6 +35,7 @@ export default {
     const key = decodeURIComponent(rest.join("/"));
     try {
       if (noun === "workspace") return await workspace(request, env, rest[0], rest.slice(1).join("/"), url.search);
+      if (noun === "authority") return await env.AUTHORITY.fetch(`https://authority/${key}`, request);
       switch (`${request.method} /${noun}${key && (noun === "kv" ? "/<key>" : `/${key}`)}`) {
         case "GET /counts":
           return Response.json({

@@ -4,22 +4,27 @@
 //   {kind, ops?, count?, delay_ms?, statement?}
 //
 //   kind       error | hang | delay | overloaded | retryable (errors that workerd marks so) |
-//              lost (does the call, then fails) | throw (in SQL statement number `statement`, from 0 on)
+//              lost (does the call, then fails) | throw (in SQL statement number `statement`, from 0 on) |
+//              trap (as a panic ends in, where the Wasm reads the root: in its first call)
 //   ops        the words of calls: "admit", "record", "report", …; default ["admit", "record"]
 //   count      the next so many calls; default all
 //   delay_ms   waits first, whatever the kind
 
 import { Workspace as Product } from "./index.js";
 import { FaultList, pause } from "./faults.mjs";
+import module from "./trap.wasm";
 
 export { default } from "./index.js";
+
+const { trap } = new WebAssembly.Instance(module).exports;
+let trapping = false;
 
 export class Workspace extends Product {
   #faults = new FaultList();
   #throwAt = null;
 
   constructor(ctx, env) {
-    super(ctx, env);
+    super(ctx, new Proxy(env, { get: (env, name) => (trapping && name === "PORTCULLIS_ROOT" ? trap() : env[name]) }));
     this.resetCounts();
     const { sql } = this;
     this.sql = {
@@ -52,6 +57,9 @@ export class Workspace extends Product {
         throw Object.assign(new Error("injected"), { retryable: true });
       case "throw":
         this.#throwAt = fault.statement ?? 0;
+        break;
+      case "trap":
+        trapping = true;
     }
     try {
       const answer = await super.answer(text, wait);
@@ -59,6 +67,7 @@ export class Workspace extends Product {
       return answer;
     } finally {
       this.#throwAt = null;
+      trapping = false;
       for (const cursor of this.#cursors.splice(0)) this.counts.rowsWritten += cursor.rowsWritten;
     }
   }

@@ -29,14 +29,18 @@ pub struct Contest {
 }
 
 impl Contest {
-    /// Puts the peers, the bundle of Hono and the built Worker into one folder.
+    /// Puts the peers, the bundle of Hono and the built Workers into one folder.
     pub fn prepare(checkout: &Checkout) -> Result<Self> {
         let root = seed::dev_root(checkout)?;
         let fingerprint = seed::fingerprint(&root)?;
         let built = worker::build(checkout, &worker::Flavour::Dev { fingerprint })?;
         let folder = checkout.private("bench")?;
         copy(&checkout.path("benches/peers"), &folder)?;
-        copy(&built.folder, &folder.join("worker"))?;
+        for module in worker::MODULES {
+            let copy = folder.join("workers").join(module);
+            copy.parent().map_or(Ok(()), fs::create_dir_all)?;
+            fs::copy(built.folder.join(module), copy)?;
+        }
         let mut esbuild = checkout.command(tools::npm_bin(checkout, "esbuild"));
         esbuild
             .args(["hono.mjs", "hono-forward.mjs", "hono-proxy.mjs"])

@@ -1,9 +1,10 @@
-//! The conformance step: the built Worker on plain workerd, in front of an origin that records,
+//! The conformance step: the built Workers on plain workerd, in front of an origin that records,
 //! asked over raw sockets.
 //!
 //! The decision vectors over HTTP ([`decisions`]), the raw cases of `tests/conformance/*.json`
 //! ([`raw`]), and what takes more than one request to see ([`programs`]).
 
+mod authority;
 mod decisions;
 mod forwarded;
 mod origin;
@@ -40,7 +41,7 @@ pub fn run(checkout: &Checkout) -> Result<()> {
     let origin_port = free_ports(1)?;
     let origin = Origin::start(origin_port)?;
     let options = Options {
-        worker: built.folder,
+        workers: built.folder,
         port: free_ports(1)?,
         isolates: 1,
         origin: Some(origin.url()),
@@ -73,7 +74,7 @@ pub fn run(checkout: &Checkout) -> Result<()> {
     bench.report()
 }
 
-/// The Worker, its origin, and what came of the cases.
+/// The Workers, their origin, and what came of the cases.
 struct Bench {
     workerd: std::path::PathBuf,
     address: SocketAddr,

@@ -7,7 +7,7 @@ use portcullis::root::Keyring;
 use serde_json::json;
 
 use super::origin::Origin;
-use super::{Bench, TIMEOUT, panics, raw};
+use super::{Bench, TIMEOUT, authority, panics, raw};
 use crate::http::{Connection, Reply, exchange};
 
 type Program = fn(&mut Bench) -> Result<()>;
@@ -34,6 +34,8 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("O08 an exception while a request is made", panics::exception_in_shim),
     ("O08 an exception while a fault is answered", panics::exception_in_fault),
     ("O08 the answer after a trap", panics::form),
+    ("O08 a trap in a Workspace", authority::trap),
+    ("the Worker of the Workspaces has nothing to give", authority::not_found),
     ("D15 a body that is cut off is never whole at the origin", cut_off),
 ];
 

@@ -1,4 +1,4 @@
-//! What the bars run against: the Worker built with the policy of the proofs, on plain workerd.
+//! What the bars run against: the Workers built with the policy of the proofs, on plain workerd.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -21,12 +21,12 @@ use crate::tools;
 use crate::worker::{self, Flavour};
 use crate::workerd::{Options, Server, State};
 
-/// A built Worker and the root it is for.
+/// The built Workers and the root they are for.
 pub(super) struct Site {
     pub(super) checkout: Checkout,
     pub(super) keyring: Keyring,
     pub(super) root: String,
-    worker: PathBuf,
+    workers: PathBuf,
     digest: String,
 }
 
@@ -38,35 +38,35 @@ pub(super) struct Gate {
 }
 
 impl Site {
-    /// Makes the tools present and builds the Worker.
+    /// Makes the tools present and builds the Workers.
     pub(super) fn build(checkout: &Checkout) -> Result<Self> {
         tools::ensure_present(checkout, tools::BUILD)?;
         Self::with_policy(checkout, "policy")
     }
 
-    /// Builds the Worker with another policy of `tests/prove`.
+    /// Builds the Workers with another policy of `tests/prove`.
     pub(super) fn with_policy(checkout: &Checkout, policy: &'static str) -> Result<Self> {
         let root = seed::dev_root(checkout)?;
         let flavour = Flavour::Proof { policy, fingerprint: seed::fingerprint(&root)? };
-        let worker = worker::build(checkout, &flavour)?.folder;
+        let workers = worker::build(checkout, &flavour)?.folder;
         let mut bytes = Vec::new();
         for module in worker::MODULES {
-            bytes.extend(fs::read(worker.join(module))?);
+            bytes.extend(fs::read(workers.join(module))?);
         }
         let keyring = Keyring::parse(&root)?;
         let checkout = checkout.clone();
-        Ok(Self { checkout, keyring, root, worker, digest: sha256(&bytes) })
+        Ok(Self { checkout, keyring, root, workers, digest: sha256(&bytes) })
     }
 
-    /// SHA-256 over the Worker's files.
-    pub(super) fn worker_digest(&self) -> &str {
+    /// SHA-256 over the Workers' files.
+    pub(super) fn workers_digest(&self) -> &str {
         &self.digest
     }
 
     /// Options for a gate before this origin, with the clone's root and no environment keys.
     pub(super) fn options(&self, origin: SocketAddr) -> Result<Options> {
         Ok(Options {
-            worker: self.worker.clone(),
+            workers: self.workers.clone(),
             port: free_port()?,
             isolates: 1,
             origin: Some(format!("http://{origin}")),

@@ -12,6 +12,7 @@ use super::site::{Gate, Site, TIMEOUT, code, now, request};
 use super::upstream::Upstream;
 use super::{Bar, Verdict};
 use crate::http::{self, Reply};
+use crate::keys;
 use crate::workerd::Options;
 
 pub(super) const BAR: Bar = Bar {
@@ -73,6 +74,7 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
     let arrived = origin.requests();
     verdict.require(arrived == 0, || format!("{arrived} requests reached the origin"));
     without_kv(site, &origin, &key, &mut verdict)?;
+    without_authority(site, &origin, &mut verdict)?;
     verdict.figure("unfit_starts", starts);
     verdict.figure("answers_503", answers);
     verdict.figure("requests_at_the_origin", arrived);
@@ -200,6 +202,33 @@ fn without_kv(site: &Site, origin: &Upstream, key: &str, verdict: &mut Verdict) 
         }
     }
     verdict.figure("kv_faults", faults.len());
+    Ok(())
+}
+
+/// Workspaces that are not fit to decide, before a gate that is: the keys that need their leave get
+/// 503, and others are answered as ever.
+fn without_authority(site: &Site, origin: &Upstream, verdict: &mut Verdict) -> Result<()> {
+    let options = Options { without_authority: true, ..site.options(origin.address)? };
+    let gate = site.start("unfit", true, &options)?;
+    let before = origin.requests();
+    for workspace in ["1EASE0", "STR1CT"] {
+        let (key, document) = site.key_of(workspace, 0, now()?)?;
+        gate.server.control.put_rows([keys::sealed(site.keyring.newest(), &document)?])?;
+        for _ in 0..3 {
+            let reply = gate.get("/near/x", Some(&key))?;
+            unavailable(verdict, &format!("unfit Workspaces, {workspace}"), &reply);
+        }
+    }
+    verdict.require(origin.requests() == before, || "unfit Workspaces: forwarded".to_owned());
+    let own = gate.server.control.authority("GET", "/", "*/*")?;
+    unavailable(verdict, "unfit Workspaces, asked themselves", &own);
+    let cause = "answering no call: PORTCULLIS_ROOT is missing or empty";
+    let log = log_with(&gate, cause);
+    verdict.require(log.contains(cause), || format!("unfit Workspaces: no `{cause}`"));
+    let (key, row) = site.key(0, now()?)?;
+    gate.server.control.put_rows([row])?;
+    let edge = gate.get("/near/x", Some(&key))?;
+    verdict.require(edge.status == 200, || format!("unfit Workspaces, edge: {}", edge.status));
     Ok(())
 }
 

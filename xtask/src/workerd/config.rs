@@ -1,4 +1,4 @@
-//! The configuration of one workerd, and the modules that it names besides the built Worker's.
+//! The configuration of one workerd, and the modules that it names besides the built Workers'.
 
 use std::fmt::Write;
 use std::fs;
@@ -68,6 +68,7 @@ fn text(options: &Options) -> Result<String> {
         socket(&mut sockets, "keys", 0, "kv");
     }
     let keys = if options.without_keys { "" } else { KEYS };
+    let authority = if options.without_authority { "" } else { ROOT };
     let front = if options.provoke { PROVOKE } else { "" };
     Ok(format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
@@ -81,34 +82,33 @@ const config :Workerd.Config = (
 
 const gate :Workerd.Worker = (
   modules = [
-{front}    (name = "index.js", esModule = embed "index.js"),
-    (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
+{front}    (name = "index.js", esModule = embed "gate/index.js"),
+    (name = "index_bg.wasm", wasm = embed "gate/index_bg.wasm"),
   ],
   compatibilityDate = "{COMPATIBILITY_DATE}",
   globalOutbound = "{origin}",
-  bindings = .bindings,
+  bindings = [
+{keys}    (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
+    (name = "ORIGIN", service = "{origin}"),
+{ROOT}    (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
+  ],
 );
 
-# The same Worker once more, where its objects live; object.mjs counts and breaks them.
+# object.mjs counts the calls of its objects and breaks them.
 const workspace :Workerd.Worker = (
   modules = [
     (name = "object.mjs", esModule = embed "object.mjs"),
     (name = "faults.mjs", esModule = embed "faults.mjs"),
-    (name = "index.js", esModule = embed "index.js"),
-    (name = "index_bg.wasm", wasm = embed "index_bg.wasm"),
+    (name = "trap.wasm", wasm = embed "trap.wasm"),
+    (name = "index.js", esModule = embed "workspace/index.js"),
+    (name = "index_bg.wasm", wasm = embed "workspace/index_bg.wasm"),
   ],
   compatibilityDate = "{COMPATIBILITY_DATE}",
   durableObjectNamespaces = [(className = "Workspace", uniqueKey = "portcullis-workspace", enableSql = true)],
   durableObjectStorage = (localDisk = "disk"),
-  bindings = .bindings,
+  bindings = [
+{KEYS}{authority}  ],
 );
-
-const bindings :List(Workerd.Worker.Binding) = [
-{keys}  (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
-  (name = "ORIGIN", service = "{origin}"),
-  (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
-  (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
-];
 
 # In the place of `workspace` where the objects live in another process.
 const away :Workerd.Worker = (
@@ -145,6 +145,7 @@ const control :Workerd.Worker = (
   bindings = [
     (name = "STORE", durableObjectNamespace = (className = "Store", serviceName = "kv")),
     (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
+    (name = "AUTHORITY", service = "workspace"),
 {faults}  ],
 );
 
@@ -237,7 +238,8 @@ const SERVICES: [(&str, &str); 8] = [
 ];
 const CHAOS_FAULTS: &str =
     "    (name = \"ORIGIN_FAULTS\", service = (name = \"chaos\", entrypoint = \"Faults\")),\n";
-const KEYS: &str = "  (name = \"KEYS\", kvNamespace = \"kv\"),\n";
+const KEYS: &str = "    (name = \"KEYS\", kvNamespace = \"kv\"),\n";
+const ROOT: &str = "    (name = \"PORTCULLIS_ROOT\", fromEnvironment = \"PORTCULLIS_ROOT\"),\n";
 const PROVOKE: &str = "    (name = \"provoke.mjs\", esModule = embed \"provoke.mjs\"),
     (name = \"trap.wasm\", wasm = embed \"trap.wasm\"),\n";
 /// `(module (func (export "trap") unreachable))`

@@ -4,19 +4,20 @@ use std::cell::RefCell;
 
 use wasm_bindgen::JsValue;
 
-use super::entropy::Entropy;
 use super::{admin, now, shim};
 use crate::answer::{self, Answer};
 use crate::clock::Now;
 use crate::decide::{self, Decision};
 use crate::denial::{Denial, Fault, Wire};
+use crate::edge::deployment::Deployment;
+use crate::edge::entropy::Entropy;
 use crate::forward;
-use crate::gate::{Gate, Unfit};
+use crate::gate::Gate;
 use crate::key::Kid;
 use crate::lease::CallId;
 use crate::memory::{Memory, Turn};
 use crate::need::Need;
-use crate::policy::{DocsUrl, Policy};
+use crate::policy::DocsUrl;
 use crate::request::Request;
 use crate::ticket::Ticket;
 
@@ -38,15 +39,10 @@ pub(super) fn step(env: &JsValue, facts: &str, ticket: &mut Ticket, now: Now) ->
 /// Lets `begin` begin a call with a new name; `None` if this isolate cannot decide.
 pub(super) fn begin<T>(begin: impl FnOnce(CallId, &Gate, &mut Memory) -> T) -> Option<T> {
     ISOLATE.with_borrow_mut(|isolate| {
-        let Isolate { gate, memory, entropy, .. } = isolate.as_mut()?;
+        let Isolate { deployment, memory, entropy } = isolate.as_mut()?;
         let id = CallId::new(entropy.bytes());
-        gate.as_ref().ok().map(|gate| begin(id, gate, memory))
+        deployment.gate().map(|gate| begin(id, gate, memory))
     })
-}
-
-/// Lets `act` use the gate; `None` if it is not fit.
-pub(super) fn with_gate<T>(env: &JsValue, act: impl FnOnce(&Gate) -> T) -> Option<T> {
-    with(env, |isolate| isolate.gate.as_ref().ok().map(act))
 }
 
 /// Whose turn it is to find out about `need`.
@@ -91,16 +87,14 @@ pub(super) fn fault(fault: Fault, facts: &str) -> Answer {
 pub(super) fn with_memory<T>(learn: impl FnOnce(&Gate, &mut Memory) -> T) -> Option<T> {
     ISOLATE.with_borrow_mut(|isolate| {
         let isolate = isolate.as_mut()?;
-        isolate.gate.as_ref().ok().map(|gate| learn(gate, &mut isolate.memory))
+        isolate.deployment.gate().map(|gate| learn(gate, &mut isolate.memory))
     })
 }
 
 struct Isolate {
-    gate: Result<Gate, Unfit>,
+    deployment: Deployment,
     memory: Memory,
     entropy: Entropy,
-    /// The last millisecond at which unfitness was logged.
-    logged: Option<u64>,
 }
 
 thread_local! {
@@ -113,25 +107,17 @@ fn with<T>(env: &JsValue, act: impl FnOnce(&mut Isolate) -> T) -> T {
 
 impl Isolate {
     fn start(env: &JsValue) -> Self {
-        let gate = Policy::from_json(POLICY).map_err(|_| Unfit::Policy).and_then(|policy| {
-            let built = BUILT.parse().unwrap_or(u64::MAX);
-            Gate::new(policy, &shim::text(env, ROOT), &shim::text(env, STATIC_KEYS), built)
-        });
-        Self { gate, memory: Memory::default(), entropy: Entropy::default(), logged: None }
+        let deployment = Deployment::start(env, &shim::text(env, STATIC_KEYS));
+        Self { deployment, memory: Memory::default(), entropy: Entropy::default() }
     }
 
     fn step(&mut self, facts: &str, ticket: &mut Ticket, now: Now) -> Step {
         let request_id = self.entropy.request_id();
         let request = Request::parse(facts);
         let problem = request.is_some_and(|request| request.wants_problem_json());
-        let fit = self.gate.as_ref().map_err(|unfit| *unfit);
-        let gate = match fit.and_then(|gate| gate.fit_at(now).map(|()| gate)) {
-            Ok(gate) => gate,
-            Err(unfit) => {
-                log(&mut self.logged, unfit, now);
-                let wire = Fault::Unfit.wire(self.entropy.byte());
-                return Step::Answer(answer::render(&wire, &request_id, problem, None));
-            }
+        let Some(gate) = self.deployment.fit(CONSEQUENCE, now) else {
+            let wire = Fault::Unfit.wire(self.entropy.byte());
+            return Step::Answer(answer::render(&wire, &request_id, problem, None));
         };
         let docs = gate.policy().docs.as_ref().map(DocsUrl::as_str);
         let deny = |denial: &Denial| {
@@ -161,12 +147,7 @@ impl Isolate {
     }
 
     fn render(&self, wire: &Wire, request_id: &str, problem: bool) -> Answer {
-        let docs = self
-            .gate
-            .as_ref()
-            .ok()
-            .and_then(|gate| gate.policy().docs.as_ref().map(DocsUrl::as_str));
-        answer::render(wire, request_id, problem, docs)
+        answer::render(wire, request_id, problem, self.deployment.docs())
     }
 }
 
@@ -179,16 +160,5 @@ pub(super) fn origin_fault(late: bool, request_id: &str, problem: bool) -> Answe
     })
 }
 
-/// Names the cause, at most once in ten seconds: every request has it.
-fn log(logged: &mut Option<u64>, unfit: Unfit, now: Now) {
-    if logged.is_none_or(|last| now.millis().abs_diff(last) >= LOG_MILLIS) {
-        *logged = Some(now.millis());
-        shim::log(&format!("portcullis: answering 503 to every request: {unfit}"));
-    }
-}
-
-const POLICY: &str = include_str!(concat!(env!("OUT_DIR"), "/policy.json"));
-const BUILT: &str = env!("PORTCULLIS_BUILT");
-const ROOT: &str = "PORTCULLIS_ROOT";
+const CONSEQUENCE: &str = "answering 503 to every request";
 const STATIC_KEYS: &str = "PORTCULLIS_STATIC_KEYS";
-const LOG_MILLIS: u64 = 10_000;

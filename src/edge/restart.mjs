@@ -1,22 +1,27 @@
-// The Worker's entry. worker-build's class would cost a construction and three
-// proxies a request; the function on its prototype is called directly, and the
-// class serves only to start the Wasm again after a panic.
+// Around a Worker's Wasm: starts it again when it fails. worker-build's class would cost a construction
+// and three proxies a request; the functions on its prototype are called directly, and the class serves
+// only to start the Wasm again after a panic.
 
 import Worker from "./index.js";
-import { workspaceClass } from "./workspace.mjs";
 
-const core = Worker.prototype;
-const decide = core.fetch;
+export const core = Worker.prototype;
 
 // Through an object of the class an error of this kind marks the Wasm as broken, and the call after
 // it starts the Wasm again.
-Worker.prototype.fail = () => {
+core.fail = () => {
   throw new WebAssembly.RuntimeError("portcullis: starting the Wasm again");
 };
-Worker.prototype.rest = () => {};
+core.rest = () => {};
 
 let keeper;
-let starts = 0;
+
+// How often the Wasm was started again.
+export let starts = 0;
+
+// Before the first call.
+export function keep(env, ctx) {
+  keeper ??= new Worker(ctx, env);
+}
 
 function restart() {
   try {
@@ -26,53 +31,20 @@ function restart() {
   starts++;
 }
 
+// After a call that threw.
+export function panicked(error) {
+  console.error("portcullis: panicked", error);
+  restart();
+}
+
 // What fails behind a look-up has no caller. Nothing else may enter the broken Wasm before this: its
 // bindings would go on in a new one with pointers into the old.
 addEventListener("error", ({ error }) => {
   if (error instanceof WebAssembly.RuntimeError || error?.message === THROUGH_WASM) restart();
 });
 
-export default {
-  fetch(request, env, ctx) {
-    keeper ??= new Worker(ctx, env);
-    try {
-      const answer = decide.call({ env, ctx }, request);
-      return Array.isArray(answer) ? lookedUp(answer[0], request) : answer;
-    } catch (error) {
-      console.error("portcullis: panicked", error);
-      restart();
-      return undecided(request);
-    }
-  },
-};
-
-// The Workspace's functions, which are called inside a transaction: what they throw undoes it.
-export const Workspace = workspaceClass((name, env, ctx, ...args) => {
-  keeper ??= new Worker(ctx, env);
-  try {
-    return core[name].call({ env, ctx }, ...args);
-  } catch (error) {
-    console.error("portcullis: panicked", error);
-    restart();
-    throw error;
-  }
-});
-
-// What the Wasm decides later. It alone can, so if it fails before, nothing else ever would.
-function lookedUp(decided, request) {
-  const start = starts;
-  return new Promise((resolve) => {
-    const done = (answer) => {
-      clearInterval(watch);
-      resolve(answer);
-    };
-    const watch = setInterval(() => start === starts || done(undecided(request)), WATCH_MILLIS);
-    decided.then(([answer]) => done(answer), () => done(undecided(request)));
-  });
-}
-
 // The core's answer to a fault, without the core.
-function undecided(request) {
+export function undecided(request) {
   const [status, code, detail] = [503, "AUTH_UNAVAILABLE", "The request cannot be authorised at present."];
   const request_id = crypto.randomUUID().replaceAll("-", "");
   const retry_after = 1 + Math.floor(3 * Math.random());
@@ -90,6 +62,5 @@ function undecided(request) {
   return new Response(request.method === "HEAD" ? null : JSON.stringify(body), { status, headers });
 }
 
-const WATCH_MILLIS = 50;
 // What wasm-bindgen makes of an exception of JavaScript that nothing in the Wasm catches.
 const THROUGH_WASM = "Critical error";

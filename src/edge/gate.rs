@@ -1,24 +1,17 @@
-//! The Cloudflare Worker. Translates, drives, stores; decides nothing.
+//! The gate's Worker.
 //!
 //! `fetch` is synchronous: what isolate memory can answer is decided in one call,
 //! and only a look-up enters asynchronous code.
 
 mod admin;
-mod entropy;
 mod isolate;
 mod kv;
 mod lookup;
-mod object;
-mod shim;
 mod workspace;
-
-// Its start function brings the instance up again after a panic.
-use worker as _;
 
 use wasm_bindgen::prelude::*;
 
-use crate::answer::Answer;
-use crate::clock::Now;
+use super::{answer_to, now, respond, shim};
 use crate::denial::Fault;
 use crate::forward;
 use crate::ticket::Ticket;
@@ -33,7 +26,7 @@ pub fn start() {
 /// A request of the Worker's default entrypoint; a `Response` or a promise of one.
 ///
 /// A promise that only this module can keep stands in an array, and so does what it resolves to:
-/// `entry.mjs` gives it up should this module fail.
+/// `gate.mjs` gives it up should this module fail.
 #[wasm_bindgen]
 #[must_use]
 pub fn fetch(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
@@ -81,26 +74,4 @@ fn origin_fault() -> JsValue {
         },
     )
     .into_js_value()
-}
-
-fn respond(request: &web_sys::Request, answer: &Answer) -> JsValue {
-    answer_to(&request.method(), answer)
-}
-
-fn answer_to(method: &str, answer: &Answer) -> JsValue {
-    let body = (method != "HEAD").then_some(answer.body.as_str());
-    shim::respond(answer.status, &answer.headers, body)
-}
-
-fn now() -> Now {
-    at(js_sys::Date::now())
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "milliseconds since 1970 are a whole number below 2^53"
-)]
-fn at(millis: f64) -> Now {
-    Now::from_millis(millis as u64)
 }
