@@ -46,6 +46,14 @@ pub struct View {
 }
 
 impl Account {
+    /// Holds the account to other limits than those by which it was taken from, or to a clock that
+    /// was set back: nobody waits for longer than by an empty bucket or a whole window of these.
+    pub fn hold_to(&mut self, limits: &Limits, now: Now) {
+        let window_end = now.millis().saturating_add(window_millis(limits));
+        self.window_end = self.window_end.min(window_end);
+        self.full = self.full.min(nanos(now).saturating_add(capacity(limits)));
+    }
+
     /// How many may be taken now.
     #[must_use]
     pub fn left(&self, limits: &Limits, now: Now) -> u32 {

@@ -18,6 +18,7 @@ export default {
 
 export class Workspace extends DurableObject {
   #alarm = null;
+  #failures = 0;
 
   constructor(ctx, env) {
     super(ctx, env);
@@ -25,6 +26,8 @@ export class Workspace extends DurableObject {
     this.sql.exec("CREATE TABLE IF NOT EXISTS rows (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
     ctx.blockConcurrencyWhile(async () => {
       this.#alarm = await ctx.storage.getAlarm();
+      // Whatever became of an earlier alarm: what is to be copied is found by its rows.
+      if (this.#alarm === null && this.sql.exec(UNCOPIED).raw().next().done === false) this.#wake(Date.now());
     });
   }
 
@@ -43,11 +46,21 @@ export class Workspace extends DurableObject {
     return answer;
   }
 
+  // It does not throw: the runtime would try again a few times and then no more.
   async alarm() {
     this.#alarm = null;
+    try {
+      await this.#copy();
+      this.#failures = 0;
+    } catch (error) {
+      console.error("portcullis: no copies to KV", error);
+      this.#wake(Date.now() + Math.min(RETRY_MILLIS * 2 ** this.#failures++, MOST_RETRY_MILLIS));
+    }
+  }
+
+  async #copy() {
     const [word, ...lines] = this.#call("due v=1").split("\n");
-    // Thrown, so that the runtime tries again, ever more slowly.
-    if (word !== "due") throw new Error(`portcullis: no copies to KV: ${word}`);
+    if (word !== "due") throw new Error(word);
     const puts = [];
     for (let at = 0; at < lines.length; at += 2) {
       const [kid, version, name] = lines[at].split(" ");
@@ -67,9 +80,11 @@ export class Workspace extends DurableObject {
       let missing = this.#run("workspace_needs", text, now);
       let rows = this.#read(missing);
       for (;;) {
+        const known = new Set(missing.split("\n"));
         const lines = this.#run("workspace_answer", this.env, text, missing, rows, now).split("\n");
         if (lines[0] === "!") throw new Error("portcullis: not fit to decide");
         if (lines[0] !== "?") return this.#write(lines);
+        if (lines.slice(1).every((line) => known.has(line))) throw new Error("portcullis: asked twice for a row");
         const more = lines.slice(1).join("\n");
         missing += "\n" + more;
         rows += "\n" + this.#read(more);
@@ -120,11 +135,15 @@ export class Workspace extends DurableObject {
         ...some,
       );
     }
-    if (alarm !== "" && (this.#alarm === null || Number(alarm) < this.#alarm)) {
-      this.#alarm = Number(alarm);
-      this.ctx.storage.setAlarm(this.#alarm);
-    }
+    if (alarm !== "") this.#wake(Number(alarm));
     return answer;
+  }
+
+  // At this millisecond or earlier.
+  #wake(at) {
+    if (this.#alarm !== null && this.#alarm <= at) return;
+    this.#alarm = at;
+    this.ctx.storage.setAlarm(at);
   }
 }
 
@@ -134,5 +153,12 @@ const PARAMETERS = 100;
 function* chunks(list) {
   for (let at = 0; at < list.length; at += PARAMETERS) yield list.slice(at, at + PARAMETERS);
 }
+
+const RETRY_MILLIS = 5_000;
+const MOST_RETRY_MILLIS = 300_000;
+// Copies to be made, dates at which to make them again, a revocation of all that is under way.
+const UNCOPIED =
+  "SELECT 1 FROM rows WHERE name >= 'due/' AND name < 'due0' OR name >= 'outbox/' AND name < 'outbox0' " +
+  "OR name = 'sweep' AND value LIKE '% from=%' LIMIT 1";
 
 const RANGE = "SELECT name, value FROM rows WHERE name >= ? AND name < ? ORDER BY name LIMIT ?";

@@ -73,9 +73,11 @@ impl Value for SharedAccount {
 impl Value for Lease {
     fn parse(text: &str) -> Result<Self, BadField> {
         let fields = Fields::of(text);
+        let tokens = number(fields.text("tokens")?)?;
+        let spent = Some(fields.number("spent")?).filter(|spent| *spent <= tokens);
         Ok(Self {
-            tokens: number(fields.text("tokens")?)?,
-            spent: fields.number("spent")?,
+            tokens,
+            spent: spent.ok_or(BadField)?,
             coins: fields.number("coins")?,
             until: fields.number("until")?,
             hour: fields.number("hour")?,
@@ -121,6 +123,12 @@ pub(super) fn needs(call: &Admit, now: Now, missing: &mut Missing) {
         missing.ranges.push(leases(&call.kid));
     }
     missing.ranges.extend(old_calls(now));
+}
+
+/// The rows that a report reads.
+pub(super) fn report_needs(kid: &str, missing: &mut Missing) {
+    missing.names.extend([account_row(kid), SHARED.to_owned()]);
+    missing.ranges.push(leases(kid));
 }
 
 impl Object<'_> {
@@ -194,6 +202,13 @@ impl Object<'_> {
     ) -> Answer {
         let now = self.now;
         let shared_limits = self.shared_limits();
+        for (limits, account) in
+            [(key_limits, &mut own.account), (shared_limits, &mut shared.account)]
+        {
+            if let Some(limits) = limits {
+                account.hold_to(&limits, now);
+            }
+        }
         let of_key = key_limits.map_or(u32::MAX, |limits| own.account.left(&limits, now));
         let of_all = shared_limits.map_or(u32::MAX, |limits| shared.account.left(&limits, now));
         let exhausted = [
@@ -248,9 +263,10 @@ impl Object<'_> {
             let row = lease_row(kid, report.lease.as_str());
             let Some(mut lease) = self.rows.get::<Lease>(&row)? else { continue };
             let spent = report.spent.clamp(lease.spent, lease.tokens);
-            let coins = report.coins.max(lease.coins);
-            let (more, dearer) =
-                (spent.saturating_sub(lease.spent), coins.saturating_sub(lease.coins));
+            let more = spent.saturating_sub(lease.spent);
+            let dearest = u64::from(more).saturating_mul(u32::MAX.into());
+            let dearer = report.coins.saturating_sub(lease.coins).min(dearest);
+            let coins = lease.coins.saturating_add(dearer);
             let now = self.now;
             self.count(kid, lease.hour, own, |usage| usage.add(more, dearer, now))?;
             (lease.spent, lease.coins) = (spent, coins);
@@ -287,7 +303,7 @@ impl Object<'_> {
     /// Calls are repeated within seconds. What is older goes, a few with each call.
     fn forget_calls(&mut self) -> Result<(), Stop> {
         let Some(old) = old_calls(self.now) else { return Ok(()) };
-        for (name, _) in self.rows.scan::<Answer>(&old)? {
+        for name in self.rows.names(&old)? {
             self.rows.delete(name);
         }
         Ok(())

@@ -155,11 +155,12 @@ impl Object<'_> {
     /// Keys that a revocation of all has not come to yet, a few at a time.
     pub(super) fn overtaken(&mut self, meta: &Meta, from: &str) -> Result<Option<String>, Stop> {
         let range = Range::between("key/", from, "~", CHUNK);
-        let held = self.rows.scan::<Held>(&range)?;
-        let full = u32::try_from(held.len()).unwrap_or(u32::MAX) >= CHUNK;
-        let last = held.last().map(|(name, _)| name.clone());
-        for (_, held) in held {
-            if held.epoch != meta.epoch {
+        let names = self.rows.names(&range)?;
+        let full = u32::try_from(names.len()).unwrap_or(u32::MAX) >= CHUNK;
+        let last = names.last().cloned();
+        for name in names {
+            let held = outbox::readable(self.rows.get::<Held>(&name))?;
+            if let Some(held) = held.filter(|held| held.epoch != meta.epoch) {
                 let document = held.effective(meta);
                 let kid = document.kid.clone();
                 self.store(&kid, &Held { epoch: meta.epoch, document });

@@ -66,6 +66,7 @@ pub fn needs(text: &str, now: Now) -> Missing {
     match Call::parse(text) {
         Ok(Call::Admit(call)) => admit::needs(&call, now, &mut missing),
         Ok(Call::Record { kid }) => missing.names.push(keys::row(&kid)),
+        Ok(Call::Report { kid, .. }) => admit::report_needs(&kid, &mut missing),
         _ => {}
     }
     missing

@@ -44,23 +44,16 @@ impl Object<'_> {
     pub(super) fn due(&mut self, meta: &Meta) -> Result<Answer, Stop> {
         self.sweep(meta)?;
         self.refresh()?;
-        let waiting = self.rows.scan::<u64>(&Range::of("outbox/", CHUNK))?;
+        let waiting = self.rows.names(&Range::of("outbox/", CHUNK))?;
+        let kid_of = |name: &str| name.strip_prefix("outbox/").unwrap_or_default().to_owned();
+        self.rows.require(waiting.iter().map(|name| keys::row(&kid_of(name))))?;
         let mut copies = Vec::new();
-        for (name, _) in &waiting {
-            let kid = name.strip_prefix("outbox/").unwrap_or_default();
-            let held = match self.rows.get::<Held>(&keys::row(kid)) {
-                Ok(Some(held)) => held,
-                // One row that cannot be read does not keep the others from KV.
-                Ok(None) | Err(Stop::Damaged(_)) => {
-                    self.rows.delete(name.clone());
-                    continue;
-                }
-                Err(stop) => return Err(stop),
-            };
-            let version = held.clone().effective(meta).version;
-            let name = Kid::parse(kid).map(|kid| kv_name(&kid)).unwrap_or_default();
-            let value = self.sealed(meta, held)?;
-            copies.push(Copy { kid: kid.to_owned(), version, name, value });
+        for name in &waiting {
+            // One row that cannot be read does not keep the others from KV.
+            match readable(self.copy(meta, &kid_of(name)))? {
+                Some(copy) => copies.push(copy),
+                None => self.rows.delete(name.clone()),
+            }
         }
         if !waiting.is_empty() {
             // Should this attempt end in nothing, there is another.
@@ -69,23 +62,35 @@ impl Object<'_> {
         Ok(Answer::Due { copies })
     }
 
+    /// What KV is to hold of a key; `None` if there is no such key.
+    fn copy(&self, meta: &Meta, kid: &str) -> Result<Option<Copy>, Stop> {
+        let Some(held) = self.rows.get::<Held>(&keys::row(kid))? else { return Ok(None) };
+        let Some(name) = Kid::parse(kid).map(|kid| kv_name(&kid)) else { return Ok(None) };
+        let version = held.clone().effective(meta).version;
+        let value = self.sealed(meta, held)?;
+        Ok(Some(Copy { kid: kid.to_owned(), version, name, value }))
+    }
+
     /// Takes note of what KV holds now.
     pub(super) fn copied(
         &mut self,
         copies: &[(String, u64)],
         failed: bool,
     ) -> Result<Answer, Stop> {
+        let rows = copies.iter().flat_map(|(kid, _)| [row(kid), dated_row(kid)]);
+        self.rows.require(rows)?;
         for (kid, version) in copies {
             // It may have changed while it was copied.
-            if self.rows.get::<u64>(&row(kid))?.is_some_and(|waiting| waiting <= *version) {
+            let waiting = readable(self.rows.get::<u64>(&row(kid)))?;
+            if waiting.is_none_or(|waiting| waiting <= *version) {
                 self.rows.delete(row(kid));
             }
             self.refresh_later(kid)?;
         }
-        let more = self.rows.scan::<u64>(&Range::of("outbox/", 1))?;
-        let next = self.rows.scan::<u64>(&Range::of("due/", 1))?;
-        if let Some((_, at)) = next.first() {
-            self.wake(at.saturating_mul(1000));
+        let more = self.rows.names(&Range::of("outbox/", 1))?;
+        let next = self.rows.names(&Range::of("due/", 1))?;
+        if let Some(at) = next.first().and_then(|name| name.split('/').nth(1)) {
+            self.wake(number::<u64>(at).unwrap_or(0).saturating_mul(1000));
         }
         if !more.is_empty() {
             let pause = if failed { RETRY_MILLIS } else { PAUSE_MILLIS };
@@ -97,10 +102,12 @@ impl Object<'_> {
     /// Copies grow stale by themselves: half their time before that they are made again.
     fn refresh(&mut self) -> Result<(), Stop> {
         let now = format!("{:012}", self.now.seconds());
-        let due = self.rows.scan::<u64>(&Range::between("due/", "", &now, CHUNK))?;
-        for (name, _) in due {
-            let kid = name.rsplit('/').next().unwrap_or_default().to_owned();
-            if let Some(held) = self.rows.get::<Held>(&keys::row(&kid))? {
+        let due = self.rows.names(&Range::between("due/", "", &now, CHUNK))?;
+        let kid_of = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+        self.rows.require(due.iter().map(|name| keys::row(&kid_of(name))))?;
+        for name in due {
+            let kid = kid_of(&name);
+            if let Some(held) = readable(self.rows.get::<Held>(&keys::row(&kid)))? {
                 self.rows.put(row(&kid), &held.document.version);
             }
             self.rows.delete(name);
@@ -110,8 +117,8 @@ impl Object<'_> {
 
     /// Puts the one date of this key at which its copy is to be made again.
     fn refresh_later(&mut self, kid: &str) -> Result<(), Stop> {
-        let dated = format!("dated/{kid}");
-        if let Some(before) = self.rows.get::<u64>(&dated)? {
+        let dated = dated_row(kid);
+        if let Some(before) = readable(self.rows.get::<u64>(&dated))? {
             self.rows.delete(due_row(before, kid));
         }
         let at = self.now.seconds().saturating_add(FRESH_SECONDS / 2);
@@ -138,6 +145,18 @@ impl Object<'_> {
 
 pub(super) fn row(kid: &str) -> String {
     format!("outbox/{kid}")
+}
+
+fn dated_row(kid: &str) -> String {
+    format!("dated/{kid}")
+}
+
+/// A damaged row counts as none where it must not stand in the way of others.
+pub(super) fn readable<T>(row: Result<Option<T>, Stop>) -> Result<Option<T>, Stop> {
+    match row {
+        Err(Stop::Damaged(_)) => Ok(None),
+        row => row,
+    }
 }
 
 fn due_row(at: u64, kid: &str) -> String {

@@ -19,6 +19,19 @@ pub trait Value: Sized {
     fn print(&self) -> String;
 }
 
+/// A row of which the name alone is of interest.
+struct Unread;
+
+impl Value for Unread {
+    fn parse(_: &str) -> Result<Self, BadField> {
+        Ok(Self)
+    }
+
+    fn print(&self) -> String {
+        String::new()
+    }
+}
+
 /// Rows at hand and the changes to them.
 #[derive(Debug, Default)]
 pub struct Rows {
@@ -176,6 +189,28 @@ impl Rows {
                 Err(Stop::Missing(Missing { names: vec![name.to_owned()], ..Missing::default() }))
             }
         }
+    }
+
+    /// Sees to it that rows are at hand, so that they are fetched in one go.
+    ///
+    /// # Errors
+    /// [`Stop::Missing`] with all that are not.
+    pub fn require(&self, names: impl IntoIterator<Item = String>) -> Result<(), Stop> {
+        let missing: Vec<String> =
+            names.into_iter().filter(|name| self.text(name).is_err()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(Stop::Missing(Missing { names: missing, ranges: Vec::new() }))
+    }
+
+    /// The names in a range, in order, whatever the rows hold.
+    ///
+    /// # Errors
+    /// [`Stop::Missing`].
+    pub fn names(&self, range: &Range) -> Result<Vec<String>, Stop> {
+        let rows = self.scan::<Unread>(range)?;
+        Ok(rows.into_iter().map(|(name, _)| name).collect())
     }
 
     /// Reads a range, in order.

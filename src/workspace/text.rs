@@ -8,6 +8,7 @@
 use super::call::{Admit, Answer, Call, Conflict, Copy, Hour, VERSION};
 use crate::account::View;
 use crate::fields::{BadField, Fields, Line, number, pair};
+use crate::key::{Kid, Workspace};
 use crate::lease::{CallId, Granted, Refused, Report, Scope};
 use crate::record::Status;
 
@@ -79,12 +80,12 @@ impl Call {
         if fields.number::<u64>("v")? != u64::from(VERSION) {
             return Err(BadCall::Version);
         }
-        let kid = || fields.text("kid").map(str::to_owned);
+        let named = || kid(fields.text("kid")?);
         Ok(match word {
-            "record" => Self::Record { kid: kid()? },
+            "record" => Self::Record { kid: named()? },
             "admit" => Self::Admit(Admit {
                 id: CallId::parse(fields.text("id")?)?,
-                kid: kid()?,
+                kid: named()?,
                 version: fields.number("version")?,
                 coins: fields.number("coins")?,
                 want: fields.number("want")?,
@@ -94,9 +95,14 @@ impl Call {
                 denied: denied(fields)?,
             }),
             "report" => {
-                Self::Report { kid: kid()?, reports: reports(fields)?, denied: denied(fields)? }
+                Self::Report { kid: named()?, reports: reports(fields)?, denied: denied(fields)? }
             }
-            "open" => Self::Open { workspace: fields.text("workspace")?.to_owned() },
+            "open" => {
+                let number = fields.text("workspace")?;
+                Self::Open {
+                    workspace: Workspace::parse(number).ok_or(BadField)?.as_str().to_owned(),
+                }
+            }
             "put" => Self::Put {
                 document: Box::new(
                     serde_json::from_slice(body.as_bytes()).map_err(|_| BadCall::Unreadable)?,
@@ -104,19 +110,21 @@ impl Call {
                 replaces: fields.number("replaces")?,
             },
             "status" => Self::SetStatus {
-                kid: kid()?,
+                kid: named()?,
                 status: Status::parse(fields.text("status")?).ok_or(BadCall::Unreadable)?,
             },
             "revoke-all" => Self::RevokeAll,
-            "usage" => {
-                Self::Usage { kid: kid()?, from: fields.number("from")?, to: fields.number("to")? }
-            }
+            "usage" => Self::Usage {
+                kid: named()?,
+                from: fields.number("from")?,
+                to: fields.number("to")?,
+            },
             "due" => Self::Due,
             "copied" => Self::Copied {
                 copies: fields
                     .all("copy")
                     .map(|copy| {
-                        pair(copy).and_then(|(kid, version)| Ok((kid.to_owned(), number(version)?)))
+                        pair(copy).and_then(|(name, version)| Ok((kid(name)?, number(version)?)))
                     })
                     .collect::<Result<_, _>>()?,
                 failed: fields.flag("failed"),
@@ -263,6 +271,11 @@ fn copies(body: &str) -> Result<Vec<Copy>, BadField> {
         });
     }
     Ok(copies)
+}
+
+/// The name of a key. Rows are named by it: nothing else may stand there.
+fn kid(text: &str) -> Result<String, BadField> {
+    Kid::parse(text).map(|kid| kid.to_string()).ok_or(BadField)
 }
 
 fn told(line: Line, reports: &[Report], denied: &[(String, u32)]) -> Line {

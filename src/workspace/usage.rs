@@ -120,13 +120,15 @@ impl Object<'_> {
         let range = Range::between(&prefix, &format!("{from:08}"), &format!("{to:08}"), MAX_HOURS);
         let mut hours: Vec<Use> =
             self.rows.scan(&range)?.into_iter().map(|(_, hour)| hour).collect();
-        let open = self.rows.scan::<Lease>(&leases(kid))?;
-        let lending = open.iter().any(|(_, lease)| lease.hour == own.usage.hour);
-        if (from..to).contains(&own.usage.hour) && (lending || !own.usage.is_empty()) {
+        let open = self.open_leases(kid)?;
+        // What does not fit is asked for from the hour after the last one.
+        let whole = u32::try_from(hours.len()).is_ok_and(|hours| hours < MAX_HOURS);
+        let lending = open.iter().any(|lease| lease.hour == own.usage.hour);
+        if whole && (from..to).contains(&own.usage.hour) && (lending || !own.usage.is_empty()) {
             hours.push(own.usage.clone());
         }
         let open_in = |hour| {
-            let held = open.iter().map(|(_, lease)| lease).filter(|lease| lease.hour == hour);
+            let held = open.iter().filter(|lease| lease.hour == hour);
             held.fold(0, |sum: u64, lease| {
                 sum.saturating_add(lease.tokens.saturating_sub(lease.spent).into())
             })
@@ -143,6 +145,24 @@ impl Object<'_> {
             .collect();
         let last_used = Some(own.usage.last).filter(|last| *last > 0);
         Ok(Answer::Usage { hours, last_used })
+    }
+}
+
+impl Object<'_> {
+    /// All leases of a key, however many.
+    fn open_leases(&self, kid: &str) -> Result<Vec<Lease>, Stop> {
+        let mut range = leases(kid);
+        let mut open = Vec::new();
+        loop {
+            let held = self.rows.scan::<Lease>(&range)?;
+            let full = u32::try_from(held.len()).is_ok_and(|held| held >= range.limit);
+            let last = held.last().map(|(name, _)| format!("{name}!"));
+            open.extend(held.into_iter().map(|(_, lease)| lease));
+            match last {
+                Some(next) if full => range.from = next,
+                _ => return Ok(open),
+            }
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod keys;
 mod memory;
 #[cfg(feature = "policy-source")]
 mod policy;
+mod robust;
 mod route;
 mod scope;
 mod simulation;

@@ -25,7 +25,7 @@ fn view() -> impl Strategy<Value = View> {
 }
 
 fn call() -> impl Strategy<Value = Call> {
-    let word = || "[0-9A-Z]{20}";
+    let word = || "[0-9A-HJKMNP-TV-Z]{20}";
     let denied = || vec(("[A-Z_]{1,9}", any::<u32>()), 0..3);
     let numbers = any::<(u64, u32, u32, bool, u64, [u8; 16])>();
     prop_oneof![
@@ -40,7 +40,7 @@ fn call() -> impl Strategy<Value = Call> {
             reports,
             denied
         }),
-        word().prop_map(|workspace| Call::Open { workspace }),
+        "[0-9A-HJKMNP-TV-Z]{6}".prop_map(|workspace| Call::Open { workspace }),
         word().prop_map(|kid| Call::SetStatus { kid, status: Status::Quarantined }),
         Just(Call::RevokeAll),
         (word(), any::<u64>(), any::<u64>()).prop_map(|(kid, from, to)| Call::Usage {
@@ -64,7 +64,7 @@ fn answer() -> impl Strategy<Value = Answer> {
         coins,
         denied,
     });
-    let copy = ("[0-9A-Z]{20}", any::<u64>(), "k1:[0-9A-Z]{20}", line)
+    let copy = ("[0-9A-HJKMNP-TV-Z]{20}", any::<u64>(), "k1:[0-9A-Z]{20}", line)
         .prop_map(|(kid, version, name, value)| Copy { kid, version, name, value });
     prop_oneof![
         line.prop_map(|value| Answer::Record { value }),

@@ -73,9 +73,13 @@ impl Control {
     /// Makes a call to a Workspace; its answer. `wait` until a change is in effect everywhere.
     pub fn workspace(&self, number: &str, call: &Call, wait: bool) -> Result<Answer> {
         let query = if wait { "?wait=1" } else { "" };
-        let target = format!("/workspace/{number}{query}");
-        let reply = self.call("POST", &target, call.print().as_bytes())?.text();
+        let reply = self.workspace_text(&format!("{number}{query}"), &call.print())?;
         Answer::parse(&reply).ok().with_context(|| format!("no answer of a Workspace: {reply}"))
+    }
+
+    /// Sends a Workspace any text; what it answers.
+    pub fn workspace_text(&self, number: &str, text: &str) -> Result<String> {
+        Ok(self.call("POST", &format!("/workspace/{number}"), text.as_bytes())?.text())
     }
 
     /// What a Workspace was asked since the last reset.
@@ -92,6 +96,11 @@ impl Control {
     pub fn set_workspace_faults(&self, number: &str, faults: &Value) -> Result<()> {
         let target = format!("/workspace/{number}/faults");
         self.call("PUT", &target, faults.to_string().as_bytes()).map(drop)
+    }
+
+    /// Takes a Workspace's alarm away.
+    pub fn forget_alarm(&self, number: &str) -> Result<()> {
+        self.call("DELETE", &format!("/workspace/{number}/alarm"), b"").map(drop)
     }
 
     /// All rows of a Workspace: names and values.

@@ -14,6 +14,7 @@
 //   GET    /workspace/<number>/counts     {calls, words: {word: calls}, ids: [of admit calls], statements, rowsWritten}
 //   POST   /workspace/<number>/counts/reset
 //   PUT    /workspace/<number>/faults     FAULT | [FAULT…], see object.mjs
+//   DELETE /workspace/<number>/alarm      as a runtime does that has given up
 //   GET    /workspace/<number>/rows       [{name, value}…]
 //   *      /authority/<path>              a request of the Worker that holds the Workspaces -> its answer
 //   GET    /faults           {"kv": [FAULT…], "origin": [FAULT…]}
@@ -97,6 +98,9 @@ async function workspace(request, env, number, what, query) {
       return Response.json({});
     case "PUT faults":
       await stub.setFaults(await request.json());
+      return Response.json({});
+    case "DELETE alarm":
+      await stub.forgetAlarm();
       return Response.json({});
     case "GET rows":
       return Response.json(await stub.rows());

@@ -87,6 +87,10 @@ export class Workspace extends Product {
     this.#faults.set(list.map((fault) => ({ ops: ["admit", "record"], ...fault })));
   }
 
+  forgetAlarm() {
+    return this.ctx.storage.deleteAlarm();
+  }
+
   rows() {
     return this.ctx.storage.sql.exec("SELECT name, value FROM rows ORDER BY name").toArray();
   }

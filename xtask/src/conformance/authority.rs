@@ -1,10 +1,15 @@
 //! The Worker that holds the Workspaces: what it answers, and what becomes of it when its Wasm fails.
 
+use std::time::{Duration, Instant, SystemTime};
+
 use anyhow::{Result, ensure};
+use portcullis::root::Keyring;
 use portcullis::workspace::call::{Answer, Call};
 use serde_json::json;
 
 use super::{Bench, DOCS};
+use crate::keys::{self, Spec};
+use crate::vectors;
 
 /// Its default entrypoint has nothing to give.
 pub fn not_found(bench: &mut Bench) -> Result<()> {
@@ -41,4 +46,54 @@ pub fn trap(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
+/// An alarm that the runtime has given up: what is to be copied to KV is copied once the object wakes.
+pub fn lost_alarm(bench: &mut Bench) -> Result<()> {
+    let keyring = Keyring::parse(&vectors::root())?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+    let (_, document) = keys::native(keyring.newest(), &[0x6c; 32], &SPEC, now)?;
+    let name = format!("k1:{}", document.kid);
+    let control = bench.control()?;
+    control.set_faults(&json!({ "kv": { "kind": "error", "ops": ["put"], "prefix": name } }))?;
+    for call in [
+        Call::Open { workspace: keys::WORKSPACE.to_owned() },
+        Call::Put { document: Box::new(document), replaces: 0 },
+    ] {
+        let answer = control.workspace(keys::WORKSPACE, &call, false)?;
+        ensure!(matches!(answer, Answer::Done | Answer::Written { .. }), "{answer:?}");
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    ensure!(control.row(&name)?.is_none(), "KV has it in spite of the fault");
+    control.forget_alarm(keys::WORKSPACE)?;
+    bench.restart()?;
+    let control = bench.control()?;
+    ensure!(control.row(&name)?.is_none(), "nobody has woken the object");
+    control.workspace_rows(keys::WORKSPACE)?;
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while control.row(&name)?.is_none() {
+        ensure!(Instant::now() < deadline, "the object woke and copied nothing");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// A text that is no call, as it would be with tabs in a key's name, is answered and holds nobody up.
+pub fn nonsense(bench: &mut Bench) -> Result<()> {
+    let control = bench.control()?;
+    control.workspace(NUMBER, &Call::Open { workspace: NUMBER.to_owned() }, false)?;
+    for (text, expected) in [
+        ("record v=1", "broken row="),
+        ("record v=1 kid=a\tb\t5", "broken row="),
+        ("admit v=1 id=1", "broken row="),
+        ("put v=1\n{}", "broken row="),
+        ("what v=1", "broken row="),
+        ("", "version newest=1"),
+        ("due v=9", "version newest=1"),
+    ] {
+        let answer = control.workspace_text(NUMBER, text)?;
+        ensure!(answer == expected, "{text:?}: {answer}");
+    }
+    Ok(())
+}
+
+const SPEC: Spec<'_> = Spec { name: "copied", scopes: &["agents:read"], change: |_, _| () };
 const NUMBER: &str = "TRAPED";

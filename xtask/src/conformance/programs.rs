@@ -35,6 +35,8 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("O08 an exception while a fault is answered", panics::exception_in_fault),
     ("O08 the answer after a trap", panics::form),
     ("O08 a trap in a Workspace", authority::trap),
+    ("a lost alarm is found again", authority::lost_alarm),
+    ("a Workspace is told nonsense", authority::nonsense),
     ("the Worker of the Workspaces has nothing to give", authority::not_found),
     ("D15 a body that is cut off is never whole at the origin", cut_off),
 ];
