@@ -16,6 +16,7 @@ mod cached;
 mod coverage;
 mod crypto;
 mod keys;
+mod leave;
 mod memory;
 #[cfg(feature = "policy-source")]
 mod policy;
@@ -30,6 +31,7 @@ mod token;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 mod versions;
+mod workspace;
 
 #[test]
 fn vectors_of_targets() {
