@@ -18,6 +18,7 @@ mod crypto;
 mod keys;
 mod leave;
 mod memory;
+mod metering;
 #[cfg(feature = "policy-source")]
 mod policy;
 mod robust;
@@ -31,6 +32,7 @@ mod token;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 mod versions;
+mod wallet;
 mod workspace;
 
 #[test]

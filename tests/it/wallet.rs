@@ -1,0 +1,104 @@
+//! The wallet of one key in one isolate: when it asks for more, what it remembers, what it tells.
+
+use portcullis::account::View;
+use portcullis::lease::{CallId, Granted, Refused, Report, Scope, Wallet};
+use portcullis::policy::Limits;
+
+use crate::workspace::{at, call_id};
+
+/// Has seen so many requests and holds a lease of 9 that began at 0, of which so many are spent.
+fn wallet(requests: u32, spent: u32) -> Wallet {
+    let mut wallet = Wallet::default();
+    wallet.expect(requests, LEASE_MILLIS, at(0));
+    wallet.granted(lease(), &granted(9), 0, 1, at(0));
+    for _ in 0..spent {
+        assert!(wallet.spend(1, at(0)).is_some());
+    }
+    wallet
+}
+
+fn lease() -> CallId {
+    call_id(1)
+}
+
+fn granted(tokens: u32) -> Granted {
+    Granted { tokens, millis: LEASE_MILLIS, view: None }
+}
+
+fn report(spent: u32, closed: bool) -> Report {
+    Report { lease: lease(), spent, coins: spent.into(), closed }
+}
+
+/// The first millisecond in which more is asked for ahead of need.
+fn renewed(wallet: &Wallet) -> Option<u64> {
+    (0..LEASE_MILLIS).find(|millis| wallet.renewal_due(LEASE_MILLIS, at(*millis)))
+}
+
+#[test]
+fn a_lease_is_renewed_when_little_is_left_but_not_at_once() {
+    assert_eq!(renewed(&wallet(12, 6)), Some(70 * 1_950 / 100), "a third is left");
+    assert_eq!(renewed(&wallet(12, 7)), Some(100), "less is left");
+}
+
+#[test]
+fn a_lease_is_renewed_when_most_of_its_time_is_over() {
+    assert_eq!(renewed(&wallet(12, 0)), Some(70 * 1_950 / 100));
+}
+
+/// A newer lease that has only just come is waited for as well.
+#[test]
+fn a_renewal_is_given_time_to_settle() {
+    let mut wallet = wallet(12, 9);
+    wallet.granted(call_id(2), &granted(4), 4, 1, at(50));
+    assert_eq!(renewed(&wallet), Some(100), "an answer that is spent at once is no lease");
+    wallet.granted(call_id(3), &granted(4), 3, 1, at(60));
+    assert_eq!(renewed(&wallet), Some(160));
+}
+
+#[test]
+fn a_key_of_little_use_is_not_renewed() {
+    assert_eq!(renewed(&wallet(3, 8)), None);
+    let mut small = Wallet::default();
+    small.expect(12, LEASE_MILLIS, at(0));
+    small.granted(lease(), &granted(3), 0, 1, at(0));
+    assert_eq!(renewed(&small), None);
+}
+
+#[test]
+fn a_refusal_is_remembered_for_its_wait_but_no_longer_than_a_lease() {
+    for (retry_millis, remembered) in [(500, 500), (2_000, 2_000), (3_600_000, 2_000)] {
+        let limits = Limits::new(1, 3600, 1).unwrap();
+        let view = View { limits, remaining: 0, window_end: 0, burst_remaining: 0 };
+        let mut wallet = Wallet::default();
+        let refused = Refused { retry_millis, by: Scope::Key, view };
+        wallet.refuse(refused, LEASE_MILLIS, at(0));
+        let last = wallet.refused(at(remembered - 1)).map(|refused| refused.retry_millis);
+        assert_eq!(last, Some(retry_millis - (remembered - 1)));
+        assert_eq!(wallet.refused(at(remembered)), None, "of {retry_millis} ms");
+    }
+}
+
+#[test]
+fn what_the_workspace_has_is_not_told_again() {
+    let mut wallet = wallet(12, 3);
+    assert_eq!(wallet.reports(at(10)), [report(3, false)]);
+    wallet.acknowledge(&[report(3, false)]);
+    assert_eq!(wallet.reports(at(20)), []);
+    assert!(wallet.spend(1, at(30)).is_some());
+    assert_eq!(wallet.reports(at(30)), [report(4, false)]);
+    assert_eq!(wallet.reports(at(LEASE_MILLIS)), [report(4, true)]);
+    wallet.acknowledge(&[report(4, true)]);
+    assert!(wallet.reports(at(LEASE_MILLIS)).is_empty() && !wallet.is_owing_soon());
+}
+
+#[test]
+fn a_lease_that_cannot_be_reported_is_given_up_after_a_minute() {
+    let mut wallet = wallet(12, 3);
+    let end = LEASE_MILLIS - 50;
+    wallet.forget(at(end + 59_999));
+    assert_eq!(wallet.reports(at(end + 59_999)), [report(3, true)]);
+    wallet.forget(at(end + 60_000));
+    assert!(wallet.reports(at(end + 60_000)).is_empty() && !wallet.is_owing_soon());
+}
+
+const LEASE_MILLIS: u64 = 2_000;
