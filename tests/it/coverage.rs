@@ -6,7 +6,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::vectors::{DECISIONS, cases, parse, snake_case, text, world};
+#[cfg(feature = "policy-source")]
+use crate::vectors::world;
+use crate::vectors::{DECISIONS, cases, parse, snake_case, text};
 
 /// Every reason to refuse is the outcome of some vector.
 #[test]
