@@ -315,12 +315,9 @@ fn what_the_workspace_has_been_told_is_told_once() {
     for millis in 0..10 {
         assert_eq!(isolate.get("plain", millis), ALLOWED);
     }
-    let spent = |call: &Call| match call {
-        Call::Report { reports, .. } => reports.iter().map(|report| report.spent).sum::<u32>(),
-        call => panic!("{call:?}"),
-    };
     let (enquiry, call) = isolate.report(2_000).unwrap();
-    assert!(spent(&call) > 0, "{call:?}");
+    let Call::Report { reports, .. } = &call else { panic!("{call:?}") };
+    assert!(reports.iter().any(|report| report.spent > 0), "{reports:?}");
     let answer = isolate.workspace.call(&call, 2_000).print();
     let (gate, memory) = (Rc::clone(&isolate.gate), &mut isolate.memory);
     enquiry.learn(&answer, &gate, memory, &mut Ticket::default(), at(2_000)).unwrap();

@@ -61,7 +61,10 @@ impl Workspace {
     /// Does what the alarm wants done until then; when it last put something into KV.
     fn run_alarm(&mut self, until: u64) -> Option<u64> {
         let (mut now, mut last) = (0, None);
+        let mut turns = 0;
         while let Some(alarm) = self.object.alarm.filter(|alarm| *alarm <= START + until) {
+            turns += 1;
+            assert!(turns < 100, "no end of it");
             self.object.alarm = None;
             now = (now + TURN).max(alarm - START);
             let copies: Vec<_> = self.due(now).into_iter().collect();

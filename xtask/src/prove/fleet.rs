@@ -6,9 +6,10 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use portcullis::key::Kid;
 use portcullis::policy::Limits;
-use portcullis::record::Document;
+use portcullis::record::{Document, kv_name};
 use portcullis::workspace::call::{Answer, Call};
 use serde_json::{Value, json};
 
@@ -150,6 +151,19 @@ impl<'a> Fleet<'a> {
 
     pub(super) fn call(&self, workspace: &str, call: &Call) -> Result<Answer> {
         self.control()?.workspace(workspace, call, false)
+    }
+
+    /// Makes a call that is answered when what it changes is in effect everywhere.
+    pub(super) fn call_until_effective(&self, workspace: &str, call: &Call) -> Result<Answer> {
+        self.control()?.workspace(workspace, call, true)
+    }
+
+    /// What KV holds of a key, if it does.
+    pub(super) fn copy(&self, kid: &str) -> Result<Option<Document>> {
+        let kid = Kid::parse(kid).context("kid")?;
+        let Some(value) = self.control()?.row(&kv_name(&kid))? else { return Ok(None) };
+        let opened = Document::open(&self.site.keyring, &kid, &value);
+        opened.map(|(document, _)| Some(document)).map_err(|unusable| anyhow!("{unusable:?}"))
     }
 
     /// Lets a crowd loose.

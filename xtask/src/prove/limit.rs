@@ -12,6 +12,7 @@ use super::fleet::{Fleet, ISOLATES, LEASE, Run, SHARED_LEASE, SHARED_STRICT, STR
 use super::progress::Progress;
 use super::site::Site;
 use super::{Bar, Verdict};
+use crate::interval::Judgement;
 
 pub(super) const BAR: Bar = Bar {
     name: "limit",
@@ -20,7 +21,7 @@ pub(super) const BAR: Bar = Bar {
            process, and once more of two processes",
     ci: 1,
     full: 4,
-    sources: &[],
+    sources: &["xtask/src/interval.rs"],
     run,
 };
 
@@ -54,16 +55,32 @@ fn burst(fleet: &mut Fleet<'_>, kind: &str, verdict: &mut Verdict) -> Result<()>
         let run = fleet.run(&crowd, &[key])?;
         let admitted = run.admitted();
         let told = || format!("{name}: {admitted} admitted; {:?}", run.statuses());
-        let unanswered = run.statuses().contains_key(&503) && run.time > WORKSPACE_TIMEOUT;
-        if unanswered && admitted < least {
-            // On so slow a machine debits are lost with their answers.
-            verdict.undecided.push(told());
-        } else {
-            verdict.require((least..=500).contains(&admitted), told);
+        match judge_burst(admitted, lost(&run.statuses(), run.time), least) {
+            Judgement::Holds => {}
+            Judgement::Undecided => verdict.undecided.push(told()),
+            Judgement::Broken => verdict.broken.push(told()),
         }
         verdict.figure(&name, run.figures());
     }
     Ok(())
+}
+
+/// Requests that may have been debited without arriving: on so slow a machine answers of the
+/// Workspace are lost, and the origin is given up.
+fn lost(statuses: &BTreeMap<u16, usize>, time: Duration) -> usize {
+    let count = |status| statuses.get(&status).copied().unwrap_or(0);
+    count(504) + if time > WORKSPACE_TIMEOUT { count(503) } else { 0 }
+}
+
+/// What a burst says of a limit of 500, of which at least `least` are to be of use.
+fn judge_burst(admitted: usize, lost: usize, least: usize) -> Judgement {
+    if (least..=500).contains(&admitted) {
+        Judgement::Holds
+    } else if admitted < least && admitted + lost >= least {
+        Judgement::Undecided
+    } else {
+        Judgement::Broken
+    }
 }
 
 /// Each limit with each load in both modes.
@@ -188,3 +205,26 @@ const LEASE_SECONDS: f64 = 2.0;
 const WORKSPACE_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the Workspace's decision to the origin, on a machine that has other work.
 const TRANSIT_SECONDS: f64 = 0.25;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_answers_excuse_as_many_admissions_and_no_excess() {
+        let judged =
+            [(500, 0), (475, 9), (474, 0), (470, 4), (470, 5), (500, 9), (501, 0), (501, 9)]
+                .map(|(admitted, lost)| judge_burst(admitted, lost, 475));
+        let (holds, undecided, broken) =
+            (Judgement::Holds, Judgement::Undecided, Judgement::Broken);
+        assert_eq!(judged, [holds, holds, broken, broken, undecided, holds, broken, broken]);
+    }
+
+    #[test]
+    fn an_answer_is_lost_at_a_timeout() {
+        let statuses = BTreeMap::from([(200, 470), (429, 3000), (503, 7), (504, 3)]);
+        let second = Duration::from_secs(1);
+        assert_eq!(lost(&statuses, WORKSPACE_TIMEOUT), 3, "503 without a timeout");
+        assert_eq!(lost(&statuses, WORKSPACE_TIMEOUT + second), 10);
+    }
+}
