@@ -147,7 +147,7 @@ mod tests {
 
     fn admit(digit: char, rest: &str) -> String {
         let id = digit.to_string().repeat(32);
-        format!("admit v=1 id={id} kid=K version=1 coins=1 want=9 millis=2000{rest}")
+        format!("admit v=1 id={id} kid={KID} version=1 coins=1 want=9 millis=2000{rest}")
     }
 
     fn report(digit: char, spent: u64, closed: u8) -> String {
@@ -161,9 +161,9 @@ mod tests {
 
     #[test]
     fn every_token_is_counted_once() {
-        let told = format!("report v=1 kid=K{}{}", report('a', 40, 1), report('b', 7, 1));
+        let told = format!("report v=1 kid={KID}{}{}", report('a', 40, 1), report('b', 7, 1));
         let mut calls = vec![
-            ("record v=1 kid=K".to_owned(), "record\nx"),
+            (format!("record v=1 kid={KID}"), "record\nx"),
             // Made again, twice.
             (admit('a', ""), ""),
             (admit('a', ""), "granted tokens=40 millis=2000"),
@@ -193,4 +193,6 @@ mod tests {
         let strict = leases(&[(admit('a', ""), "granted tokens=1")]);
         assert!(strict.decisions(1, 8).is_err(), "strict");
     }
+
+    const KID: &str = "0DEM0WS7K2M9QXTAG123";
 }
