@@ -87,8 +87,10 @@ impl Object<'_> {
             }
             self.refresh_later(kid)?;
         }
-        let more = self.rows.names(&Range::of("outbox/", 1))?;
-        let next = self.rows.names(&Range::of("due/", 1))?;
+        // Those that have just gone are among the rows that are fetched.
+        let limit = u32::try_from(copies.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let more = self.rows.names(&Range::of("outbox/", limit))?;
+        let next = self.rows.names(&Range::of("due/", limit))?;
         if let Some(at) = next.first().and_then(|name| name.split('/').nth(1)) {
             self.wake(number::<u64>(at).unwrap_or(0).saturating_mul(1000));
         }
@@ -101,8 +103,8 @@ impl Object<'_> {
 
     /// Copies grow stale by themselves: half their time before that they are made again.
     fn refresh(&mut self) -> Result<(), Stop> {
-        let now = format!("{:012}", self.now.seconds());
-        let due = self.rows.names(&Range::between("due/", "", &now, CHUNK))?;
+        let end = format!("{:012}", self.now.seconds().saturating_add(1));
+        let due = self.rows.names(&Range::between("due/", "", &end, CHUNK))?;
         let kid_of = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
         self.rows.require(due.iter().map(|name| keys::row(&kid_of(name))))?;
         for name in due {

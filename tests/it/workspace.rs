@@ -189,12 +189,14 @@ fn copies_that_are_left_follow_soon() {
     let mut workspace = workspace();
     let kids = [1, 2, 3].map(|number| workspace.put(number, None, 0).to_string());
     assert_eq!(workspace.due(1).len(), 3);
-    workspace.object.alarm = None;
-    let last = kids.iter().max().unwrap().clone();
-    workspace.call(&Call::Copied { copies: vec![(last.clone(), 1)], failed: false }, 1);
-    assert_eq!(workspace.object.alarm, Some(START + 1_001));
-    let left = workspace.due(1_001);
-    assert!(left.len() == 2 && !left.contains_key(&last), "{left:?}");
+    // Also when the first of the rows is the one that goes.
+    for (copied, now) in [(kids.iter().max(), 1), (kids.iter().min(), 1_001)] {
+        workspace.object.alarm = None;
+        let copied = copied.unwrap().clone();
+        workspace.call(&Call::Copied { copies: vec![(copied.clone(), 1)], failed: false }, now);
+        assert_eq!(workspace.object.alarm, Some(START + now + 1_000));
+        assert!(!workspace.due(now + 1_000).contains_key(&copied));
+    }
 }
 
 #[test]
