@@ -320,10 +320,10 @@ impl Demand {
     /// arrive would else be asked for again and again, each time for twice as much.
     fn expected(&self, span: u64, now: Now) -> u32 {
         let seen = self.within(span, now);
-        if seen < LEAST_CROWD {
+        let age = now.millis().saturating_sub(self.begun).max(1);
+        if seen < LEAST_CROWD || age > u64::from(seen).saturating_mul(CROWD_MILLIS) {
             return seen;
         }
-        let age = now.millis().saturating_sub(self.begun).max(1);
         let growth = span.div_ceil(age).clamp(1, MAX_GROWTH);
         u32::try_from(u64::from(seen).saturating_mul(growth)).unwrap_or(u32::MAX)
     }
@@ -336,7 +336,8 @@ const SETTLE_MILLIS: u64 = 100;
 /// A key used less often asks when it needs to.
 const LEAST_RENEWED: u32 = 4;
 const FORGET_MILLIS: u64 = 60_000;
-/// Fewer than this say little of what is to come.
-const LEAST_CROWD: u32 = 16;
+/// One alone says nothing of what is to come; nor do more that came further apart than this.
+const LEAST_CROWD: u32 = 2;
+const CROWD_MILLIS: u64 = 25;
 /// How far a demand seen for less than a lease's time is believed to go on.
-const MAX_GROWTH: u64 = 8;
+const MAX_GROWTH: u64 = 64;

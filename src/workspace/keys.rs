@@ -2,7 +2,7 @@
 
 use super::admit::{KeyAccount, SHARED, SharedAccount, account_row};
 use super::call::{Answer, Conflict};
-use super::rows::{Range, Stop, Value};
+use super::rows::{Range, Stop, Value, readable};
 use super::{META, Meta, Object, outbox};
 use crate::fields::{BadField, number};
 use crate::gate::Gate;
@@ -159,7 +159,7 @@ impl Object<'_> {
         let full = u32::try_from(names.len()).unwrap_or(u32::MAX) >= CHUNK;
         let last = names.last().cloned();
         for name in names {
-            let held = outbox::readable(self.rows.get::<Held>(&name))?;
+            let held = readable(self.rows.get::<Held>(&name))?;
             if let Some(held) = held.filter(|held| held.epoch != meta.epoch) {
                 let document = held.effective(meta);
                 let kid = document.kid.clone();

@@ -2,7 +2,7 @@
 
 use super::call::{Answer, Copy};
 use super::keys::{self, Held};
-use super::rows::{Range, Stop, Value};
+use super::rows::{Range, Stop, Value, readable};
 use super::{Meta, Object};
 use crate::fields::{BadField, Fields, Line, number};
 use crate::key::Kid;
@@ -151,14 +151,6 @@ pub(super) fn row(kid: &str) -> String {
 
 fn dated_row(kid: &str) -> String {
     format!("dated/{kid}")
-}
-
-/// A damaged row counts as none where it must not stand in the way of others.
-pub(super) fn readable<T>(row: Result<Option<T>, Stop>) -> Result<Option<T>, Stop> {
-    match row {
-        Err(Stop::Damaged(_)) => Ok(None),
-        row => row,
-    }
 }
 
 fn due_row(at: u64, kid: &str) -> String {

@@ -151,6 +151,14 @@ pub enum Stop {
     Damaged(String),
 }
 
+/// A damaged row counts as none where it must not stand in the way of others.
+pub(super) fn readable<T>(row: Result<Option<T>, Stop>) -> Result<Option<T>, Stop> {
+    match row {
+        Err(Stop::Damaged(_)) => Ok(None),
+        row => row,
+    }
+}
+
 impl Rows {
     /// Takes in what an adapter fetched for `missing`: name and value in turn, a line each.
     pub fn load(&mut self, missing: &Missing, lines: &str) {

@@ -146,9 +146,7 @@ impl Object<'_> {
         let last_used = Some(own.usage.last).filter(|last| *last > 0);
         Ok(Answer::Usage { hours, last_used })
     }
-}
 
-impl Object<'_> {
     /// All leases of a key, however many.
     fn open_leases(&self, kid: &str) -> Result<Vec<Lease>, Stop> {
         let mut range = leases(kid);

@@ -79,6 +79,22 @@ fn a_refusal_is_remembered_for_its_wait_but_no_longer_than_a_lease() {
 }
 
 #[test]
+fn a_crowd_is_expected_to_go_on_and_single_requests_are_not() {
+    let want = |times: &[u64]| {
+        let mut wallet = Wallet::default();
+        times.iter().for_each(|millis| wallet.note_demand(LEASE_MILLIS, at(*millis)));
+        wallet.want(LEASE_MILLIS, at(*times.last().unwrap()))
+    };
+    assert_eq!(want(&[0]), 1);
+    assert_eq!(want(&[0, 0]), 2 * 64, "for all of them to come as close would be too much");
+    assert_eq!(want(&[0, 50]), 2 * (2_000 / 50), "as many in each of the next 50 ms");
+    assert_eq!(want(&[0, 51]), 2, "too far apart");
+    let steady: Vec<u64> = (0..=2_000).step_by(20).collect();
+    assert_eq!(want(&steady[..51]), 51 * 2, "half of the time is over");
+    assert_eq!(want(&steady), 101, "all of it is");
+}
+
+#[test]
 fn what_the_workspace_has_is_not_told_again() {
     let mut wallet = wallet(12, 3);
     assert_eq!(wallet.reports(at(10)), [report(3, false)]);
