@@ -13,7 +13,7 @@ pub(crate) enum Credential<'a> {
     /// Any other text, in a place for keys.
     Other(Opaque<'a>),
     /// Three parts with dots between: a session or OAuth token.
-    Token,
+    Token(Opaque<'a>),
     /// A key id with a signature in place of a secret.
     Signature,
     /// A text that can be no credential.
@@ -80,7 +80,11 @@ fn after_scheme(value: &str) -> Option<&str> {
 fn bearer_text(text: &str) -> Credential<'_> {
     let dots = text.bytes().filter(|&byte| byte == b'.').count();
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if dots == 2 && text.bytes().all(is_token) { Credential::Token } else { key_text(text) }
+    if dots == 2 && text.bytes().all(is_token) {
+        Credential::Token(Opaque(text))
+    } else {
+        key_text(text)
+    }
 }
 
 fn key_text(text: &str) -> Credential<'_> {
@@ -108,6 +112,7 @@ mod tests {
         match find(&Fields { authorization, api_key, key_id, ..Fields::default() }) {
             Err(Ambiguous) => "ambiguous".into(),
             Ok(Credential::Other(Opaque(text))) => format!("other {text}"),
+            Ok(Credential::Token(_)) => "token".into(),
             Ok(credential) => format!("{credential:?}").to_lowercase(),
         }
     }

@@ -109,6 +109,8 @@ pub enum Fault {
     RecordUnusable,
     /// The Workspace did not answer, or not in time.
     WorkspaceUnavailable,
+    /// The keys of a token's issuer are not to be had.
+    IssuerUnavailable,
     /// The origin did not answer in time.
     OriginTimeout,
     /// The origin could not be reached or closed before it answered.
@@ -248,7 +250,8 @@ impl Fault {
             Self::Unfit
             | Self::KvUnavailable
             | Self::RecordUnusable
-            | Self::WorkspaceUnavailable => Wire {
+            | Self::WorkspaceUnavailable
+            | Self::IssuerUnavailable => Wire {
                 retry_after: Some(u64::from(jitter % 3).saturating_add(1)),
                 ..wire(503, "AUTH_UNAVAILABLE", "The request cannot be authorised at present.")
             },

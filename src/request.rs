@@ -112,6 +112,12 @@ impl<'a> Request<'a> {
         self.target
     }
 
+    /// The authority of the URL: a host and perhaps a port.
+    #[must_use]
+    pub fn authority(&self) -> &'a str {
+        self.authority
+    }
+
     /// The method, as sent.
     #[must_use]
     pub fn method(&self) -> &'a str {

@@ -28,7 +28,7 @@ impl<'a> Check<'_, 'a, '_, '_> {
     ) -> Result<Proved, Stop> {
         match credential {
             Credential::Missing => Err(Denial::Missing.into()),
-            Credential::Token => Err(Denial::Token.into()),
+            Credential::Token(_) => Err(Denial::Token.into()),
             _ if !route.credentials.contains(Kind::Key) => Err(Denial::KeyNotAllowed.into()),
             Credential::Malformed => Err(Denial::Invalid(Invalid::Malformed).into()),
             Credential::Signature => Err(Denial::Signature.into()),

@@ -11,7 +11,8 @@ mod workspace;
 
 use wasm_bindgen::prelude::*;
 
-use super::{answer_to, now, respond, shim};
+use super::{answer_to, kept, now, promise, respond, shim};
+use crate::answer::Answer;
 use crate::denial::Fault;
 use crate::forward;
 use crate::ticket::Ticket;
@@ -25,8 +26,7 @@ pub fn start() {
 
 /// A request of the Worker's default entrypoint; a `Response` or a promise of one.
 ///
-/// A promise that only this module can keep stands in an array, and so does what it resolves to:
-/// `gate.mjs` gives it up should this module fail.
+/// See [`kept`].
 #[wasm_bindgen]
 #[must_use]
 pub fn fetch(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
@@ -45,15 +45,17 @@ pub fn fetch(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
             }
             respond(&request, &answer)
         }
-        Step::Need(need) => {
-            let later = lookup::answer(request, env, ctx, facts, ticket, need);
-            alone(&lookup::promise(async move { alone(&later.await) }))
-        }
+        Step::Need(need) => kept(lookup::answer(request, env, ctx, facts, ticket, need)),
+        Step::Manage { unavailable } => manage(&request, &env, &unavailable, &facts),
     }
 }
 
-fn alone(item: &JsValue) -> JsValue {
-    js_sys::Array::of1(item).into()
+/// A request for the admin host goes on to the Worker of the Workspaces, untouched.
+fn manage(request: &web_sys::Request, env: &JsValue, unavailable: &Answer, facts: &str) -> JsValue {
+    let Answer { status, headers, body } = unavailable;
+    let body = (request.method() != "HEAD").then_some(body.as_str());
+    let answer = shim::manage(request, env, *status, headers, body);
+    if answer.is_undefined() { respond(request, &isolate::not_found(facts)) } else { answer }
 }
 
 fn send_on(request: &web_sys::Request, env: &JsValue, plan: &str, facts: &str) -> JsValue {

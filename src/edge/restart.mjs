@@ -16,7 +16,7 @@ core.rest = () => {};
 let keeper;
 
 // How often the Wasm was started again.
-export let starts = 0;
+let starts = 0;
 
 // Before the first call.
 export function keep(env, ctx) {
@@ -43,6 +43,19 @@ addEventListener("error", ({ error }) => {
   if (error instanceof WebAssembly.RuntimeError || error?.message === THROUGH_WASM) restart();
 });
 
+// What the Wasm decides later. It alone can, so if it fails before, nothing else ever would.
+export function kept(decided, request) {
+  const start = starts;
+  return new Promise((resolve) => {
+    const done = (answer) => {
+      clearInterval(watch);
+      resolve(answer);
+    };
+    const watch = setInterval(() => start === starts || done(undecided(request)), WATCH_MILLIS);
+    decided.then(([answer]) => done(answer), () => done(undecided(request)));
+  });
+}
+
 // The core's answer to a fault, without the core.
 export function undecided(request) {
   const [status, code, detail] = [503, "AUTH_UNAVAILABLE", "The request cannot be authorised at present."];
@@ -64,3 +77,5 @@ export function undecided(request) {
 
 // What wasm-bindgen makes of an exception of JavaScript that nothing in the Wasm catches.
 const THROUGH_WASM = "Critical error";
+
+const WATCH_MILLIS = 50;

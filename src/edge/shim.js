@@ -94,6 +94,10 @@ export function respond(status, lines, body) {
   return new Response(body, { status, headers: pairs });
 }
 
+export function manage(request, env, ...unavailable) {
+  return env.MANAGEMENT?.fetch(request).catch(() => respond(...unavailable));
+}
+
 export function text(env, name) {
   const value = env[name];
   return typeof value === "string" ? value : "";

@@ -1,6 +1,5 @@
 //! The JavaScript side, as Rust sees it.
 
-#[cfg(feature = "gate")]
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
@@ -17,6 +16,9 @@ extern "C" {
 
     /// A text binding; empty if there is none.
     pub(super) fn text(env: &JsValue, name: &str) -> String;
+
+    /// Waits so many milliseconds.
+    pub(super) fn sleep(millis: u32) -> Promise;
 }
 
 #[cfg(feature = "gate")]
@@ -38,8 +40,15 @@ extern "C" {
     /// of `null`.
     pub(super) fn ask(env: &JsValue, number: &str, text: &str, millis: u32) -> Promise;
 
-    /// Waits so many milliseconds.
-    pub(super) fn sleep(millis: u32) -> Promise;
+    /// Sends the request on to the Worker of the management API, untouched; the promise of its
+    /// response, or of this one should it fail. `undefined` if there is no such binding.
+    pub(super) fn manage(
+        request: &web_sys::Request,
+        env: &JsValue,
+        status: u16,
+        headers: &str,
+        body: Option<&str>,
+    ) -> JsValue;
 
     /// Hands over the names of [`crate::forward::OWN`] and [`crate::forward::TOLD`], and what
     /// answers an origin's failure.

@@ -1,14 +1,14 @@
-// The Workspaces' entry, and their class: rows in SQLite, copies in KV, an alarm. It fetches the rows
+// The Workspaces' entry, which serves the management API, and their class: rows in SQLite, copies in KV, an alarm. It fetches the rows
 // that the core asks for, writes what the core says, all in one transaction, and decides nothing.
 
 import { DurableObject } from "cloudflare:workers";
-import { core, keep, panicked, undecided } from "./restart.mjs";
+import { core, keep, kept, panicked, undecided } from "./restart.mjs";
 
 export default {
   fetch(request, env, ctx) {
     keep(env, ctx);
     try {
-      return core.fetch.call({ env, ctx }, request);
+      return kept(core.fetch.call({ env, ctx }, request)[0], request);
     } catch (error) {
       panicked(error);
       return undecided(request);
@@ -146,6 +146,9 @@ export class Workspace extends DurableObject {
     this.ctx.storage.setAlarm(at);
   }
 }
+
+// Which workspaces a subject is a member of.
+export class Directory extends DurableObject {}
 
 // A statement takes no more parameters.
 const PARAMETERS = 100;

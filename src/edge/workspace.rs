@@ -1,5 +1,9 @@
 //! The Worker that holds the Workspaces, for `workspace.mjs`.
 
+mod authenticate;
+mod me;
+mod shim;
+
 use std::cell::RefCell;
 use std::fmt::Write as _;
 
@@ -7,28 +11,17 @@ use wasm_bindgen::prelude::*;
 
 use super::deployment::Deployment;
 use super::entropy::Entropy;
-use super::{at, now, respond, shim};
-use crate::answer;
-use crate::denial::{Denial, Fault};
-use crate::request::Request;
+use super::{at, kept, now, respond};
+use crate::token::KeySets;
 use crate::workspace::rows::{Missing, Rows};
 use crate::workspace::{self, Outcome};
 
-/// A request of the Worker's default entrypoint: there is nothing here yet.
+/// A request of the Worker's default entrypoint, which is the management API. See [`kept`].
 #[wasm_bindgen]
 #[must_use]
-pub fn fetch(request: &web_sys::Request, env: &JsValue) -> JsValue {
-    let facts = shim::facts(request);
-    let problem = Request::parse(&facts).is_some_and(|request| request.wants_problem_json());
-    let answer = with(env, |Isolate { deployment, entropy }| {
-        let request_id = entropy.request_id();
-        let wire = match deployment.fit(CONSEQUENCE, now()) {
-            Some(_) => Denial::NotFound.wire(),
-            None => Fault::Unfit.wire(entropy.byte()),
-        };
-        answer::render(&wire, &request_id, problem, deployment.docs())
-    });
-    respond(request, &answer)
+pub fn fetch(request: web_sys::Request, env: JsValue) -> JsValue {
+    let facts = super::shim::facts(&request);
+    kept(async move { respond(&request, &me::answer(&env, &facts).await) })
 }
 
 /// The rows that a call will probably need: a line for each name, and `from`, `to`, `limit` with
@@ -72,6 +65,7 @@ pub fn workspace_answer(env: &JsValue, text: &str, missing: &str, rows: &str, no
 struct Isolate {
     deployment: Deployment,
     entropy: Entropy,
+    key_sets: KeySets,
 }
 
 thread_local! {
@@ -83,6 +77,7 @@ fn with<T>(env: &JsValue, act: impl FnOnce(&mut Isolate) -> T) -> T {
         act(isolate.get_or_insert_with(|| Isolate {
             deployment: Deployment::start(env, NO_ENVIRONMENT_KEYS),
             entropy: Entropy::default(),
+            key_sets: KeySets::default(),
         }))
     })
 }

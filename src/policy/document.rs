@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Binding, Credentials, DocsUrl, Fingerprint, ImportShape, LeaseSeconds, Limits, Millis, Name,
-    OriginUrl, WorkspaceNumber,
+    Binding, Credentials, DocsUrl, Fingerprint, ImportShape, IssuerRules, LeaseSeconds, Limits,
+    Management, Millis, Name, OriginUrl, WorkspaceNumber,
 };
 use crate::address::Allowlist;
 use crate::host::HostName;
@@ -59,6 +59,12 @@ pub struct Document {
     pub static_keys: Vec<StaticKey>,
     /// See [`Policy::imports`](super::Policy::imports).
     pub imports: Vec<ImportShape>,
+    /// See [`Policy::management`](super::Policy::management).
+    #[serde(default, skip_serializing_if = "Management::is_default")]
+    pub management: Management,
+    /// See [`Policy::issuers`](super::Policy::issuers).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<IssuerRules>,
     /// See [`Policy::routes`](super::Policy::routes).
     pub routes: Vec<Route>,
 }

@@ -4,18 +4,21 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A time in milliseconds, from `MIN` to `MAX`.
+/// A number from `MIN` to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
-pub struct Millis<const MIN: u32, const MAX: u32>(u32);
+pub struct Bounded<const MIN: u32, const MAX: u32>(u32);
 
-impl<const MIN: u32, const MAX: u32> Millis<MIN, MAX> {
-    /// The number of milliseconds.
+/// A time in milliseconds, from `MIN` to `MAX`.
+pub type Millis<const MIN: u32, const MAX: u32> = Bounded<MIN, MAX>;
+
+impl<const MIN: u32, const MAX: u32> Bounded<MIN, MAX> {
+    /// The number.
     pub const fn get(self) -> u32 {
         self.0
     }
 
-    /// The nearest such time.
+    /// The nearest such number.
     pub const fn clamped(value: u32) -> Self {
         Self(if value < MIN {
             MIN
@@ -103,8 +106,8 @@ struct Fields {
 /// Why a number is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadLimits {
-    /// A time outside its bounds, which are these.
-    Millis(u32, u32),
+    /// A number outside its bounds, which are these.
+    Bounds(u32, u32),
     /// A lease outside 1 to 60 seconds.
     Lease,
     /// No requests, or no burst.
@@ -118,7 +121,7 @@ pub enum BadLimits {
 impl fmt::Display for BadLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Millis(min, max) => write!(f, "a number from {min} to {max} is expected"),
+            Self::Bounds(min, max) => write!(f, "a number from {min} to {max} is expected"),
             Self::Lease => f.write_str("lease_seconds is 1 to 60"),
             Self::Zero => f.write_str("requests and burst are at least 1"),
             Self::Window => f.write_str("window_seconds is 1 to 2678400 (31 days)"),
@@ -129,20 +132,20 @@ impl fmt::Display for BadLimits {
 
 impl core::error::Error for BadLimits {}
 
-impl<const MIN: u32, const MAX: u32> TryFrom<u32> for Millis<MIN, MAX> {
+impl<const MIN: u32, const MAX: u32> TryFrom<u32> for Bounded<MIN, MAX> {
     type Error = BadLimits;
 
     fn try_from(value: u32) -> Result<Self, BadLimits> {
         if (MIN..=MAX).contains(&value) {
             Ok(Self(value))
         } else {
-            Err(BadLimits::Millis(MIN, MAX))
+            Err(BadLimits::Bounds(MIN, MAX))
         }
     }
 }
 
-impl<const MIN: u32, const MAX: u32> From<Millis<MIN, MAX>> for u32 {
-    fn from(value: Millis<MIN, MAX>) -> Self {
+impl<const MIN: u32, const MAX: u32> From<Bounded<MIN, MAX>> for u32 {
+    fn from(value: Bounded<MIN, MAX>) -> Self {
         value.0
     }
 }
@@ -190,9 +193,9 @@ mod tests {
     #[test]
     fn millis_are_held_to_their_bounds() {
         let read = |value| Millis::<10, 20>::try_from(value).map(Millis::get);
-        assert_eq!(read(9), Err(BadLimits::Millis(10, 20)));
+        assert_eq!(read(9), Err(BadLimits::Bounds(10, 20)));
         assert_eq!(read(10), Ok(10));
         assert_eq!(read(20), Ok(20));
-        assert_eq!(read(21), Err(BadLimits::Millis(10, 20)));
+        assert_eq!(read(21), Err(BadLimits::Bounds(10, 20)));
     }
 }

@@ -3,7 +3,9 @@
 mod credentials;
 mod document;
 mod import;
+mod issuer;
 mod limits;
+mod management;
 mod names;
 #[cfg(feature = "policy-source")]
 pub mod source;
@@ -16,9 +18,14 @@ pub use document::{
     Bindings, Document, Mode, Origin, Route, StaticKey, Tier, Upstream, WhenDown, WorkspaceRules,
 };
 pub use import::{Alphabet, BadImport, ImportShape};
-pub use limits::{BadLimits, LeaseSeconds, Limits, Millis};
-pub use names::{BadName, Binding, Fingerprint, Name, WorkspaceNumber};
-pub use url::{BadUrl, DocsUrl, OriginUrl};
+pub use issuer::{IssuerRules, TokenKind};
+pub use limits::{BadLimits, Bounded, LeaseSeconds, Limits, Millis};
+pub use management::Management;
+pub use names::{
+    BadName, Binding, ClaimText, Fingerprint, KeyPrefix, MemberId, Name, TokenHeader,
+    WorkspaceNumber,
+};
+pub use url::{BadUrl, DocsUrl, JwksUrl, OriginUrl, WebOrigin};
 
 use crate::host::HostName;
 use crate::route::{Conflict, RouteTable};
@@ -58,6 +65,10 @@ pub struct Policy {
     pub static_keys: Vec<StaticKey>,
     /// The shapes of imported keys; with none, there are no imported keys.
     pub imports: Vec<ImportShape>,
+    /// What holds of the management API.
+    pub management: Management,
+    /// Whose tokens are believed.
+    pub issuers: Vec<IssuerRules>,
     /// The routes; the table names them by their place here.
     pub routes: Vec<Route>,
     /// Finds a route.
@@ -120,6 +131,7 @@ impl TryFrom<Document> for Policy {
         if let Some(route) = routes.iter().position(|route| route.origin >= origins.len()) {
             return Err(PolicyError::UnknownOrigin { route });
         }
+        check_issuers(&document)?;
         let table = RouteTable::new(routes.iter().map(|route| (&route.path, route.methods)))
             .map_err(PolicyError::Conflict)?;
         let allowed_classes =
@@ -140,10 +152,31 @@ impl TryFrom<Document> for Policy {
             tiers: document.tiers,
             static_keys: document.static_keys,
             imports: document.imports,
+            management: document.management,
+            issuers: document.issuers,
             routes: document.routes,
             table,
             allowed_classes,
         })
+    }
+}
+
+fn check_issuers(document: &Document) -> Result<(), PolicyError> {
+    let issuers = &document.issuers;
+    for (place, own) in issuers.iter().enumerate() {
+        let is_again = |other: &IssuerRules| {
+            let same_header = own.header.is_some() && other.header == own.header;
+            other.issuer == own.issuer || other.name == own.name || same_header
+        };
+        if own.audiences.is_empty() || issuers.iter().take(place).any(is_again) {
+            return Err(PolicyError::Issuer { issuer: place });
+        }
+    }
+    let is_known = |owner: &MemberId| issuers.iter().any(|own| own.name.as_str() == owner.issuer());
+    if document.management.bootstrap_owners.iter().all(is_known) {
+        Ok(())
+    } else {
+        Err(PolicyError::Owner)
     }
 }
 
@@ -161,6 +194,13 @@ pub enum PolicyError {
         /// The place.
         route: usize,
     },
+    /// An issuer, by its place, has no audience, or is there twice.
+    Issuer {
+        /// The place.
+        issuer: usize,
+    },
+    /// A bootstrap owner is of no issuer.
+    Owner,
     /// Two routes exclude each other.
     Conflict(Conflict),
 }
@@ -172,6 +212,10 @@ impl fmt::Display for PolicyError {
             Self::Version(version) => write!(f, "policy version {version} is unknown"),
             Self::AdminHost => f.write_str("the admin host is also a gated host"),
             Self::UnknownOrigin { route } => write!(f, "route {route} names an unknown origin"),
+            Self::Issuer { issuer } => {
+                write!(f, "issuer {issuer} has no audience or is there twice")
+            }
+            Self::Owner => f.write_str("a bootstrap owner is of no issuer"),
             Self::Conflict(Conflict { first, second, kind }) => {
                 write!(f, "route {second} conflicts with route {first}: {kind}")
             }

@@ -81,6 +81,56 @@ text!(
     WorkspaceNumber
 );
 
+text!(
+    /// What stands before the environment of a key's prefix: `[a-z][a-z0-9]{1,11}`.
+    KeyPrefix,
+    |text| matches!(text, [b'a'..=b'z', tail @ ..] if (1..=11).contains(&tail.len())
+        && tail.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9'))),
+    KeyPrefix
+);
+
+impl Default for KeyPrefix {
+    fn default() -> Self {
+        Self("ak".into())
+    }
+}
+
+text!(
+    /// A person or program, as an issuer knows it: the issuer's name in the policy, `:`, and `sub` of
+    /// its tokens in 1 to 255 visible characters.
+    MemberId,
+    |text| matches!(text.iter().position(|&b| b == b':').and_then(|at| text.split_at_checked(at)),
+        Some((name, [_, sub @ ..])) if core::str::from_utf8(name).is_ok_and(|name| Name::parse(name).is_ok())
+            && (1..=255).contains(&sub.len()) && sub.iter().all(u8::is_ascii_graphic)),
+    MemberId
+);
+
+impl MemberId {
+    /// The name of the issuer.
+    pub fn issuer(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
+    }
+}
+
+text!(
+    /// What a claim of a token is compared with, byte for byte: 1 to 256 visible characters.
+    ClaimText,
+    |text| (1..=256).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic),
+    ClaimText
+);
+
+text!(
+    /// The name of a header that brings tokens: `[a-z0-9-]{1,64}`, and none that has another use here.
+    TokenHeader,
+    |text| (1..=64).contains(&text.len())
+        && text.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && !TAKEN_HEADERS.iter().any(|taken| taken.as_bytes() == text),
+    TokenHeader
+);
+
+const TAKEN_HEADERS: [&str; 6] =
+    ["authorization", "x-api-key", "x-key-id", "x-signature", "cookie", "host"];
+
 /// Why a text is not such a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadName {
@@ -92,6 +142,14 @@ pub enum BadName {
     Fingerprint,
     /// Not a [`WorkspaceNumber`].
     WorkspaceNumber,
+    /// Not a [`KeyPrefix`].
+    KeyPrefix,
+    /// Not a [`MemberId`].
+    MemberId,
+    /// Not a [`ClaimText`].
+    ClaimText,
+    /// Not a [`TokenHeader`].
+    TokenHeader,
 }
 
 impl fmt::Display for BadName {
@@ -101,6 +159,12 @@ impl fmt::Display for BadName {
             Self::Binding => "a binding is an upper-case letter and up to 63 of A-Z, 0-9, '_'",
             Self::Fingerprint => "a root fingerprint is 16 lower-case hexadecimal digits",
             Self::WorkspaceNumber => "a workspace is 6 of 0-9 and A-Z without I, L, O, U",
+            Self::KeyPrefix => "a key prefix is a lower-case letter and 1 to 11 of a-z, 0-9",
+            Self::MemberId => "a member is an issuer's name, ':', and 1 to 255 visible characters",
+            Self::ClaimText => "1 to 256 visible characters, none of them a space",
+            Self::TokenHeader => {
+                "a token's header is 1 to 64 of a-z, 0-9, '-', and none with another use"
+            }
         })
     }
 }
@@ -124,6 +188,23 @@ mod tests {
         assert!(WorkspaceNumber::parse("DEM0WS").is_ok());
         for text in ["DEMOWS", "dem0ws", "DEM0W", "DEM0WSS"] {
             assert_eq!(WorkspaceNumber::parse(text), Err(BadName::WorkspaceNumber), "{text}");
+        }
+        assert!(KeyPrefix::parse("ak").is_ok() && KeyPrefix::parse("abcdefghijkl").is_ok());
+        for text in ["a", "Ak", "1a", "ak_live", "ak_", "abcdefghijklm"] {
+            assert_eq!(KeyPrefix::parse(text), Err(BadName::KeyPrefix), "{text}");
+        }
+        assert_eq!(MemberId::parse("auth0:google-oauth2|1:2").unwrap().issuer(), "auth0");
+        for text in ["auth0", "auth0:", ":a", "Auth0:a", "auth0:a b", "auth0:\u{e9}"] {
+            assert_eq!(MemberId::parse(text), Err(BadName::MemberId), "{text}");
+        }
+        assert!(MemberId::parse(&format!("a:{}", "s".repeat(255))).is_ok());
+        assert!(MemberId::parse(&format!("a:{}", "s".repeat(256))).is_err());
+        for text in ["", "a b", "a\n", &"a".repeat(257)] {
+            assert_eq!(ClaimText::parse(text), Err(BadName::ClaimText), "{text}");
+        }
+        assert!(TokenHeader::parse("cf-access-jwt-assertion").is_ok());
+        for text in ["", "authorization", "cookie", "Cf-Access", "a_b"] {
+            assert_eq!(TokenHeader::parse(text), Err(BadName::TokenHeader), "{text}");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The two kinds of URL in a policy.
+//! The kinds of URL in a policy.
 
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::HostName;
+use crate::host::{HostName, same_host};
 
 /// Scheme, host and port of an origin: `https://api.internal:8443`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,12 +40,7 @@ impl DocsUrl {
     /// Reads an `https` URL without a fragment.
     pub fn parse(text: &str) -> Result<Self, BadUrl> {
         let rest = text.strip_prefix("https://").ok_or(BadUrl::NotHttps)?;
-        let plain = |b: u8| matches!(b, 0x21..=0x7E) && !b"\"#<>\\^`{|}".contains(&b);
-        if text.len() > MAX_DOCS || !rest.bytes().all(plain) {
-            return Err(BadUrl::Text);
-        }
-        let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-        check_authority(authority)?;
+        check_absolute(rest, text.len())?;
         Ok(Self(text.into()))
     }
 
@@ -54,6 +49,71 @@ impl DocsUrl {
         &self.0
     }
 }
+
+/// Where an issuer's public keys are: an `https` URL, or an `http` URL of this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct JwksUrl(Box<str>);
+
+impl JwksUrl {
+    /// Reads an absolute URL without a fragment or user.
+    pub fn parse(text: &str) -> Result<Self, BadUrl> {
+        check_absolute(secure_rest(text)?, text.len())?;
+        Ok(Self(text.into()))
+    }
+
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A web origin (RFC 6454) as browsers write it in `Origin`: `https://host[:port]`, or `http` of this
+/// machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct WebOrigin(Box<str>);
+
+impl WebOrigin {
+    /// Reads an origin in the one spelling that a browser sends.
+    pub fn parse(text: &str) -> Result<Self, BadUrl> {
+        let authority = secure_rest(text)?;
+        if authority.contains(['/', '?', '#', '@']) {
+            return Err(BadUrl::MoreThanOrigin);
+        }
+        check_authority(authority)?;
+        let default = if text.starts_with("https:") { ":443" } else { ":80" };
+        if authority.ends_with(default) { Err(BadUrl::DefaultPort) } else { Ok(Self(text.into())) }
+    }
+
+    /// The origin.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What follows the scheme, which is `https`, or `http` if the host is this machine.
+fn secure_rest(text: &str) -> Result<&str, BadUrl> {
+    if let Some(rest) = text.strip_prefix("https://") {
+        return Ok(rest);
+    }
+    let rest = text.strip_prefix("http://").ok_or(BadUrl::NotHttps)?;
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let is_loopback = LOOPBACK.iter().any(|host| same_host(authority, host))
+        || authority.split(':').next().is_some_and(|host| host.ends_with(".localhost"));
+    if is_loopback { Ok(rest) } else { Err(BadUrl::NotHttps) }
+}
+
+/// `rest` is what follows the scheme, `length` that of the whole.
+fn check_absolute(rest: &str, length: usize) -> Result<(), BadUrl> {
+    let plain = |b: u8| matches!(b, 0x21..=0x7E) && !b"\"#<>\\^`{|}".contains(&b);
+    if length > MAX_URL || !rest.bytes().all(plain) {
+        return Err(BadUrl::Text);
+    }
+    check_authority(rest.split(['/', '?']).next().unwrap_or(rest))
+}
+
+const LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 
 /// Why a text is not such a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +126,8 @@ pub enum BadUrl {
     MoreThanOrigin,
     /// No valid host, or no valid port.
     Authority,
+    /// A port that browsers leave out.
+    DefaultPort,
     /// Too long, a fragment, or a character that has to be encoded.
     Text,
 }
@@ -77,6 +139,7 @@ impl fmt::Display for BadUrl {
             Self::NotHttps => "this URL starts with 'https://'",
             Self::MoreThanOrigin => "only scheme, host and port; no path, query or user",
             Self::Authority => "the URL has no valid lower-case host, or no valid port",
+            Self::DefaultPort => "browsers leave out the scheme's own port, so leave it out",
             Self::Text => "at most 256 visible characters, none to be encoded, and no '#'",
         })
     }
@@ -122,7 +185,35 @@ impl From<DocsUrl> for String {
     }
 }
 
-const MAX_DOCS: usize = 256;
+impl TryFrom<String> for JwksUrl {
+    type Error = BadUrl;
+
+    fn try_from(text: String) -> Result<Self, BadUrl> {
+        Self::parse(&text)
+    }
+}
+
+impl From<JwksUrl> for String {
+    fn from(url: JwksUrl) -> Self {
+        url.0.into()
+    }
+}
+
+impl TryFrom<String> for WebOrigin {
+    type Error = BadUrl;
+
+    fn try_from(text: String) -> Result<Self, BadUrl> {
+        Self::parse(&text)
+    }
+}
+
+impl From<WebOrigin> for String {
+    fn from(url: WebOrigin) -> Self {
+        url.0.into()
+    }
+}
+
+const MAX_URL: usize = 256;
 
 #[cfg(test)]
 mod tests {
@@ -160,6 +251,49 @@ mod tests {
             ("https:///errors", BadUrl::Authority),
         ] {
             assert_eq!(DocsUrl::parse(text), Err(reason), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_of_issuers_come_by_https_or_from_this_machine() {
+        for text in [
+            "https://issuer.test/jwks?v=1",
+            "http://127.0.0.1:8788/jwks.json",
+            "http://[::1]:1/",
+            "http://localhost",
+            "http://a.localhost:80/x",
+        ] {
+            assert_eq!(JwksUrl::parse(text).unwrap().as_str(), text);
+        }
+        for (text, reason) in [
+            ("http://issuer.test/jwks", BadUrl::NotHttps),
+            ("http://127.0.0.1.test/", BadUrl::NotHttps),
+            ("http://localhost@issuer.test/", BadUrl::NotHttps),
+            ("http://localhost:1@issuer.test/", BadUrl::NotHttps),
+            ("http://a.localhost:1@issuer.test/", BadUrl::Authority),
+            ("https://user@issuer.test/", BadUrl::Authority),
+            ("https://issuer.test/#a", BadUrl::Text),
+            ("file:///jwks", BadUrl::NotHttps),
+        ] {
+            assert_eq!(JwksUrl::parse(text), Err(reason), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_web_origin_is_spelt_as_browsers_do() {
+        for text in ["https://admin.test", "https://admin.test:8443", "http://localhost:5173"] {
+            assert_eq!(WebOrigin::parse(text).unwrap().as_str(), text);
+        }
+        for (text, reason) in [
+            ("https://admin.test/", BadUrl::MoreThanOrigin),
+            ("https://admin.test:443", BadUrl::DefaultPort),
+            ("http://localhost:80", BadUrl::DefaultPort),
+            ("http://admin.test", BadUrl::NotHttps),
+            ("https://Admin.test", BadUrl::Authority),
+            ("null", BadUrl::NotHttps),
+            ("*", BadUrl::NotHttps),
+        ] {
+            assert_eq!(WebOrigin::parse(text), Err(reason), "{text}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::Untrusted;
+use crate::policy::{ClaimText, IssuerRules};
 
 /// Whose tokens are believed, and which of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,18 @@ impl Seconds {
 }
 
 impl Issuer {
+    /// As the policy says.
+    #[must_use]
+    pub fn of(rules: &IssuerRules) -> Self {
+        let texts = |list: &[ClaimText]| list.iter().map(ToString::to_string).collect();
+        Self {
+            name: rules.issuer.to_string(),
+            audiences: texts(&rules.audiences),
+            types: texts(&rules.types),
+            leeway_seconds: rules.leeway_seconds.get().into(),
+        }
+    }
+
     pub(super) fn takes_type(&self, typ: Option<&str>) -> bool {
         let short = |typ: &str| {
             let name = typ.to_ascii_lowercase();

@@ -63,6 +63,10 @@ impl Algorithm {
         }
     }
 
+    pub(super) fn is_any(name: &str) -> bool {
+        [Self::Rs256, Self::Es256, Self::EdDsa].iter().any(|algorithm| algorithm.takes(name))
+    }
+
     fn takes(self, name: &str) -> bool {
         // RFC 9864 gives Ed25519 a name of its own.
         name == self.as_str() || (self == Self::EdDsa && name == "Ed25519")
@@ -86,11 +90,8 @@ impl KeySet {
     /// [`Untrusted::Algorithm`], [`Untrusted::Key`], or [`Untrusted::Signature`] for one of a
     /// length that the key cannot have made.
     pub fn find(&self, token: &Token<'_>) -> Result<Vec<&Key>, Untrusted> {
+        token.check_algorithm()?;
         let name = token.header.alg.as_str();
-        let all = [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa];
-        if !all.iter().any(|algorithm| algorithm.takes(name)) {
-            return Err(Untrusted::Algorithm);
-        }
         let named = |key: &&Key| match &token.header.kid {
             Some(kid) => key.id.as_ref() == Some(kid),
             None => true,

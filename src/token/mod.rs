@@ -4,15 +4,21 @@
 //! text apart, [`KeySet::find`] says by which key and algorithm it has to be verified, and
 //! [`Token::check`] judges its claims once it is.
 
+mod cache;
 mod claims;
 mod jwk;
+mod presented;
 
 use serde::Deserialize;
 
 use crate::encoding;
 
+pub use cache::{
+    COOL_DOWN_MILLIS, FETCH_MILLIS, FRESH_MILLIS, KEPT_MILLIS, KeySets, Look, RETRY_MILLIS,
+};
 pub use claims::{Issuer, Subject};
 pub use jwk::{Algorithm, Key, KeySet};
+pub use presented::{Authenticated, NotPresented, Presented};
 
 /// A token's parts. Nothing of it is proved.
 #[derive(Clone)]
@@ -114,6 +120,14 @@ impl<'a> Token<'a> {
     /// [`Untrusted::Claims`].
     pub fn claimed_issuer(&self) -> Result<String, Untrusted> {
         Ok(claims::Claims::parse(&self.claims)?.iss)
+    }
+
+    /// Whether it may be signed by an algorithm of ours, whatever the keys.
+    ///
+    /// # Errors
+    /// [`Untrusted::Algorithm`].
+    pub fn check_algorithm(&self) -> Result<(), Untrusted> {
+        if Algorithm::is_any(&self.header.alg) { Ok(()) } else { Err(Untrusted::Algorithm) }
     }
 
     /// What it says, which must be asked only of a token whose signature is verified. `now` in

@@ -1,7 +1,8 @@
 //! Broken policies, each with the place and the words of its error; and the demo policy.
 
+use portcullis::key::is_prefix;
 use portcullis::policy::source::compile;
-use portcullis::policy::{Credential, Policy, Upstream};
+use portcullis::policy::{Credential, KeyPrefix, Policy, TokenKind, Upstream};
 use portcullis::route::{Lookup, Method};
 
 /// A policy that compiles; each case below replaces one text in it.
@@ -49,6 +50,26 @@ methods = ["GET"]
 path = "/v1/public"
 origin = "demo"
 credentials = ["public"]
+[management]
+key_prefix = "acme"
+max_active_keys = 50
+temporary_max_days = 30
+expiry_notice_days = 0
+bootstrap_owners = ["auth:user|1"]
+dashboard_origins = ["https://admin.test:8443", "http://localhost:5173"]
+[issuers.access]
+issuer = "https://team.cloudflareaccess.test"
+jwks = "https://team.cloudflareaccess.test/cdn-cgi/access/certs"
+audiences = ["0123456789abcdef"]
+credential = "session"
+header = "cf-access-jwt-assertion"
+[issuers.auth]
+issuer = "https://auth.test/"
+jwks = "https://auth.test/jwks.json"
+audiences = ["https://admin.test/api", "two"]
+credential = "oauth"
+types = ["at+jwt"]
+leeway_seconds = 5
 "#;
 
 /// What is replaced, by what; then line, column and part of the message.
@@ -152,6 +173,31 @@ const BROKEN: &[(&str, &str, usize, usize, &str)] = &[
         14,
         "public route has no key",
     ),
+    ("\"acme\"", "\"acme_live\"", 46, 14, "a key prefix is"),
+    ("keys = 50", "keys = 0", 47, 19, "from 1 to 1000000"),
+    ("keys = 50", "keys = 1000001", 47, 19, "from 1 to 1000000"),
+    ("= 30", "= 3651", 48, 22, "from 1 to 3650"),
+    ("notice_days = 0", "notice_days = 366", 49, 22, "from 0 to 365"),
+    ("notice_days = 0", "notice = 0", 49, 1, "unknown field `expiry_notice`"),
+    ("auth:user|1", "user|1", 50, 21, "an issuer's name, ':'"),
+    ("auth:user|1", "auth0:user|1", 50, 21, "no issuer has this name"),
+    ("auth:user|1", "auth:user 1", 50, 21, "visible characters"),
+    ("http://localhost:5173", "http://a.test", 51, 49, "https://"),
+    ("https://admin.test:8443", "https://admin.test/", 51, 22, "only scheme, host and port"),
+    ("https://admin.test:8443", "https://admin.test:443", 51, 22, "leave it out"),
+    ("[issuers.access]", "[issuers.Access]", 52, 10, "lower-case letter"),
+    ("flareaccess.test\"", "flareaccess.test \"", 53, 10, "visible characters"),
+    ("https://auth.test/\"", "https://team.cloudflareaccess.test\"", 59, 10, "has this 'issuer'"),
+    ("\"https://auth.test/jwks", "\"http://auth.test/jwks", 60, 8, "https://"),
+    ("[\"0123456789abcdef\"]\ncred", "[]\ncred", 55, 13, "at least one audience"),
+    ("\"two\"", "\"\"", 61, 40, "visible characters"),
+    ("\"session\"", "\"key\"", 56, 14, "unknown variant `key`"),
+    ("cf-access-jwt-assertion", "authorization", 57, 10, "with another use"),
+    ("cf-access-jwt-assertion", "Cf-Access", 57, 10, "a token's header"),
+    ("types = [", "header = \"cf-access-jwt-assertion\"\ntypes = [", 63, 10, "has this 'header'"),
+    ("at+jwt", "at jwt", 63, 10, "visible characters"),
+    ("leeway_seconds = 5", "leeway_seconds = 301", 64, 18, "from 0 to 300"),
+    ("leeway_seconds = 5", "key = 5", 64, 1, "unknown field `key`"),
 ];
 
 #[test]
@@ -198,6 +244,45 @@ fn what_compiles_is_a_policy() {
     assert_eq!(policy.routes[route].allow, policy.allowed_classes);
     assert!(policy.imports[0].matches(&"A".repeat(44)));
     assert!(policy.routes[1].scope.is_none() && !policy.routes[1].credentials.is_public());
+    let management = &policy.management;
+    assert_eq!((management.key_prefix.as_str(), management.max_active_keys.get()), ("acme", 50));
+    assert_eq!(management.temporary_max_days.get(), 30);
+    assert_eq!(management.expiry_notice_days.get(), 0);
+    assert_eq!(management.bootstrap_owners[0].as_str(), "auth:user|1");
+    assert_eq!(management.dashboard_origins[1].as_str(), "http://localhost:5173");
+    let [access, auth] = policy.issuers.as_slice() else { panic!("{:?}", policy.issuers) };
+    assert_eq!((access.name.as_str(), access.credential), ("access", TokenKind::Session));
+    assert_eq!((access.leeway_seconds.get(), access.types.len()), (30, 0));
+    assert_eq!(access.header.as_ref().unwrap().as_str(), "cf-access-jwt-assertion");
+    assert_eq!((auth.leeway_seconds.get(), auth.types[0].as_str()), (5, "at+jwt"));
+    assert_eq!(auth.audiences.len(), 2);
+}
+
+#[test]
+fn a_policy_without_management_has_its_defaults() {
+    let without = GOOD.split_once("[management]").unwrap().0;
+    let json = compile(without).unwrap().to_json().unwrap();
+    assert!(!json.contains("management") && !json.contains("issuers"), "{json}");
+    let policy = Policy::from_json(&json).unwrap();
+    assert!(policy.management.is_default() && policy.issuers.is_empty());
+    assert_eq!(policy.management.key_prefix.as_str(), "ak");
+    assert_eq!(policy.management.max_active_keys.get(), 20);
+    assert_eq!(policy.management.temporary_max_days.get(), 90);
+    assert_eq!(policy.management.expiry_notice_days.get(), 14);
+}
+
+/// What a policy takes before the environment is what a key may begin with.
+#[test]
+fn a_key_prefix_of_a_policy_is_one_of_a_key() {
+    for text in ["ak", "abcdefghijkl", "a1"] {
+        let prefix = KeyPrefix::parse(text).unwrap();
+        for environment in ["", "_live", "_test"] {
+            assert!(is_prefix(&format!("{prefix}{environment}")), "{text}{environment}");
+        }
+    }
+    for text in ["a", "abcdefghijklm", "Ak", "ak_live"] {
+        assert!(KeyPrefix::parse(text).is_err(), "{text}");
+    }
 }
 
 #[test]
@@ -212,6 +297,12 @@ fn a_document_is_checked_again_when_it_is_read() {
         (r#""mode":"edge""#, r#""mode":"edge","more":1"#),
         (r#"["public"]"#, r#"["public","key"]"#),
         (r#""min_length":44"#, r#""min_length":4"#),
+        (r#""issuer":"https://auth.test/""#, r#""issuer":"https://team.cloudflareaccess.test""#),
+        (r#""name":"auth""#, r#""name":"access""#),
+        (r#"["auth:user|1"]"#, r#"["other:user|1"]"#),
+        (r#"["0123456789abcdef"]"#, "[]"),
+        (r#""max_active_keys":50"#, r#""max_active_keys":0"#),
+        (r#""jwks":"https://auth.test"#, r#""jwks":"http://auth.test"#),
     ] {
         assert!(json.contains(from), "{from} in {json}");
         assert!(Policy::from_json(&json.replace(from, to)).is_err(), "{to}");

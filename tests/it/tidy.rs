@@ -44,12 +44,12 @@ fn bindings_of_wrangler_toml_are_those_the_gate_looks_up() {
     let wrangler = read(&path("wrangler.toml"));
     let shim = read(&path("src/edge/shim.js"));
     let looked_up = |name: &str| shim.contains(&format!("env.{name}"));
-    assert!(looked_up("KEYS") && looked_up("WORKSPACE"));
+    assert!(looked_up("KEYS") && looked_up("WORKSPACE") && looked_up("MANAGEMENT"));
     let policy = read(&path("policy.toml"));
     let services = values(&policy, "service");
     assert_eq!(
         values(&wrangler, "binding"),
-        services.into_iter().chain(["KEYS".to_owned()]).collect()
+        services.into_iter().chain(["KEYS", "MANAGEMENT"].map(str::to_owned)).collect()
     );
     let root = constant("src/edge/deployment.rs", "ROOT");
     for name in [&root, &constant("src/edge/gate/isolate.rs", "STATIC_KEYS")] {
@@ -60,13 +60,20 @@ fn bindings_of_wrangler_toml_are_those_the_gate_looks_up() {
 #[test]
 fn workspace_toml_has_the_class_that_wrangler_toml_names() {
     let [gate, workspace] = CONFIGURATIONS.map(|file| read(&path(file)));
-    let name = values(&workspace, "name").first().cloned().unwrap_or_default();
+    let name = "portcullis-workspace";
+    assert!(values(&workspace, "name").contains(name));
     assert!(gate.contains(&format!(
         "name = \"WORKSPACE\"\nclass_name = \"Workspace\"\nscript_name = \"{name}\"\n"
     )));
-    assert!(workspace.contains("new_sqlite_classes = [\"Workspace\"]"));
+    assert!(gate.contains(&format!("binding = \"MANAGEMENT\"\nservice = \"{name}\"\n")));
     let module = read(&path("src/edge/workspace.mjs"));
-    assert!(module.contains("export class Workspace extends") && module.contains("env.KEYS"));
+    for (binding, class) in [("WORKSPACE", "Workspace"), ("DIRECTORY", "Directory")] {
+        assert!(workspace.contains(&format!("new_sqlite_classes = [\"{class}\"]")));
+        let bound = format!("name = \"{binding}\"\nclass_name = \"{class}\"\n");
+        assert!(workspace.contains(&bound), "{bound}");
+        assert!(module.contains(&format!("export class {class} extends")));
+    }
+    assert!(module.contains("env.KEYS"));
     assert_eq!(values(&workspace, "binding"), BTreeSet::from(["KEYS".to_owned()]));
     assert_eq!(values(&workspace, "id"), values(&gate, "id"), "one KV");
     assert!(workspace.contains(&constant("src/edge/deployment.rs", "ROOT")));

@@ -2,7 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::token::{Algorithm, Issuer, KeySet, MAX_TEXT, Subject, Token, Untrusted};
+use portcullis::clock::Now;
+use portcullis::policy::{Policy, TokenKind};
+use portcullis::request::Request;
+use portcullis::token::{
+    Algorithm, COOL_DOWN_MILLIS, FETCH_MILLIS, FRESH_MILLIS, Issuer, KEPT_MILLIS, KeySet, KeySets,
+    Look, MAX_TEXT, NotPresented, Presented, RETRY_MILLIS, Subject, Token, Untrusted,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -219,3 +225,281 @@ proptest! {
         }
     }
 }
+
+/// A key set with one key of this id.
+fn set(kid: &str) -> String {
+    json!({"keys": [{"kty": "OKP", "kid": kid, "crv": "Ed25519", "x": encode([1; 32])}]})
+        .to_string()
+}
+
+fn signed_by(kid: &str) -> String {
+    text(&json!({"alg": "EdDSA", "kid": kid}), &claims(json!({})), 64)
+}
+
+/// What a look comes to, in a word.
+fn look(sets: &mut KeySets, kid: &str, patient: bool, millis: u64) -> &'static str {
+    let text = signed_by(kid);
+    match sets.look(0, &Token::parse(&text).unwrap(), patient, Now::from_millis(millis)) {
+        Look::Keys(_) => "keys",
+        Look::Fetch => "fetch",
+        Look::Wait => "wait",
+        Look::Refuse(Untrusted::Key) => "refuse",
+        Look::Refuse(_) => "refuse for something else",
+        Look::Unavailable => "unavailable",
+    }
+}
+
+fn learn(sets: &mut KeySets, text: Option<&str>, millis: u64) -> bool {
+    sets.learn(0, text, Now::from_millis(millis))
+}
+
+#[test]
+fn a_key_set_is_fetched_once_and_believed_for_ten_minutes() {
+    let mut sets = KeySets::default();
+    assert_eq!(look(&mut sets, "a", true, START), "fetch");
+    assert_eq!(look(&mut sets, "a", true, START + 5), "wait");
+    assert_eq!(look(&mut sets, "a", false, START + 5), "unavailable", "who has waited long enough");
+    assert!(learn(&mut sets, Some(&set("a")), START + 100));
+    assert_eq!(look(&mut sets, "a", true, START + 100), "keys");
+    assert_eq!(look(&mut sets, "a", true, START + FRESH_MILLIS - 1), "keys");
+    // It is as old as its fetch is long ago, not its arrival.
+    assert_eq!(look(&mut sets, "a", true, START + FRESH_MILLIS), "fetch");
+    assert_eq!(
+        look(&mut sets, "a", true, START + FRESH_MILLIS),
+        "keys",
+        "nobody waits for a newer"
+    );
+    assert!(learn(&mut sets, Some(&set("b")), START + FRESH_MILLIS + 1));
+    assert_eq!(look(&mut sets, "a", true, START + FRESH_MILLIS + 2), "refuse", "it was withdrawn");
+    assert_eq!(look(&mut sets, "b", true, START + FRESH_MILLIS + 2), "keys");
+}
+
+#[test]
+fn an_unknown_key_is_asked_for_once_a_cool_down() {
+    let mut sets = KeySets::default();
+    look(&mut sets, "a", true, START);
+    learn(&mut sets, Some(&set("a")), START);
+    for millis in [1, 1000, COOL_DOWN_MILLIS - 1] {
+        assert_eq!(look(&mut sets, "new", true, START + millis), "refuse", "{millis}");
+    }
+    let later = START + COOL_DOWN_MILLIS;
+    assert_eq!(look(&mut sets, "new", true, later), "fetch");
+    assert_eq!(look(&mut sets, "new", true, later + 1), "wait");
+    assert_eq!(look(&mut sets, "a", true, later + 1), "keys", "known keys wait for nobody");
+    learn(&mut sets, Some(&set("new")), later + 50);
+    assert_eq!(look(&mut sets, "new", true, later + 50), "keys");
+    assert_eq!(look(&mut sets, "newer", true, later + 51), "refuse");
+}
+
+#[test]
+fn a_failed_fetch_keeps_what_was_known_for_a_day() {
+    let mut sets = KeySets::default();
+    look(&mut sets, "a", true, START);
+    learn(&mut sets, Some(&set("a")), START);
+    let mut now = START + FRESH_MILLIS;
+    let mut fetches = 0;
+    while now < START + KEPT_MILLIS {
+        if look(&mut sets, "a", true, now) == "fetch" {
+            fetches += 1;
+            assert!(!learn(&mut sets, [None, Some("<html>")][fetches % 2], now));
+        }
+        assert_eq!(look(&mut sets, "a", true, now), "keys", "{now}");
+        assert_eq!(look(&mut sets, "new", true, now), "unavailable", "not refused: who knows");
+        now += 10_000;
+    }
+    let most = usize::try_from(KEPT_MILLIS / COOL_DOWN_MILLIS).unwrap();
+    assert!((most / 2..=most).contains(&fetches), "{fetches}");
+    let end = START + KEPT_MILLIS + COOL_DOWN_MILLIS;
+    assert_eq!(look(&mut sets, "a", true, end), "fetch");
+    learn(&mut sets, None, end);
+    assert_eq!(look(&mut sets, "a", true, end), "unavailable");
+}
+
+#[test]
+fn keys_that_were_never_to_be_had_refuse_nobody() {
+    let mut sets = KeySets::default();
+    for round in 0..3 {
+        let now = START + round * RETRY_MILLIS;
+        assert_eq!(look(&mut sets, "a", true, now), "fetch", "{round}");
+        assert!(!learn(&mut sets, None, now));
+        assert_eq!(look(&mut sets, "a", true, now + RETRY_MILLIS - 1), "unavailable");
+    }
+}
+
+#[test]
+fn a_fetch_that_was_given_up_blocks_nobody() {
+    let mut sets = KeySets::default();
+    assert_eq!(look(&mut sets, "a", true, START), "fetch");
+    let end = START + u64::from(FETCH_MILLIS);
+    assert_eq!(look(&mut sets, "a", true, end - 1), "wait");
+    assert_eq!(look(&mut sets, "a", true, end), "fetch");
+    // The first comes after all.
+    assert!(learn(&mut sets, Some(&set("a")), end + 10));
+    assert_eq!(look(&mut sets, "a", true, end + 10), "keys");
+}
+
+#[test]
+fn a_clock_that_goes_back_forgets() {
+    let mut sets = KeySets::default();
+    look(&mut sets, "a", true, START);
+    learn(&mut sets, Some(&set("a")), START);
+    assert_eq!(look(&mut sets, "a", true, START), "keys");
+    assert_eq!(look(&mut sets, "a", true, START - 1), "fetch");
+}
+
+#[test]
+fn issuers_do_not_share_keys() {
+    let mut sets = KeySets::default();
+    look(&mut sets, "a", true, START);
+    learn(&mut sets, Some(&set("a")), START);
+    let text = signed_by("a");
+    let token = Token::parse(&text).unwrap();
+    let other = sets.look(1, &token, true, Now::from_millis(START));
+    assert!(matches!(other, Look::Fetch), "{other:?}");
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Look(bool, bool),
+    Answer(Option<bool>),
+    Wait(u64),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (any::<bool>(), any::<bool>()).prop_map(|(known, patient)| Event::Look(known, patient)),
+        2 => any::<Option<bool>>().prop_map(Event::Answer),
+        1 => (0_u64..5000).prop_map(Event::Wait),
+        1 => (0_u64..KEPT_MILLIS).prop_map(Event::Wait),
+    ]
+}
+
+proptest! {
+    /// Whatever happens: fetches keep their distance, keys are no older than a day, and nobody is refused
+    /// but by a set that is fresh.
+    #[test]
+    fn key_sets_keep_their_bounds(events in prop::collection::vec(event(), 1..200)) {
+        let mut sets = KeySets::default();
+        let mut now = START;
+        let mut asked: Option<u64> = None;
+        let mut learnt: Option<u64> = None;
+        for event in events {
+            match event {
+                Event::Wait(millis) => now += millis,
+                Event::Answer(answer) => if let Some(at) = asked {
+                    let good = set("known");
+                    let text = answer.map(|is_set| if is_set { good.as_str() } else { "{}" });
+                    if learn(&mut sets, text, now) {
+                        learnt = Some(at);
+                    }
+                },
+                Event::Look(known, patient) => {
+                    let kid = if known { "known" } else { "unknown" };
+                    let age = learnt.map(|at| now - at);
+                    match look(&mut sets, kid, patient, now) {
+                        "fetch" => {
+                            let held = age.is_some_and(|age| age < KEPT_MILLIS);
+                            let pause = if held { COOL_DOWN_MILLIS } else { RETRY_MILLIS };
+                            prop_assert!(asked.is_none_or(|at| now - at >= pause));
+                            prop_assert!(!known || age.is_none_or(|age| age >= FRESH_MILLIS));
+                            asked = Some(now);
+                        }
+                        "keys" => prop_assert!(known && age.is_some_and(|age| age < KEPT_MILLIS)),
+                        "refuse" => {
+                            prop_assert!(!known && age.is_some_and(|age| age < FRESH_MILLIS));
+                        }
+                        "wait" => prop_assert!(patient),
+                        "unavailable" => prop_assert!(age.is_none_or(|age| age >= FRESH_MILLIS) || !known),
+                        other => prop_assert!(false, "{other}"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn policy() -> Policy {
+    let policy = json!({
+        "version": 1, "hosts": ["api.test"], "admin_host": "admin.test", "mode": "edge",
+        "root_fingerprints": [], "kv_timeout_ms": 500, "origins": [], "tiers": [], "static_keys": [],
+        "imports": [{"prefix": "", "alphabet": "hex", "min_length": 40, "max_length": 40}],
+        "routes": [],
+        "issuers": [
+            {"name": "auth", "issuer": "https://issuer.test", "jwks": "https://issuer.test/jwks",
+             "audiences": ["https://admin.test/api"], "credential": "oauth", "types": ["at+jwt"]},
+            {"name": "access", "issuer": "https://access.test", "jwks": "https://access.test/certs",
+             "audiences": ["aud"], "credential": "session", "header": "cf-access-jwt-assertion"},
+        ],
+    });
+    Policy::from_json(&policy.to_string()).unwrap()
+}
+
+#[test]
+fn a_token_is_found_where_it_may_be() {
+    let policy = policy();
+    let jwt = text(&json!({"alg": "EdDSA", "typ": "at+jwt"}), &claims(json!({})), 64);
+    let native = "ak_000000AAAAAAAA000000_000000000000000000000000000000000000000000";
+    let (own, bearer) = ("cf-access-jwt-assertion", format!("Bearer {jwt}"));
+    let cases: &[(&[(&str, &str)], Result<(), NotPresented>)] = &[
+        (&[], Err(NotPresented::Missing)),
+        (&[("authorization", "")], Err(NotPresented::Missing)),
+        (&[("authorization", "Basic dTpw")], Err(NotPresented::Missing)),
+        (&[("authorization", &bearer)], Ok(())),
+        (&[(own, &jwt)], Ok(())),
+        (&[("authorization", &bearer), (own, "x")], Ok(())),
+        (&[("authorization", "Basic dTpw"), (own, &jwt)], Ok(())),
+        (&[("authorization", &bearer), ("x-api-key", "k")], Err(NotPresented::Ambiguous)),
+        (&[("authorization", "Bearer a.b.c, Bearer d.e.f")], Err(NotPresented::Ambiguous)),
+        (&[("x-api-key", &jwt)], Err(NotPresented::ApiKey)),
+        (&[("x-api-key", "k")], Err(NotPresented::ApiKey)),
+        (&[("x-api-key", native), (own, &jwt)], Err(NotPresented::ApiKey)),
+        (&[("x-key-id", "k")], Err(NotPresented::ApiKey)),
+        (
+            &[("authorization", "Bearer 0123456789abcdef0123456789abcdef01234567")],
+            Err(NotPresented::ApiKey),
+        ),
+        (
+            &[("authorization", "Bearer QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY=")],
+            Err(NotPresented::ApiKey),
+        ),
+        (&[("authorization", "Bearer gho_something")], Err(NotPresented::Malformed)),
+        (&[("authorization", "Bearer a.b.c.")], Err(NotPresented::Malformed)),
+        (&[("authorization", "Bearer  a.b.c")], Err(NotPresented::Malformed)),
+        (&[("x-other", &jwt)], Err(NotPresented::Missing)),
+    ];
+    for (headers, expected) in cases {
+        let lines: String =
+            headers.iter().map(|(name, value)| format!("\n{name}\n{value}")).collect();
+        let facts = format!("GET\nhttps://admin.test/api/v1/me{lines}");
+        let found = Presented::find(&Request::parse(&facts).unwrap(), &policy);
+        assert_eq!(found.map(drop), *expected, "{headers:?}");
+    }
+}
+
+#[test]
+fn a_token_is_of_the_issuer_that_it_names_and_whose_header_it_came_in() {
+    let policy = policy();
+    let parse = |header: &str, change: Value| {
+        let jwt = text(&json!({"alg": "EdDSA", "typ": "at+jwt"}), &claims(change), 64);
+        let facts = format!("GET\nhttps://admin.test/api/v1/me\n{header}{jwt}");
+        let presented = Presented::find(&Request::parse(&facts).unwrap(), &policy).unwrap();
+        let now = Now::from_millis(NOW * 1000);
+        let parsed = presented.parse(&policy, now).map(|(place, _)| place);
+        let accepted = presented.accept(&policy, now);
+        assert_eq!(parsed.err(), accepted.as_ref().err().copied());
+        accepted
+    };
+    let (bearer, own) = ("authorization\nBearer ", "cf-access-jwt-assertion\n");
+    let access = json!({"iss": "https://access.test", "aud": ["aud"]});
+    let told = parse(bearer, json!({})).unwrap();
+    assert_eq!((told.issuer, told.member.as_str()), (0, "auth:user-1"));
+    assert_eq!(told.credential, TokenKind::Oauth);
+    assert_eq!(parse(own, access.clone()).unwrap().member, "access:user-1");
+    assert_eq!(parse(bearer, access).unwrap().credential, TokenKind::Session);
+    assert_eq!(parse(own, json!({})), Err(Untrusted::Issuer), "in another's header");
+    assert_eq!(parse(bearer, json!({"iss": "https://nobody.test"})), Err(Untrusted::Issuer));
+    assert_eq!(parse(bearer, json!({"iss": "https://access.test"})), Err(Untrusted::Audience));
+    assert_eq!(parse(bearer, json!({"exp": 1})), Err(Untrusted::Expired));
+}
+
+const START: u64 = NOW * 1000;

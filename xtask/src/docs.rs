@@ -28,8 +28,7 @@ use crate::serve::{self, Running, Serve};
 pub fn test(checkout: &Checkout) -> Result<()> {
     let state = checkout.private("docs-state")?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let serve =
-        Serve { port, isolates: 1, origin: None, state, fresh: true, chaos: false, policy: None };
+    let serve = Serve { fresh: true, issuer: 0, ..Serve::dev(port, state) };
     let running = serve::start(checkout, &serve)?;
     let mut commands = 0;
     for document in documents(checkout)? {
@@ -142,6 +141,9 @@ fn run(
     bash.env_remove("PORTCULLIS_ROOT").env_remove("PORTCULLIS_STATIC_KEYS");
     for (key, text) in &running.seeds.keys {
         bash.env(key.to_uppercase(), text);
+    }
+    for (subject, token) in &running.seeds.tokens {
+        bash.env(format!("{}_TOKEN", subject.to_uppercase()), token);
     }
     let output = bash.stdout(Stdio::piped()).stderr(Stdio::piped()).output()?;
     if !output.status.success() {

@@ -8,6 +8,7 @@ pub mod docs;
 pub mod guard;
 pub mod http;
 pub mod interval;
+pub mod issuer;
 pub mod keys;
 pub mod load;
 pub mod prove;

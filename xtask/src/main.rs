@@ -6,7 +6,8 @@ use std::process::exit;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use xtask::checkout::Checkout;
+use xtask::checkout::{self, Checkout};
+use xtask::issuer::{self, Issuer};
 use xtask::serve::Serve;
 use xtask::{bench, guard, prove, serve, test, tools, vectors, worker};
 
@@ -60,6 +61,15 @@ enum Task {
         /// Print one line of JSON once it answers, and nothing else, on standard output.
         #[arg(long)]
         json: bool,
+    },
+    /// Serve the development issuer alone: anybody is whom they choose to be.
+    Issuer {
+        /// Its port.
+        #[arg(long, default_value_t = issuer::PORT)]
+        port: u16,
+        /// Folder for its key [default: .portcullis/dev-state].
+        #[arg(long)]
+        state: Option<PathBuf>,
     },
     /// Build the Workers that are deployed, into build/.
     Build,
@@ -132,13 +142,21 @@ fn run(task: Task) -> Result<i32> {
     match task {
         Task::Dev { port, origin, fresh, json } => {
             let state = checkout.private("dev-state")?;
-            let dev = Serve { port, isolates: 1, origin, state, fresh, chaos: false, policy: None };
+            let dev = Serve { origin, fresh, ..Serve::dev(port, state) };
             return serve::serve(&checkout, &dev, json);
         }
         Task::Workerd { port, isolates, origin, state, fresh, chaos, policy, json } => {
             let state = state.map_or_else(|| checkout.private("workerd-state"), Ok)?;
-            let workerd = Serve { port, isolates, origin, state, fresh, chaos, policy };
+            let serve = Serve::dev(port, state);
+            let workerd = Serve { isolates, origin, fresh, chaos, policy, issuer: 0, ..serve };
             return serve::serve(&checkout, &workerd, json);
+        }
+        Task::Issuer { port, state } => {
+            let state = state.map_or_else(|| checkout.private("dev-state"), Ok)?;
+            checkout::private_dir(&state)?;
+            let issuer = Issuer::start(port, &state)?;
+            println!("The development issuer answers at {}.\nCtrl-C ends it.", issuer.url());
+            issuer.wait();
         }
         Task::Build => {
             tools::ensure_present(&checkout, tools::BUILD)?;

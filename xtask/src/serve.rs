@@ -11,6 +11,7 @@ use signal_hook::iterator::Signals;
 
 use crate::checkout::Checkout;
 use crate::http;
+use crate::issuer::{self, Issuer};
 use crate::seed::{self, Seeds};
 use crate::tools;
 use crate::worker::{self, Flavour};
@@ -33,6 +34,32 @@ pub struct Serve {
     pub chaos: bool,
     /// Another policy than the clone's.
     pub policy: Option<PathBuf>,
+    /// Port of the development issuer; 0 for any, which is also taken if another has the port.
+    pub issuer: u16,
+}
+
+impl Serve {
+    /// What `dev` serves.
+    #[must_use]
+    pub fn dev(port: u16, state: PathBuf) -> Self {
+        Self {
+            port,
+            isolates: 1,
+            origin: None,
+            state,
+            fresh: false,
+            chaos: false,
+            policy: None,
+            issuer: issuer::PORT,
+        }
+    }
+
+    /// The issuer, elsewhere if its port is to be a gate's or is taken.
+    fn issuer(&self, state: &State) -> Result<Issuer> {
+        let gates = self.port.saturating_sub(1)..=self.port.saturating_add(self.isolates - 1);
+        let port = if gates.contains(&self.issuer) { 0 } else { self.issuer };
+        Issuer::start(port, state.folder()).or_else(|_| Issuer::start(0, state.folder()))
+    }
 }
 
 /// A gate that answers.
@@ -44,6 +71,8 @@ pub struct Running {
     pub gates: Vec<SocketAddr>,
     /// The demo workspace.
     pub seeds: Seeds,
+    /// The development issuer.
+    pub issuer: Issuer,
     chaos: bool,
     _state: State,
 }
@@ -61,7 +90,9 @@ pub fn start(checkout: &Checkout, serve: &Serve) -> Result<Running> {
     let built = worker::build(checkout, &flavour)?;
     let state = State::open(&serve.state, serve.fresh)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let seeds = seed::stored(state.folder(), &root, now)?;
+    let mut seeds = seed::stored(state.folder(), &root, now)?;
+    let issuer = serve.issuer(&state)?;
+    seeds.tokens = issuer.tokens()?;
     let known = seed::known(&root, &seeds, now)?;
     let options = Options {
         workers: built.folder,
@@ -69,6 +100,7 @@ pub fn start(checkout: &Checkout, serve: &Serve) -> Result<Running> {
         isolates: serve.isolates,
         origin: serve.origin.clone(),
         chaos: serve.chaos,
+        issuer: Some(issuer.address),
         guard: None,
         secrets: vec![
             ("PORTCULLIS_ROOT", root),
@@ -86,7 +118,7 @@ pub fn start(checkout: &Checkout, serve: &Serve) -> Result<Running> {
         await_answer(*gate)?;
     }
     server.control.reset_counts()?;
-    Ok(Running { server, gates, seeds, chaos: serve.chaos, _state: state })
+    Ok(Running { server, gates, seeds, issuer, chaos: serve.chaos, _state: state })
 }
 
 /// Starts, prints the ready line (JSON) or words, and serves until a signal. The exit code.
@@ -122,6 +154,7 @@ impl Running {
             "url": self.url(),
             "urls": self.gates.iter().map(|gate| format!("http://{gate}")).collect::<Vec<_>>(),
             "admin_url": self.admin_url(),
+            "issuer_url": self.issuer.url(),
             "workspace": self.seeds.workspace,
             "keys": self.seeds.keys,
             "signing": self.seeds.signing,
@@ -140,9 +173,10 @@ impl Running {
     /// The same for people, with lines to paste.
     fn words(&self) -> String {
         let mut words = format!(
-            "\nPortcullis answers at {} (management: {}).\nDemo workspace: {}\n",
+            "\nPortcullis answers at {} (management: {}).\nDevelopment issuer: {}\nDemo workspace: {}\n",
             self.url(),
             self.admin_url(),
+            self.issuer.url(),
             self.seeds.workspace
         );
         if self.chaos {
@@ -160,11 +194,26 @@ impl Running {
     }
 
     fn admin_url(&self) -> String {
-        format!("http://portcullis.localhost:{}", self.gates[0].port())
+        format!("http://{}", self.admin_host())
     }
 
     fn curls(&self) -> Vec<Curl> {
-        TRIES.iter().filter_map(|try_out| try_out.curl(&self.url(), &self.seeds)).collect()
+        let keys = TRIES.iter().filter_map(|try_out| try_out.curl(&self.url(), &self.seeds));
+        keys.chain(self.me()).collect()
+    }
+
+    /// Who the owner is to the management API. Not every resolver knows names below `localhost`.
+    fn me(&self) -> Option<Curl> {
+        let token = self.seeds.tokens.get("owner")?;
+        let (url, host) = (self.url(), self.admin_host());
+        let command =
+            format!("curl -i {url}/api/v1/me -H 'Host: {host}' -H 'Authorization: Bearer {token}'");
+        let name = "owner's token: GET /api/v1/me on the admin host".to_owned();
+        Some(Curl { name, command, status: 200, code: None })
+    }
+
+    fn admin_host(&self) -> String {
+        format!("portcullis.localhost:{}", self.gates[0].port())
     }
 }
 

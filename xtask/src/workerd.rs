@@ -75,6 +75,11 @@ pub struct Options {
     pub inspector: Option<SocketAddr>,
     /// Whether the Workspaces get no root.
     pub without_authority: bool,
+    /// Where an issuer listens that stands for those of this machine and of `.test` names.
+    pub issuer: Option<SocketAddr>,
+    /// Whether a module that moves the clock and swaps signed texts on request stands in front of the
+    /// Worker of the Workspaces.
+    pub clock: bool,
     /// Whether a module that breaks the gate's Wasm on request stands in front of the gate's own.
     pub provoke: bool,
 }

@@ -43,6 +43,7 @@ export class Workspace extends DurableObject {
     return new Response(await this.answer(await request.text()));
   }
 }
+export class Directory extends DurableObject {}
 export default {
   async fetch(request, env) {
     const [name, argument] = await request.json();

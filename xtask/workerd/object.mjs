@@ -14,7 +14,7 @@ import { Workspace as Product } from "./index.js";
 import { FaultList, pause } from "./faults.mjs";
 import module from "./trap.wasm";
 
-export { default } from "./index.js";
+export { default, Directory } from "./index.js";
 
 const { trap } = new WebAssembly.Instance(module).exports;
 let trapping = false;

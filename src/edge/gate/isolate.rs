@@ -29,6 +29,8 @@ pub(super) enum Step {
     Answer(Answer),
     /// Find this out and step again.
     Need(Need),
+    /// It is for the management API; this is the answer if that fails.
+    Manage { unavailable: Answer },
 }
 
 /// Decides a request from memory.
@@ -80,6 +82,19 @@ pub(super) fn fault(fault: Fault, facts: &str) -> Answer {
     ISOLATE.with_borrow_mut(|isolate| match isolate {
         Some(isolate) => isolate.fault(fault, problem),
         None => answer::render(&fault.wire(0), "", problem, None),
+    })
+}
+
+/// The answer to a request for the admin host where there is no management API.
+pub(super) fn not_found(facts: &str) -> Answer {
+    let problem = Request::parse(facts).is_some_and(|request| request.wants_problem_json());
+    let wire = Denial::NotFound.wire();
+    ISOLATE.with_borrow_mut(|isolate| match isolate {
+        Some(isolate) => {
+            let request_id = isolate.entropy.request_id();
+            isolate.render(&wire, &request_id, problem)
+        }
+        None => answer::render(&wire, "", problem, None),
     })
 }
 
@@ -136,7 +151,14 @@ impl Isolate {
                 let wire = fault.wire(self.entropy.byte());
                 Step::Answer(answer::render(&wire, &request_id, problem, docs))
             }
-            Decision::Admin => Step::Answer(admin::answer(&request, &request_id, docs)),
+            Decision::Admin => match admin::answer(&request, &request_id) {
+                Some(answer) => Step::Answer(answer),
+                None => {
+                    let wire = Fault::WorkspaceUnavailable.wire(self.entropy.byte());
+                    let unavailable = answer::render(&wire, &request_id, problem, docs);
+                    Step::Manage { unavailable }
+                }
+            },
         }
     }
 

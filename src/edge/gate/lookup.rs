@@ -1,13 +1,12 @@
 //! Finding out what a decision needs, before an answer or behind it.
 
 use std::future::Future;
-use std::pin::Pin;
 
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use wasm_bindgen_futures::JsFuture;
 
 use super::isolate::{self, Step};
-use super::{kv, now, respond, send_on, shim, workspace};
+use super::{kv, now, promise, respond, send_on, shim, workspace};
 use crate::denial::Fault;
 use crate::key::Kid;
 use crate::memory::Turn;
@@ -40,6 +39,8 @@ pub(super) async fn answer(
                 return respond(&request, &answer);
             }
             Step::Need(next) => need = next,
+            // It never needs anything.
+            Step::Manage { unavailable } => return respond(&request, &unavailable),
         }
     }
     respond(&request, &isolate::fault(Fault::Internal, &facts))
@@ -126,14 +127,6 @@ fn behind(ctx: &JsValue, work: impl Future<Output = ()> + 'static) {
         JsValue::UNDEFINED
     });
     ctx.unchecked_ref::<Context>().wait_until(&done);
-}
-
-/// A promise of what `work` ends with.
-pub(super) fn promise(work: impl Future<Output = JsValue> + 'static) -> js_sys::Promise {
-    // Boxed, or each would have an executor of its own in the upload.
-    let boxed: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> =
-        Box::pin(async move { Ok(work.await) });
-    future_to_promise(boxed)
 }
 
 #[wasm_bindgen]

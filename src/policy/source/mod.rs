@@ -13,15 +13,16 @@ pub use error::SourceError;
 use crate::address::Allowlist;
 use crate::host::HostName;
 use crate::policy::{
-    BadLimits, Bindings, Document, Fingerprint, ImportShape, Limits, Name, Origin, Route,
-    StaticKey, Tier, Upstream, WorkspaceNumber, WorkspaceRules,
+    BadLimits, Bindings, ClaimText, Document, Fingerprint, ImportShape, IssuerRules, Limits,
+    Management, MemberId, Name, Origin, Route, StaticKey, Tier, Upstream, WebOrigin,
+    WorkspaceNumber, WorkspaceRules,
 };
 use crate::route::{Conflict, RouteTable, is_param_name};
 use crate::scope::{Grants, Scope};
 use error::Fault;
 use raw::{
-    RawBindings, RawImport, RawList, RawOrigin, RawPolicy, RawRoute, RawStaticKey, RawTier,
-    RawWorkspace,
+    RawBindings, RawImport, RawIssuer, RawList, RawManagement, RawOrigin, RawPolicy, RawRoute,
+    RawStaticKey, RawTier, RawWorkspace,
 };
 
 /// Reads a policy. The first thing that is wrong is the error; a document that comes out is one
@@ -58,6 +59,8 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
     let imports = raw.imports.into_iter().map(import).collect::<Result<_, _>>()?;
     let workspace_limits = raw.workspace_limits.map(limits).transpose()?;
     let workspaces = raw.workspaces.into_iter().map(workspace).collect::<Result<_, _>>()?;
+    let issuers = issuers(raw.issuers)?;
+    let management = management(raw.management, &issuers)?;
     let routes = routes(raw.routes, &origins)?;
     Ok(Document {
         version: Document::VERSION,
@@ -76,6 +79,8 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         tiers,
         static_keys,
         imports,
+        management,
+        issuers,
         routes,
     })
 }
@@ -128,6 +133,52 @@ fn static_key((name, raw): (Spanned<Name>, RawStaticKey)) -> Result<StaticKey, F
         scopes: list(&raw.scopes, |texts| Grants::parse(texts))?,
         ips: raw.ips.map(|ips| list(&ips, |texts| Allowlist::parse(texts))).transpose()?,
         bindings: bindings(raw.bindings)?,
+    })
+}
+
+fn issuers(raw: BTreeMap<Spanned<Name>, RawIssuer>) -> Result<Vec<IssuerRules>, Fault> {
+    let mut issuers: Vec<IssuerRules> = Vec::new();
+    for (name, raw) in raw {
+        let RawIssuer { issuer, audiences, header, .. } = raw;
+        if issuers.iter().any(|other| other.issuer == *issuer.get_ref()) {
+            return Err(Fault::at(&issuer, "another issuer has this 'issuer'"));
+        }
+        if let Some(header) = &header
+            && issuers.iter().any(|other| other.header.as_ref() == Some(header.get_ref()))
+        {
+            return Err(Fault::at(header, "another issuer has this 'header'"));
+        }
+        if audiences.get_ref().is_empty() {
+            return Err(Fault::at(&audiences, "tokens are for at least one audience"));
+        }
+        issuers.push(IssuerRules {
+            name: name.into_inner(),
+            issuer: issuer.into_inner(),
+            jwks: raw.jwks,
+            audiences: elements(audiences.get_ref(), ClaimText::parse)?,
+            credential: raw.credential,
+            types: elements(&raw.types, ClaimText::parse)?,
+            leeway_seconds: raw.leeway_seconds,
+            header: header.map(Spanned::into_inner),
+        });
+    }
+    Ok(issuers)
+}
+
+fn management(raw: RawManagement, issuers: &[IssuerRules]) -> Result<Management, Fault> {
+    let default = Management::default();
+    let bootstrap_owners = elements(&raw.bootstrap_owners, |text| {
+        let owner = MemberId::parse(text).map_err(|reason| reason.to_string())?;
+        let is_known = issuers.iter().any(|issuer| issuer.name.as_str() == owner.issuer());
+        is_known.then_some(owner).ok_or_else(|| "no issuer has this name".to_owned())
+    })?;
+    Ok(Management {
+        key_prefix: raw.key_prefix.unwrap_or(default.key_prefix),
+        max_active_keys: raw.max_active_keys.unwrap_or(default.max_active_keys),
+        temporary_max_days: raw.temporary_max_days.unwrap_or(default.temporary_max_days),
+        expiry_notice_days: raw.expiry_notice_days.unwrap_or(default.expiry_notice_days),
+        bootstrap_owners,
+        dashboard_origins: elements(&raw.dashboard_origins, WebOrigin::parse)?,
     })
 }
 

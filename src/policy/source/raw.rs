@@ -8,8 +8,8 @@ use toml::Spanned;
 
 use crate::host::HostName;
 use crate::policy::{
-    Alphabet, Binding, Credentials, DocsUrl, LeaseSeconds, Millis, Mode, Name, OriginUrl, WhenDown,
-    WorkspaceNumber,
+    Alphabet, Binding, Bounded, ClaimText, Credentials, DocsUrl, JwksUrl, KeyPrefix, LeaseSeconds,
+    Millis, Mode, Name, OriginUrl, TokenHeader, TokenKind, WhenDown, WorkspaceNumber,
 };
 use crate::route::{Methods, Pattern};
 use crate::target::Classes;
@@ -48,7 +48,38 @@ pub(super) struct RawPolicy {
     #[serde(default)]
     pub imports: Vec<Spanned<RawImport>>,
     #[serde(default)]
+    pub management: RawManagement,
+    #[serde(default)]
+    pub issuers: BTreeMap<Spanned<Name>, RawIssuer>,
+    #[serde(default)]
     pub routes: Vec<RawRoute>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawManagement {
+    pub key_prefix: Option<KeyPrefix>,
+    pub max_active_keys: Option<Bounded<1, 1_000_000>>,
+    pub temporary_max_days: Option<Bounded<1, 3650>>,
+    pub expiry_notice_days: Option<Bounded<0, 365>>,
+    #[serde(default)]
+    pub bootstrap_owners: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub dashboard_origins: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIssuer {
+    pub issuer: Spanned<ClaimText>,
+    pub jwks: JwksUrl,
+    pub audiences: RawList,
+    pub credential: TokenKind,
+    #[serde(default)]
+    pub types: Vec<Spanned<String>>,
+    #[serde(default = "half_a_minute_of_seconds")]
+    pub leeway_seconds: Bounded<0, 300>,
+    pub header: Option<Spanned<TokenHeader>>,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +155,10 @@ const fn one_second() -> Millis<10, 10_000> {
 
 const fn a_second_and_a_half() -> Millis<20, 10_000> {
     Millis::clamped(1500)
+}
+
+const fn half_a_minute_of_seconds() -> Bounded<0, 300> {
+    Bounded::clamped(30)
 }
 
 const fn one() -> u32 {

@@ -11,16 +11,19 @@ use super::{Bench, DOCS};
 use crate::keys::{self, Spec};
 use crate::vectors;
 
-/// Its default entrypoint has nothing to give.
-pub fn not_found(bench: &mut Bench) -> Result<()> {
+/// Its default entrypoint serves the admin host and no other.
+pub fn other_hosts(bench: &mut Bench) -> Result<()> {
     for (method, accept) in
         [("GET", "*/*"), ("POST", "*/*"), ("HEAD", "*/*"), ("GET", "application/problem+json")]
     {
         for path in ["/", "/healthz", "/v1/agents"] {
             let reply = bench.control()?.authority(method, path, accept)?;
-            ensure!(reply.status == 404, "{method} {path}: {}", reply.status);
+            ensure!(reply.status == 421, "{method} {path}: {}", reply.status);
             let code = bench.check_own_answer(&reply, method == "HEAD")?;
-            ensure!(method == "HEAD" || code == "NOT_FOUND", "{method} {path}: {code}, not {DOCS}");
+            ensure!(
+                method == "HEAD" || code == "UNKNOWN_HOST",
+                "{method} {path}: {code}, not {DOCS}"
+            );
         }
     }
     Ok(())

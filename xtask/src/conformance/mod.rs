@@ -7,12 +7,16 @@
 mod authority;
 mod decisions;
 mod forwarded;
+mod issuers;
 mod origin;
 mod panics;
 mod programs;
 mod raw;
+mod tokens;
+mod wycheproof;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
@@ -26,6 +30,7 @@ use crate::vectors::{POLICY, World};
 use crate::worker::{self, Flavour};
 use crate::workerd::{Options, Server, State};
 use crate::{serve, tools};
+use issuers::Issuers;
 use origin::Origin;
 
 /// Runs everything; an error tells how many cases failed, and each failure is printed with its id.
@@ -40,8 +45,11 @@ pub fn run(checkout: &Checkout) -> Result<()> {
     let built = worker::build(checkout, &Flavour::Conformance { policy, fingerprint })?;
     let origin_port = free_ports(1)?;
     let origin = Origin::start(origin_port)?;
+    let issuers = Issuers::start(&fs::read_to_string(checkout.path(RSA))?)?;
     let options = Options {
         workers: built.folder,
+        issuer: Some(issuers.address),
+        clock: true,
         port: free_ports(1)?,
         isolates: 1,
         origin: Some(origin.url()),
@@ -62,6 +70,7 @@ pub fn run(checkout: &Checkout) -> Result<()> {
         options,
         origin: Some(origin),
         origin_port,
+        issuers,
         server: None,
         may_read: BTreeSet::new(),
         failures: Vec::new(),
@@ -85,6 +94,7 @@ struct Bench {
     /// `None` while it is down.
     origin: Option<Origin>,
     origin_port: u16,
+    issuers: Issuers,
     server: Option<Server>,
     /// The rows that a refresh of an earlier case may still read.
     may_read: BTreeSet<String>,
@@ -193,6 +203,8 @@ fn free_ports(count: u16) -> Result<u16> {
 
 /// As in the policy.
 const DOCS: &str = "https://docs.test/errors";
+/// A key made for these tests and used nowhere else.
+const RSA: &str = "tests/conformance/rsa-pkcs8.b64";
 const PORTS: (u16, u16) = (9100, 9200);
 /// For one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);

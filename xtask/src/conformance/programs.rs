@@ -7,7 +7,7 @@ use portcullis::root::Keyring;
 use serde_json::json;
 
 use super::origin::Origin;
-use super::{Bench, TIMEOUT, authority, panics, raw};
+use super::{Bench, TIMEOUT, authority, panics, raw, tokens, wycheproof};
 use crate::http::{Connection, Reply, exchange};
 
 type Program = fn(&mut Bench) -> Result<()>;
@@ -37,7 +37,17 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("O08 a trap in a Workspace", authority::trap),
     ("a lost alarm is found again", authority::lost_alarm),
     ("a Workspace is told nonsense", authority::nonsense),
-    ("the Worker of the Workspaces has nothing to give", authority::not_found),
+    ("the Worker of the Workspaces serves the admin host alone", authority::other_hosts),
+    ("a token of each algorithm says whom it speaks for", tokens::accepted),
+    ("L07 L08 a token that is not believed", tokens::refused),
+    ("L01 no token, an API key, too much", tokens::not_presented),
+    ("keys that are rotated, and a flood of invented ones", tokens::rotated),
+    ("an issuer that is down", tokens::down),
+    ("an issuer that was never there", tokens::never_there),
+    ("many tokens at once on a cold isolate", tokens::crowd),
+    ("a trap while a token waits for its issuer", tokens::trap),
+    ("bodies are read to their limit", tokens::bodies),
+    ("Wycheproof: signatures as served", wycheproof::signatures),
     ("D15 a body that is cut off is never whole at the origin", cut_off),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
@@ -45,6 +45,10 @@ fn text(options: &Options) -> Result<String> {
     } else {
         (0, "origin", "")
     };
+    // Nothing listens on port 1.
+    let issuer = options.issuer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
+    service(&mut services, "issuer", &at(issuer));
+    service(&mut services, "outside", "worker = .outside");
     let mut sockets = String::new();
     for gate in 0..options.isolates {
         let name = format!("gate-{gate}");
@@ -70,6 +74,7 @@ fn text(options: &Options) -> Result<String> {
     let keys = if options.without_keys { "" } else { KEYS };
     let authority = if options.without_authority { "" } else { ROOT };
     let front = if options.provoke { PROVOKE } else { "" };
+    let clock = if options.clock { CLOCK } else { "" };
     Ok(format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
 
@@ -90,6 +95,7 @@ const gate :Workerd.Worker = (
   bindings = [
 {keys}    (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
     (name = "ORIGIN", service = "{origin}"),
+    (name = "MANAGEMENT", service = "workspace"),
 {ROOT}    (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
   ],
 );
@@ -97,17 +103,30 @@ const gate :Workerd.Worker = (
 # object.mjs counts the calls of its objects and breaks them.
 const workspace :Workerd.Worker = (
   modules = [
-    (name = "object.mjs", esModule = embed "object.mjs"),
+{clock}    (name = "object.mjs", esModule = embed "object.mjs"),
     (name = "faults.mjs", esModule = embed "faults.mjs"),
     (name = "trap.wasm", wasm = embed "trap.wasm"),
     (name = "index.js", esModule = embed "workspace/index.js"),
     (name = "index_bg.wasm", wasm = embed "workspace/index_bg.wasm"),
   ],
   compatibilityDate = "{COMPATIBILITY_DATE}",
-  durableObjectNamespaces = [(className = "Workspace", uniqueKey = "portcullis-workspace", enableSql = true)],
+  globalOutbound = "outside",
+  durableObjectNamespaces = [
+    (className = "Workspace", uniqueKey = "portcullis-workspace", enableSql = true),
+    (className = "Directory", uniqueKey = "portcullis-directory", enableSql = true),
+  ],
   durableObjectStorage = (localDisk = "disk"),
   bindings = [
-{KEYS}{authority}  ],
+{KEYS}    (name = "WORKSPACE", durableObjectNamespace = "Workspace"),
+    (name = "DIRECTORY", durableObjectNamespace = "Directory"),
+{authority}  ],
+);
+
+# What the management API fetches: the issuer of this run has a fixed address in policies, and another port.
+const outside :Workerd.Worker = (
+  modules = [(name = "outside.mjs", esModule = embed "outside.mjs")],
+  compatibilityDate = "{COMPATIBILITY_DATE}",
+  bindings = [(name = "ISSUER", service = "issuer")],
 );
 
 # In the place of `workspace` where the objects live in another process.
@@ -226,7 +245,7 @@ impl External {
 /// The compatibility date of every Worker served here.
 const COMPATIBILITY_DATE: &str = "2026-10-01";
 
-const SERVICES: [(&str, &str); 8] = [
+const SERVICES: [(&str, &str); 11] = [
     ("kv.mjs", include_str!("../../workerd/kv.mjs")),
     ("faults.mjs", include_str!("../../workerd/faults.mjs")),
     ("control.mjs", include_str!("../../workerd/control.mjs")),
@@ -235,6 +254,9 @@ const SERVICES: [(&str, &str); 8] = [
     ("object.mjs", include_str!("../../workerd/object.mjs")),
     ("relay.mjs", include_str!("../../workerd/relay.mjs")),
     ("provoke.mjs", include_str!("../../workerd/provoke.mjs")),
+    ("outside.mjs", include_str!("../../workerd/outside.mjs")),
+    ("clock.mjs", include_str!("../../workerd/clock.mjs")),
+    ("shim.js", include_str!("../../../src/edge/workspace/shim.js")),
 ];
 const CHAOS_FAULTS: &str =
     "    (name = \"ORIGIN_FAULTS\", service = (name = \"chaos\", entrypoint = \"Faults\")),\n";
@@ -242,6 +264,8 @@ const KEYS: &str = "    (name = \"KEYS\", kvNamespace = \"kv\"),\n";
 const ROOT: &str = "    (name = \"PORTCULLIS_ROOT\", fromEnvironment = \"PORTCULLIS_ROOT\"),\n";
 const PROVOKE: &str = "    (name = \"provoke.mjs\", esModule = embed \"provoke.mjs\"),
     (name = \"trap.wasm\", wasm = embed \"trap.wasm\"),\n";
+const CLOCK: &str = "    (name = \"clock.mjs\", esModule = embed \"clock.mjs\"),
+    (name = \"shim.js\", esModule = embed \"shim.js\"),\n";
 /// `(module (func (export "trap") unreachable))`
 const TRAP: &[u8] = b"\0asm\x01\0\0\0\
     \x01\x04\x01\x60\0\0\

@@ -1,0 +1,57 @@
+//! The JavaScript side of this Worker alone, as Rust sees it.
+
+use js_sys::Promise;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use crate::token::Key;
+
+#[wasm_bindgen(module = "/src/edge/workspace/shim.js")]
+extern "C" {
+    fn download(url: &str, millis: u32, limit: u32) -> Promise;
+
+    fn verify(algorithm: &str, jwk: &str, signature: &[u8], signed: &[u8]) -> Promise;
+
+    #[wasm_bindgen(js_name = body)]
+    fn read_body(request: &web_sys::Request, limit: u32) -> Promise;
+}
+
+/// The text at `url`, of `limit` bytes at most and within `millis`; nothing if it does not come so.
+/// Redirects are not followed.
+pub(super) async fn text_at(url: &str, millis: u32, limit: u32) -> Result<String, String> {
+    match JsFuture::from(download(url, millis, limit)).await {
+        Ok(text) => text.as_string().ok_or_else(|| "no text".to_owned()),
+        Err(error) => {
+            let message = error.dyn_ref::<js_sys::Error>().map(|error| error.message().into());
+            Err(message.unwrap_or_else(|| "no answer".to_owned()))
+        }
+    }
+}
+
+/// Whether `signature` over `signed` is that of `key`; nothing if the platform could not tell.
+pub(super) async fn is_signed_by(key: &Key, signature: &[u8], signed: &[u8]) -> Option<bool> {
+    let algorithm = key.algorithm().as_str();
+    JsFuture::from(verify(algorithm, key.jwk(), signature, signed)).await.ok()?.as_bool()
+}
+
+/// Why a request's body is not to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadBody {
+    /// It is longer than was asked for; the rest is not read.
+    TooLong,
+    /// It is not UTF-8.
+    NotUtf8,
+    /// It broke off.
+    Broken,
+}
+
+/// The body of a request as text, of `limit` bytes at most.
+#[expect(dead_code, reason = "for the calls that take a body")]
+pub(super) async fn body(request: &web_sys::Request, limit: u32) -> Result<String, BadBody> {
+    let read = JsFuture::from(read_body(request, limit)).await.map_err(|_| BadBody::Broken)?;
+    read.as_string().ok_or(match read.as_f64() {
+        Some(1.0) => BadBody::TooLong,
+        Some(2.0) => BadBody::NotUtf8,
+        _ => BadBody::Broken,
+    })
+}

@@ -1,0 +1,43 @@
+//! What holds of the management API.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Bounded, KeyPrefix, MemberId, WebOrigin};
+
+/// The rules of the management API and of the keys that it makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Management {
+    /// What the prefix of a new key begins with.
+    pub key_prefix: KeyPrefix,
+    /// How many active keys a workspace may have.
+    pub max_active_keys: Bounded<1, 1_000_000>,
+    /// How long a temporary key may last, in days.
+    pub temporary_max_days: Bounded<1, 3650>,
+    /// How long ahead the expiry of a key is announced, in days.
+    pub expiry_notice_days: Bounded<0, 365>,
+    /// Who may open a workspace, and owns it, before anybody is a member of any.
+    pub bootstrap_owners: Vec<MemberId>,
+    /// The web origins whose pages may call the API (CORS).
+    pub dashboard_origins: Vec<WebOrigin>,
+}
+
+impl Default for Management {
+    fn default() -> Self {
+        Self {
+            key_prefix: KeyPrefix::default(),
+            max_active_keys: Bounded::clamped(20),
+            temporary_max_days: Bounded::clamped(90),
+            expiry_notice_days: Bounded::clamped(14),
+            bootstrap_owners: Vec::new(),
+            dashboard_origins: Vec::new(),
+        }
+    }
+}
+
+impl Management {
+    /// Whether all is as it would be without a word in the policy.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}

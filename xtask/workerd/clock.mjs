@@ -1,0 +1,35 @@
+// In front of the Worker of the Workspaces, for the conformance step alone. The Worker's own files are
+// what is deployed, byte for byte; a caller of the deployed one has no such means.
+//
+//   X-Clock: N             from now on the clock is N milliseconds ahead
+//   X-Signed: BASE64URL    in place of what this request's token says, this is what its signature is
+//                          verified over
+//   X-Body: N              answers what the shim makes of the body, N bytes at most
+
+import product, { Directory, Workspace } from "./object.mjs";
+import { body } from "./shim.js";
+
+export { Directory, Workspace };
+
+const now = Date.now;
+let ahead = 0;
+Date.now = () => now() + ahead;
+
+// The caller has one such request under way at a time.
+let signed = null;
+const verify = crypto.subtle.verify.bind(crypto.subtle);
+crypto.subtle.verify = (algorithm, key, signature, own) => verify(algorithm, key, signature, signed ?? own);
+
+export default {
+  async fetch(request, env, ctx) {
+    const header = (name) => request.headers.get(name);
+    if (header("x-clock") !== null) ahead = Number(header("x-clock"));
+    if (header("x-body") !== null) {
+      const read = await body(request, Number(header("x-body"))).catch(() => "broken");
+      return Response.json(read);
+    }
+    const text = header("x-signed");
+    signed = text === null ? null : Uint8Array.fromBase64(text, { alphabet: "base64url" });
+    return product.fetch(request, env, ctx);
+  },
+};
