@@ -60,10 +60,16 @@ pub struct Document {
     /// See [`Policy::imports`](super::Policy::imports).
     pub imports: Vec<ImportShape>,
     /// See [`Policy::management`](super::Policy::management).
-    #[serde(default, skip_serializing_if = "Management::is_default")]
+    #[cfg_attr(feature = "gate", serde(skip))]
+    #[cfg_attr(
+        not(feature = "gate"),
+        serde(default, skip_serializing_if = "Management::is_default")
+    )]
     pub management: Management,
     /// See [`Policy::issuers`](super::Policy::issuers).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    // The gate does nothing with either, and reading them takes 9 KB of its upload.
+    #[cfg_attr(feature = "gate", serde(skip))]
+    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub issuers: Vec<IssuerRules>,
     /// See [`Policy::routes`](super::Policy::routes).
     pub routes: Vec<Route>,

@@ -65,9 +65,9 @@ pub struct Policy {
     pub static_keys: Vec<StaticKey>,
     /// The shapes of imported keys; with none, there are no imported keys.
     pub imports: Vec<ImportShape>,
-    /// What holds of the management API.
+    /// What holds of the management API. In the gate's Worker, which has none of it, the default.
     pub management: Management,
-    /// Whose tokens are believed.
+    /// Whose tokens are believed. In the gate's Worker, which takes none, empty.
     pub issuers: Vec<IssuerRules>,
     /// The routes; the table names them by their place here.
     pub routes: Vec<Route>,

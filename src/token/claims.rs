@@ -1,6 +1,7 @@
 //! What a token says, and whether it says it to us and now.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::Untrusted;
 use crate::policy::{ClaimText, IssuerRules};
@@ -33,62 +34,59 @@ pub struct Subject {
 
 /// The claims that bear on the decision; others are passed over.
 #[derive(Deserialize)]
-pub(super) struct Claims {
+pub(super) struct Claims<'a> {
     pub(super) iss: String,
     #[serde(default)]
     sub: String,
-    aud: OneOrMany,
-    exp: Seconds,
-    nbf: Option<Seconds>,
-    iat: Option<Seconds>,
+    #[serde(borrow)]
+    aud: OneOrMany<'a>,
+    #[serde(borrow)]
+    exp: Seconds<'a>,
+    #[serde(borrow)]
+    nbf: Option<Seconds<'a>>,
+    #[serde(borrow)]
+    iat: Option<Seconds<'a>>,
     scope: Option<String>,
-    scp: Option<OneOrMany>,
+    #[serde(borrow)]
+    scp: Option<OneOrMany<'a>>,
     email: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-/// A NumericDate (RFC 7519 §2), which may have a fraction.
+/// A text, or a list of texts. Read as it stands: what serde has for alternatives takes 10 KB.
 #[derive(Clone, Copy, Deserialize)]
-#[serde(untagged)]
-enum Seconds {
-    Whole(u64),
-    Broken(f64),
-}
+#[serde(transparent)]
+struct OneOrMany<'a>(#[serde(borrow)] &'a RawValue);
 
-impl Claims {
-    pub(super) fn parse(json: &[u8]) -> Result<Self, Untrusted> {
+/// A NumericDate (RFC 7519 §2), which may have a fraction, but no exponent.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(transparent)]
+struct Seconds<'a>(#[serde(borrow)] &'a RawValue);
+
+impl<'a> Claims<'a> {
+    pub(super) fn parse(json: &'a [u8]) -> Result<Self, Untrusted> {
         serde_json::from_slice(json).map_err(|_| Untrusted::Claims)
     }
 }
 
-impl OneOrMany {
-    fn as_slice(&self) -> &[String] {
-        match self {
-            Self::One(one) => core::slice::from_ref(one),
-            Self::Many(many) => many,
-        }
+impl OneOrMany<'_> {
+    fn texts(self) -> Result<Vec<String>, Untrusted> {
+        let text = self.0.get();
+        let texts = if text.starts_with('"') {
+            serde_json::from_str(text).map(|one| vec![one])
+        } else {
+            serde_json::from_str(text)
+        };
+        texts.map_err(|_| Untrusted::Claims)
     }
 }
 
-impl Seconds {
+impl Seconds<'_> {
     /// `None` for what is no time after 1970.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "in range, and a second is not divided"
-    )]
     fn whole(self) -> Option<u64> {
-        match self {
-            Self::Whole(seconds) => Some(seconds),
-            Self::Broken(seconds) if (0.0..1e15).contains(&seconds) => Some(seconds as u64),
-            Self::Broken(_) => None,
-        }
+        let text = self.0.get();
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number(whole) && is_number(fraction) { whole.parse().ok() } else { None }
     }
 }
 
@@ -114,14 +112,14 @@ impl Issuer {
             || typ.is_some_and(|typ| self.types.iter().any(|own| short(own) == short(typ)))
     }
 
-    pub(super) fn check(&self, claims: Claims, now: u64) -> Result<Subject, Untrusted> {
+    pub(super) fn check(&self, claims: Claims<'_>, now: u64) -> Result<Subject, Untrusted> {
         if claims.iss != self.name {
             return Err(Untrusted::Issuer);
         }
-        if !claims.aud.as_slice().iter().any(|aud| self.audiences.contains(aud)) {
+        if !claims.aud.texts()?.iter().any(|aud| self.audiences.contains(aud)) {
             return Err(Untrusted::Audience);
         }
-        let second = |time: Seconds| time.whole().ok_or(Untrusted::Claims);
+        let second = |time: Seconds<'_>| time.whole().ok_or(Untrusted::Claims);
         let until = second(claims.exp)?.saturating_add(self.leeway_seconds);
         if now >= until {
             return Err(Untrusted::Expired);
@@ -138,7 +136,7 @@ impl Issuer {
         }
         let scopes = match (&claims.scope, &claims.scp) {
             (Some(words), _) => words.split(' ').map(str::to_owned).collect(),
-            (None, Some(list)) => list.as_slice().to_vec(),
+            (None, Some(list)) => list.texts()?,
             (None, None) => Vec::new(),
         };
         let scopes = scopes.into_iter().filter(|scope| !scope.is_empty()).collect();

@@ -1,7 +1,7 @@
 //! The public keys of an issuer (RFC 7517), and which of them a token has to be verified with.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{Token, Untrusted};
 use crate::encoding;
@@ -31,9 +31,11 @@ pub struct Key {
 #[derive(Clone, Debug, Default)]
 pub struct KeySet(Vec<Key>);
 
+/// Each as it stands, so that one that cannot be read spoils no other.
 #[derive(Deserialize)]
-struct Set {
-    keys: Vec<Value>,
+struct Set<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
 }
 
 /// The members that decide (RFC 7517 §4, RFC 7518 §6).
@@ -80,7 +82,7 @@ impl KeySet {
     /// # Errors
     /// [`Untrusted::Key`] if it is no JWK set.
     pub fn parse(text: &[u8]) -> Result<Self, Untrusted> {
-        let set: Set = serde_json::from_slice(text).map_err(|_| Untrusted::Key)?;
+        let set: Set<'_> = serde_json::from_slice(text).map_err(|_| Untrusted::Key)?;
         Ok(Self(set.keys.into_iter().take(MAX_KEYS).filter_map(Key::read).collect()))
     }
 
@@ -132,13 +134,14 @@ impl Key {
         &self.jwk
     }
 
-    fn read(value: Value) -> Option<Self> {
-        let jwk: Jwk = serde_json::from_value(value).ok()?;
+    fn read(text: &RawValue) -> Option<Self> {
+        let jwk: Jwk = serde_json::from_str(text.get()).ok()?;
         let is_for_verifying = jwk.r#use.as_deref().is_none_or(|usage| usage == "sig")
             && jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
         if !is_for_verifying || jwk.d.is_some() {
             return None;
         }
+        // What is base64url needs no escaping.
         let text = |part: &Option<String>, bytes: core::ops::RangeInclusive<usize>| {
             let part = part.as_deref()?;
             let length = encoding::from_base64url(part.as_bytes())?.len();
@@ -147,17 +150,17 @@ impl Key {
         let (algorithm, signature, jwk_text) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("RSA", None) => {
                 let ((n, length), (e, _)) = (text(&jwk.n, RSA_BYTES)?, text(&jwk.e, 1..=8)?);
-                let members = serde_json::json!({ "kty": "RSA", "n": n, "e": e });
+                let members = format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#);
                 (Algorithm::Rs256, length, members)
             }
             ("EC", Some("P-256")) => {
                 let ((x, _), (y, _)) = (text(&jwk.x, 32..=32)?, text(&jwk.y, 32..=32)?);
-                let members = serde_json::json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y });
+                let members = format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}"#);
                 (Algorithm::Es256, 64, members)
             }
             ("OKP", Some("Ed25519")) => {
                 let (x, _) = text(&jwk.x, 32..=32)?;
-                let members = serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": x });
+                let members = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#);
                 (Algorithm::EdDsa, 64, members)
             }
             _ => return None,
@@ -165,7 +168,7 @@ impl Key {
         if jwk.alg.is_some_and(|name| !algorithm.takes(&name)) {
             return None;
         }
-        Some(Self { id: jwk.kid, algorithm, signature, jwk: jwk_text.to_string() })
+        Some(Self { id: jwk.kid, algorithm, signature, jwk: jwk_text })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `GET /api/v1/me`: whom a token speaks for.
 
+use serde::Serialize;
 use wasm_bindgen::JsValue;
 
 use super::authenticate::{NotAuthenticated, authenticate};
@@ -30,6 +31,15 @@ pub(super) async fn answer(env: &JsValue, facts: &str) -> Answer {
     })
 }
 
+#[derive(Serialize)]
+struct Me<'a> {
+    subject: &'a str,
+    issuer: Option<&'a str>,
+    credential: &'a str,
+    scopes: &'a [String],
+    expires: u64,
+}
+
 enum Refusal {
     Denied(Wire),
     Failed(Fault),
@@ -53,14 +63,14 @@ async fn me(env: &JsValue, request: &Request<'_>) -> Result<String, Refusal> {
             let Authenticated { issuer, member, subject, credential } = authenticated;
             let name =
                 issuers.and_then(|issuers| issuers.get(issuer)).map(|rules| rules.name.as_str());
-            serde_json::json!({
-                "subject": member,
-                "issuer": name,
-                "credential": credential.as_str(),
-                "scopes": subject.scopes,
-                "expires": subject.until,
-            })
-            .to_string()
+            let me = Me {
+                subject: &member,
+                issuer: name,
+                credential: credential.as_str(),
+                scopes: &subject.scopes,
+                expires: subject.until,
+            };
+            serde_json::to_string(&me).unwrap_or_default()
         })),
         Err(NotAuthenticated::Invalid(_)) => Err(Refusal::Denied(Denial::Token.wire())),
         Err(NotAuthenticated::Unavailable) => Err(Refusal::Failed(Fault::IssuerUnavailable)),
