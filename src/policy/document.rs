@@ -52,10 +52,13 @@ pub struct Document {
     #[serde(default = "default_workspace_timeout")]
     pub workspace_timeout_ms: Millis<20, 10_000>,
     /// See [`Policy::origins`](super::Policy::origins).
+    // Each Worker carries what it has a use for: reading the rest would be a good part of its upload.
+    #[cfg_attr(feature = "workspace", serde(skip))]
     pub origins: Vec<Origin>,
     /// See [`Policy::tiers`](super::Policy::tiers).
     pub tiers: Vec<Tier>,
     /// See [`Policy::static_keys`](super::Policy::static_keys).
+    #[cfg_attr(feature = "workspace", serde(skip))]
     pub static_keys: Vec<StaticKey>,
     /// See [`Policy::imports`](super::Policy::imports).
     pub imports: Vec<ImportShape>,
@@ -67,11 +70,11 @@ pub struct Document {
     )]
     pub management: Management,
     /// See [`Policy::issuers`](super::Policy::issuers).
-    // The gate does nothing with either, and reading them takes 9 KB of its upload.
     #[cfg_attr(feature = "gate", serde(skip))]
     #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub issuers: Vec<IssuerRules>,
     /// See [`Policy::routes`](super::Policy::routes).
+    #[cfg_attr(feature = "workspace", serde(skip))]
     pub routes: Vec<Route>,
 }
 

@@ -57,11 +57,11 @@ pub struct Policy {
     pub kv_timeout_ms: u32,
     /// How long the Workspace may take, repetition included, in milliseconds.
     pub workspace_timeout_ms: u32,
-    /// The origins; routes name them by their place here.
+    /// The origins (none of them in the Worker of the Workspaces); routes name them by their place here.
     pub origins: Vec<Origin>,
     /// The tiers of keys.
     pub tiers: Vec<Tier>,
-    /// The keys that the environment may hold.
+    /// The keys that the environment may hold; not in the Worker of the Workspaces.
     pub static_keys: Vec<StaticKey>,
     /// The shapes of imported keys; with none, there are no imported keys.
     pub imports: Vec<ImportShape>,
@@ -69,7 +69,7 @@ pub struct Policy {
     pub management: Management,
     /// Whose tokens are believed. In the gate's Worker, which takes none, empty.
     pub issuers: Vec<IssuerRules>,
-    /// The routes; the table names them by their place here.
+    /// The routes (none of them in the Worker of the Workspaces); the table names them by their place here.
     pub routes: Vec<Route>,
     /// Finds a route.
     pub table: RouteTable,

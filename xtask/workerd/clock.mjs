@@ -4,16 +4,26 @@
 //   X-Clock: N             from now on the clock is N milliseconds ahead
 //   X-Signed: BASE64URL    in place of what this request's token says, this is what its signature is
 //                          verified over
+//   X-Trap: 1              a trap, as a panic ends in, where the Wasm next reads the clock
 //   X-Body: N              answers what the shim makes of the body, N bytes at most
 
 import product, { Directory, Workspace } from "./object.mjs";
 import { body } from "./shim.js";
+import module from "./trap.wasm";
 
 export { Directory, Workspace };
 
 const now = Date.now;
+const { trap } = new WebAssembly.Instance(module).exports;
 let ahead = 0;
-Date.now = () => now() + ahead;
+let trapping = false;
+Date.now = () => {
+  if (trapping) {
+    trapping = false;
+    trap();
+  }
+  return now() + ahead;
+};
 
 // The caller has one such request under way at a time.
 let signed = null;
@@ -24,6 +34,7 @@ export default {
   async fetch(request, env, ctx) {
     const header = (name) => request.headers.get(name);
     if (header("x-clock") !== null) ahead = Number(header("x-clock"));
+    trapping = header("x-trap") !== null;
     if (header("x-body") !== null) {
       const read = await body(request, Number(header("x-body"))).catch(() => "broken");
       return Response.json(read);

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use data_encoding::BASE64;
 use portcullis::crypto::MacKey;
-use portcullis::workspace::call::Call;
 use serde_json::{Value, json};
 
 use super::issuers::{Behaviour, Issuers};
@@ -348,16 +347,12 @@ pub fn crowd(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// The Wasm fails in a Workspace while a token waits: that request ends, the next is served.
+/// The Wasm fails while a token waits for its issuer: that request ends too, the next is served.
 pub fn trap(bench: &mut Bench) -> Result<()> {
     bench.restart()?;
     let (host, issuers) = ("cold.test", &bench.issuers);
     issuers.set(host, Behaviour::Hang(Duration::from_secs(4)));
     let token = token(&issuers.es, host, &json!({}), &json!({}))?;
-    let control = bench.control()?;
-    let open = Call::Open { workspace: NUMBER.to_owned() };
-    let fault = json!({ "kind": "trap", "ops": ["open"], "count": 1 });
-    control.set_workspace_faults(NUMBER, &fault)?;
     let mut connection = Connection::open(bench.address, TIMEOUT)?;
     connection.send(&request(&bearer(&token)))?;
     let deadline = Instant::now() + TIMEOUT;
@@ -365,10 +360,12 @@ pub fn trap(bench: &mut Bench) -> Result<()> {
         ensure!(Instant::now() < deadline, "it asks for no keys");
         std::thread::sleep(Duration::from_millis(5));
     }
-    ensure!(control.workspace(NUMBER, &open, false).is_err(), "no trap");
     let start = Instant::now();
-    let reply = connection.receive(false)?;
-    ensure!(reply.status == 503, "{} {}", reply.status, reply.text());
+    let trapped = me(bench, &format!("X-Trap: 1\r\n{}", bearer(&token)))?;
+    for reply in [trapped, connection.receive(false)?] {
+        ensure!(reply.status == 503, "{} {}", reply.status, reply.text());
+        ensure!(bench.check_fault(&reply, false, None)? == "AUTH_UNAVAILABLE", "{}", reply.text());
+    }
     ensure!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
     issuers.publish(host, &[&issuers.es]);
     ensure!(me(bench, &bearer(&token))?.status == 200, "after");
@@ -492,7 +489,6 @@ fn now() -> Result<u64> {
 }
 
 const ADMIN: &str = "portcullis.localhost";
-const NUMBER: &str = "TRAPTK";
 /// How long a fetch may take.
 const FETCH: Duration = Duration::from_secs(2);
 /// For two busy cores.
