@@ -434,13 +434,16 @@ fn policy() -> Policy {
     Policy::from_json(&policy.to_string()).unwrap()
 }
 
+/// Names and values.
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 #[test]
 fn a_token_is_found_where_it_may_be() {
     let policy = policy();
     let jwt = text(&json!({"alg": "EdDSA", "typ": "at+jwt"}), &claims(json!({})), 64);
     let native = "ak_000000AAAAAAAA000000_000000000000000000000000000000000000000000";
     let (own, bearer) = ("cf-access-jwt-assertion", format!("Bearer {jwt}"));
-    let cases: &[(&[(&str, &str)], Result<(), NotPresented>)] = &[
+    let cases: &[(Headers<'_>, Result<(), NotPresented>)] = &[
         (&[], Err(NotPresented::Missing)),
         (&[("authorization", "")], Err(NotPresented::Missing)),
         (&[("authorization", "Basic dTpw")], Err(NotPresented::Missing)),
