@@ -1,5 +1,5 @@
 //! The development issuer over HTTP: discovery, sign-in with a code and PKCE, tokens that verify.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where something is wrong")]
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
