@@ -316,6 +316,22 @@ fn a_failed_fetch_keeps_what_was_known_for_a_day() {
 }
 
 #[test]
+fn who_could_not_ask_refuses_nobody() {
+    let mut sets = KeySets::default();
+    look(&mut sets, "a", true, START);
+    learn(&mut sets, Some(&set("a")), START);
+    let later = START + COOL_DOWN_MILLIS;
+    assert_eq!(look(&mut sets, "new", true, later), "fetch");
+    assert!(!learn(&mut sets, None, later));
+    assert_eq!(look(&mut sets, "a", true, later), "keys");
+    assert_eq!(look(&mut sets, "new", true, later), "unavailable", "it may be good");
+    let later = later + COOL_DOWN_MILLIS;
+    assert_eq!(look(&mut sets, "new", true, later), "fetch");
+    learn(&mut sets, Some(&set("a")), later);
+    assert_eq!(look(&mut sets, "new", true, later), "refuse");
+}
+
+#[test]
 fn keys_that_were_never_to_be_had_refuse_nobody() {
     let mut sets = KeySets::default();
     for round in 0..3 {

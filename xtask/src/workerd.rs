@@ -80,6 +80,8 @@ pub struct Options {
     /// Whether a module that moves the clock and swaps signed texts on request stands in front of the
     /// Worker of the Workspaces.
     pub clock: bool,
+    /// What the gates' binding to the management API leads to.
+    pub management: Management,
     /// Whether a module that breaks the gate's Wasm on request stands in front of the gate's own.
     pub provoke: bool,
 }
@@ -94,6 +96,18 @@ pub enum Part {
     Home,
     /// Gates alone, whose Workspaces and KV are at a home.
     Gates(Home),
+}
+
+/// What a gate's binding to the management API leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Management {
+    /// The Worker that serves it.
+    #[default]
+    Served,
+    /// There is no such binding.
+    Unbound,
+    /// Nothing that answers.
+    Unreachable,
 }
 
 /// Where a process listens that holds Workspaces and KV for others.

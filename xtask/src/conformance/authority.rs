@@ -7,9 +7,11 @@ use portcullis::root::Keyring;
 use portcullis::workspace::call::{Answer, Call};
 use serde_json::json;
 
-use super::{Bench, DOCS};
+use super::{Bench, DOCS, TIMEOUT};
+use crate::http::{Reply, exchange};
 use crate::keys::{self, Spec};
 use crate::vectors;
+use crate::workerd::Management;
 
 /// Its default entrypoint serves the admin host and no other.
 pub fn other_hosts(bench: &mut Bench) -> Result<()> {
@@ -27,6 +29,36 @@ pub fn other_hosts(bench: &mut Bench) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The management API is not bound, or does not answer: health is the gate's own.
+pub fn out_of_reach(bench: &mut Bench) -> Result<()> {
+    let cases = [
+        (Management::Unbound, 404, "NOT_FOUND"),
+        (Management::Unreachable, 503, "AUTH_UNAVAILABLE"),
+    ];
+    let outcome = cases.into_iter().try_for_each(|(management, status, code)| {
+        bench.options.management = management;
+        bench.restart()?;
+        for (method, accept) in
+            [("GET", "*/*"), ("POST", "*/*"), ("HEAD", "*/*"), ("GET", "application/problem+json")]
+        {
+            let reply = admin(bench, method, "/api/v1/me", accept)?;
+            ensure!(reply.status == status, "{management:?}: {method}: {}", reply.status);
+            let actual = bench.check_own_answer(&reply, method == "HEAD")?;
+            ensure!(method == "HEAD" || actual == code, "{management:?}: {method}: {actual}");
+        }
+        ensure!(admin(bench, "GET", "/healthz", "*/*")?.status == 200, "{management:?}: health");
+        Ok(())
+    });
+    bench.options.management = Management::Served;
+    bench.restart()?;
+    outcome
+}
+
+fn admin(bench: &Bench, method: &str, path: &str, accept: &str) -> Result<Reply> {
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: portcullis.localhost\r\n");
+    exchange(bench.address, format!("{head}Accept: {accept}\r\n\r\n").as_bytes(), TIMEOUT)
 }
 
 /// A trap in the midst of a call: that call fails and leaves nothing, the next finds a new Wasm.

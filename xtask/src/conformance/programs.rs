@@ -38,6 +38,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("a lost alarm is found again", authority::lost_alarm),
     ("a Workspace is told nonsense", authority::nonsense),
     ("the Worker of the Workspaces serves the admin host alone", authority::other_hosts),
+    ("a gate without the management API", authority::out_of_reach),
     ("a token of each algorithm says whom it speaks for", tokens::accepted),
     ("L07 L08 a token that is not believed", tokens::refused),
     ("L01 no token, an API key, too much", tokens::not_presented),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 
-use super::{OBJECTS, Options, Part};
+use super::{Management, OBJECTS, Options, Part};
 use crate::checkout::write_private;
 
 /// Writes the configuration, by the name of [`CONFIG`], and its modules into a folder.
@@ -74,6 +74,14 @@ fn text(options: &Options) -> Result<String> {
     let keys = if options.without_keys { "" } else { KEYS };
     let authority = if options.without_authority { "" } else { ROOT };
     let front = if options.provoke { PROVOKE } else { "" };
+    let management = match options.management {
+        Management::Served => "    (name = \"MANAGEMENT\", service = \"workspace\"),\n",
+        Management::Unbound => "",
+        Management::Unreachable => {
+            service(&mut services, "nowhere", "external = (address = \"127.0.0.1:1\", http = ())");
+            "    (name = \"MANAGEMENT\", service = \"nowhere\"),\n"
+        }
+    };
     let clock = if options.clock { CLOCK } else { "" };
     Ok(format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
@@ -95,8 +103,7 @@ const gate :Workerd.Worker = (
   bindings = [
 {keys}    (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
     (name = "ORIGIN", service = "{origin}"),
-    (name = "MANAGEMENT", service = "workspace"),
-{ROOT}    (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
+{management}{ROOT}    (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
   ],
 );
 
