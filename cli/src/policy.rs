@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use portcullis::policy::{Credential, Document, Route, source};
+use portcullis::policy::{Credential, Document, JwksUrl, Route, source};
 use serde_json::json;
 
 use crate::output::{Failure, Output};
@@ -46,7 +46,11 @@ fn check(file: &Path) -> Result<Output, Failure> {
             let counts = format!("{name}: {} routes, no errors", policy.routes.len());
             let json = json!({ "ok": true, "file": name, "routes": policy.routes.len() });
             let fit = !policy.root_fingerprints.is_empty();
-            let output = Output::new(String::new(), json).note(counts);
+            let mut output = Output::new(String::new(), json).note(counts);
+            for issuer in policy.issuers.iter().filter(|issuer| is_local(&issuer.jwks)) {
+                let name = &issuer.name;
+                output = output.note(format!("note: issuers.{name}: {LOCAL_KEYS}"));
+            }
             if fit { output } else { output.note(NO_FINGERPRINT) }
         }
         Err(error) => {
@@ -114,5 +118,11 @@ fn table<const N: usize>(rows: &[[String; N]]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// Plain http is taken from this machine alone.
+fn is_local(url: &JwksUrl) -> bool {
+    url.as_str().starts_with("http://")
+}
+
+const LOCAL_KEYS: &str = "its keys are on this machine, which a deployed Worker cannot reach";
 const NO_FINGERPRINT: &str = "note: root_fingerprints is empty: a gate with this policy answers 503 to every request \
      unless its build adds one by PORTCULLIS_ROOT_FINGERPRINT";

@@ -379,7 +379,17 @@ fn no_secret_appears_in_an_error() {
 fn a_policy_is_checked_with_file_line_and_column() {
     let desk = Desk::new();
     fs::write(desk.path("policy.toml"), POLICY).unwrap();
-    assert!(desk.run("policy check").ok().err.contains("policy.toml: 1 routes, no errors"));
+    let checked = desk.run("policy check").ok().err;
+    assert!(checked.contains("policy.toml: 1 routes, no errors"), "{checked}");
+    assert!(!checked.contains("on this machine"), "{checked}");
+    let issuers = "\n[issuers.dev]\nissuer = \"x\"\njwks = \"http://127.0.0.1:8788/jwks\"\n\
+                   audiences = [\"a\"]\ncredential = \"oauth\"\n\
+                   [issuers.auth]\nissuer = \"y\"\njwks = \"https://auth.test/jwks\"\n\
+                   audiences = [\"a\"]\ncredential = \"oauth\"\n";
+    fs::write(desk.path("local.toml"), format!("{POLICY}{issuers}")).unwrap();
+    let checked = desk.run("policy check local.toml").ok().err;
+    assert!(checked.contains("note: issuers.dev: its keys are on this machine"), "{checked}");
+    assert!(!checked.contains("issuers.auth"), "{checked}");
     let shown = desk.run("policy show").ok().out;
     assert!(shown.contains("GET, HEAD  /v1/agents/{agent_id}  key"), "{shown}");
     assert!(shown.contains("body≤1000 trailing_slash"), "{shown}");
