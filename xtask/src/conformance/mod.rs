@@ -8,6 +8,7 @@ mod authority;
 mod decisions;
 mod forwarded;
 mod issuers;
+mod keysets;
 mod origin;
 mod panics;
 mod programs;

@@ -7,7 +7,7 @@ use portcullis::root::Keyring;
 use serde_json::json;
 
 use super::origin::Origin;
-use super::{Bench, TIMEOUT, authority, panics, raw, tokens, wycheproof};
+use super::{Bench, TIMEOUT, authority, keysets, panics, raw, tokens, wycheproof};
 use crate::http::{Connection, Reply, exchange};
 
 type Program = fn(&mut Bench) -> Result<()>;
@@ -48,6 +48,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("many tokens at once on a cold isolate", tokens::crowd),
     ("a trap while a token waits for its issuer", tokens::trap),
     ("bodies are read to their limit", tokens::bodies),
+    ("key sets as they should and should not be", keysets::keys),
     ("Wycheproof: signatures as served", wycheproof::signatures),
     ("D15 a body that is cut off is never whole at the origin", cut_off),
 ];
