@@ -5,6 +5,7 @@ use core::fmt::Write as _;
 use serde::Serialize;
 
 use crate::denial::Wire;
+use crate::management::problem::{FieldError, Problem};
 
 /// A complete HTTP answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,21 +25,9 @@ pub fn render(wire: &Wire, request_id: &str, problem: bool, docs: Option<&str>) 
     let doc_url = docs.map(|docs| format!("{docs}#{}", wire.code));
     let doc_url = doc_url.as_deref();
     let Wire { status, code, ref message, retry_after, .. } = *wire;
-    let body = if problem {
-        to_json(&ProblemBody {
-            r#type: doc_url.unwrap_or("about:blank"),
-            title: code,
-            status,
-            detail: message,
-            code,
-            request_id,
-            retry_after,
-        })
-    } else {
-        to_json(&Body { error: Error { code, message, status, request_id, retry_after, doc_url } })
-    };
-    let media = if problem { "application/problem+json" } else { "application/json" };
-    let mut headers = common_headers(media, request_id);
+    let errors = &[];
+    let error = Error { code, message, status, request_id, retry_after, doc_url, errors };
+    let Answer { mut headers, body, .. } = error.render(problem);
     let optional = [
         ("www-authenticate", wire.challenge.clone()),
         ("allow", wire.allow.clone()),
@@ -53,6 +42,21 @@ pub fn render(wire: &Wire, request_id: &str, problem: bool, docs: Option<&str>) 
         let _ = writeln!(headers, "{name}\n{value}");
     }
     Answer { status, headers, body }
+}
+
+/// Puts a refusal of the management API on the wire, as [`render`] does.
+#[must_use]
+pub fn render_problem(
+    refused: &Problem,
+    request_id: &str,
+    problem: bool,
+    docs: Option<&str>,
+) -> Answer {
+    let Problem { status, code, message, errors } = refused;
+    let doc_url = docs.map(|docs| format!("{docs}#{code}"));
+    let doc_url = doc_url.as_deref();
+    let (status, retry_after) = (*status, None);
+    Error { code, message, status, request_id, retry_after, doc_url, errors }.render(problem)
 }
 
 /// An answer with a body of ready JSON.
@@ -71,6 +75,28 @@ fn common_headers(media: &str, request_id: &str) -> String {
     )
 }
 
+impl Error<'_> {
+    fn render(self, problem: bool) -> Answer {
+        let Self { code, message, status, request_id, retry_after, doc_url, errors } = self;
+        let (media, body) = if problem {
+            let body = ProblemBody {
+                r#type: doc_url.unwrap_or("about:blank"),
+                title: code,
+                status,
+                detail: message,
+                code,
+                request_id,
+                retry_after,
+                errors,
+            };
+            ("application/problem+json", to_json(&body))
+        } else {
+            ("application/json", to_json(&Body { error: self }))
+        };
+        Answer { status, headers: common_headers(media, request_id), body }
+    }
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     error: Error<'a>,
@@ -86,6 +112,8 @@ struct Error<'a> {
     retry_after: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     doc_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
 }
 
 #[derive(Serialize)]
@@ -98,6 +126,8 @@ struct ProblemBody<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
 }
 
 /// These types hold numbers and text alone, which serialise always.

@@ -9,7 +9,6 @@ mod proof;
 use std::rc::Rc;
 
 use crate::account::View;
-use crate::address::ClientAddress;
 use crate::clock::Now;
 use crate::credential::{self, Ambiguous};
 use crate::denial::{Denial, Fault};
@@ -162,7 +161,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
                 _metered: Metered::unlimited(),
             });
         }
-        let Proved { record, kid } = self.prove(credential, route)?;
+        let Proved { record, kid, replaced } = self.prove(credential, route)?;
         let mode = self.mode(kid, route);
         if let Err(denial) = self.check_record(&record, route, &params) {
             return Err(self.deny(denial, &record, kid, mode));
@@ -172,7 +171,14 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             return Err(self.deny(denial, &record, kid, mode));
         }
         let Metering { metered, view, degraded } = match kid {
-            Some(kid) => self.meter(&record, kid, route, mode)?,
+            Some(kid) => {
+                // Before the call that counts this request, so that it tells.
+                let told = replaced.filter(|_| mode != Mode::Edge);
+                if let Some((generation, wallet)) = told.zip(self.memory.wallet(&kid)) {
+                    wallet.note_replaced(generation, self.now.seconds());
+                }
+                self.meter(&record, kid, route, mode)?
+            }
             None => Metered::unlimited().into(),
         };
         let key = Some(record);
@@ -193,8 +199,8 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         route: &Route,
         params: &Params<'_>,
     ) -> Result<(), Denial> {
-        self.check_standing(record)?;
-        self.check_address(record)?;
+        record.check_standing(self.now)?;
+        record.check_address(self.request.fields.client_address)?;
         check_permission(record, route, params)
     }
 
@@ -248,33 +254,6 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             return Err(Denial::ContentLength);
         }
         Ok(())
-    }
-
-    fn check_standing(&self, record: &Record) -> Result<(), Denial> {
-        match record.status {
-            Status::Active => {}
-            Status::Revoked => return Err(Denial::Revoked),
-            Status::Disabled => return Err(Denial::Disabled),
-            Status::Quarantined => return Err(Denial::Quarantined),
-        }
-        let now = self.now.seconds();
-        if record.expires.is_some_and(|end| now >= end) {
-            return Err(Denial::Expired);
-        }
-        if record.not_before.is_some_and(|start| now < start) {
-            return Err(Denial::NotYetValid);
-        }
-        Ok(())
-    }
-
-    fn check_address(&self, record: &Record) -> Result<(), Denial> {
-        let Some(allowed) = &record.ips else { return Ok(()) };
-        let client = ClientAddress::parse(self.request.fields.client_address);
-        if client.is_some_and(|client| allowed.contains(client)) {
-            Ok(())
-        } else {
-            Err(Denial::Address)
-        }
     }
 
     fn check_length(&self, route: &Route) -> Result<(), Denial> {

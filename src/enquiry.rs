@@ -4,7 +4,7 @@ use crate::clock::Now;
 use crate::denial::Fault;
 use crate::gate::Gate;
 use crate::key::{Kid, Workspace};
-use crate::lease::{CallId, Denied, Report};
+use crate::lease::{CallId, Report, Untold};
 use crate::memory::{Memory, Source};
 use crate::need::{Ask, Leave};
 use crate::record::{Record, Unusable};
@@ -20,7 +20,7 @@ pub struct Enquiry {
     /// The memory's era when it was sent: by another clock no lease is counted.
     era: u32,
     reports: Vec<Report>,
-    denied: Denied,
+    untold: Untold,
 }
 
 #[derive(Debug)]
@@ -39,8 +39,8 @@ impl Enquiry {
             Ask::Record(kid) => {
                 let about = About::Record;
                 let call = Call::Record { kid: kid.to_string() };
-                let (reports, denied) = (Vec::new(), Vec::new());
-                let enquiry = Self { kid, about, sent: now, era: memory.era(), reports, denied };
+                let (reports, untold) = (Vec::new(), Untold::default());
+                let enquiry = Self { kid, about, sent: now, era: memory.era(), reports, untold };
                 (enquiry, call.print())
             }
             Ask::Leave(leave) => Self::leave(leave, id, false, gate, memory, now),
@@ -65,13 +65,17 @@ impl Enquiry {
         memory.observe(now);
         let era = memory.era();
         let wallet = memory.wallet(&kid)?;
-        let (reports, denied) = (wallet.reports(now), wallet.take_denied());
-        if reports.is_empty() && denied.is_empty() {
+        let (reports, untold) = (wallet.reports(now), wallet.take_untold());
+        if reports.is_empty() && untold == Untold::default() {
             return None;
         }
-        let call =
-            Call::Report { kid: kid.to_string(), reports: reports.clone(), denied: owned(&denied) };
-        Some((Self { kid, about: About::Report, sent: now, era, reports, denied }, call.print()))
+        let call = Call::Report {
+            kid: kid.to_string(),
+            reports: reports.clone(),
+            denied: owned(&untold.denied),
+            replaced: untold.replaced.clone(),
+        };
+        Some((Self { kid, about: About::Report, sent: now, era, reports, untold }, call.print()))
     }
 
     fn leave(
@@ -89,11 +93,11 @@ impl Enquiry {
         let leave = Leave { coins, ..leave };
         let millis = gate.policy.lease_seconds.millis();
         let version = memory.version(&kid);
-        let (mut want, mut reports, mut denied) = (1, Vec::new(), Vec::new());
+        let (mut want, mut reports, mut untold) = (1, Vec::new(), Untold::default());
         if let Some(wallet) = memory.wallet(&kid) {
             wallet.forget(now);
             want = if alone { 1 } else { wallet.want(millis, now) };
-            (reports, denied) = (wallet.reports(now), wallet.take_denied());
+            (reports, untold) = (wallet.reports(now), wallet.take_untold());
         }
         let call = Call::Admit(Admit {
             id: id.clone(),
@@ -104,10 +108,11 @@ impl Enquiry {
             ahead,
             millis,
             reports: reports.clone(),
-            denied: owned(&denied),
+            denied: owned(&untold.denied),
+            replaced: untold.replaced.clone(),
         });
         let about = About::Leave { id, leave, ahead, version };
-        (Self { kid, about, sent: now, era: memory.era(), reports, denied }, call.print())
+        (Self { kid, about, sent: now, era: memory.era(), reports, untold }, call.print())
     }
 
     /// The workspace to ask.
@@ -178,7 +183,7 @@ impl Enquiry {
     /// Takes note that no answer came. What was to be told is told another time.
     pub fn fail(self, memory: &mut Memory) {
         if let Some(wallet) = memory.wallet(&self.kid) {
-            wallet.untell(self.denied);
+            wallet.untell(self.untold);
         }
     }
 }

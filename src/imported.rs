@@ -28,6 +28,13 @@ impl PointerId {
         Self(*root.digest(sha256).as_bytes())
     }
 
+    /// Reads a name in KV; `None` for any other.
+    #[must_use]
+    pub fn from_kv_name(name: &str) -> Option<Self> {
+        let id = encoding::from_hex(name.strip_prefix("h1:")?)?;
+        id.try_into().ok().map(Self)
+    }
+
     /// The name in KV.
     #[must_use]
     pub fn kv_name(&self) -> String {

@@ -77,6 +77,12 @@ impl fmt::Debug for Kid {
 pub struct Workspace([u8; 6]);
 
 impl Workspace {
+    /// A new one, from fresh random bytes.
+    #[must_use]
+    pub fn new(random: [u8; 4]) -> Self {
+        Self(base32(&random))
+    }
+
     /// Reads 6 Crockford symbols.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -90,8 +90,14 @@ pub enum Scope {
     Workspace,
 }
 
-/// Denials by code.
-pub type Denied = Vec<(&'static str, u32)>;
+/// What the Workspace is to be told of a key besides its leases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Untold {
+    /// Denials by code.
+    pub denied: Vec<(&'static str, u32)>,
+    /// Secrets that are being replaced: generation, and the second in which it was last used.
+    pub replaced: Vec<(u8, u64)>,
+}
 
 /// The leases of one key in one isolate, and what was learnt with them.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +105,7 @@ pub struct Wallet {
     leases: Vec<Lease>,
     demand: Demand,
     refused: Option<Remembered>,
-    denied: Denied,
+    untold: Untold,
     view: Option<View>,
 }
 
@@ -210,9 +216,17 @@ impl Wallet {
     }
 
     fn deny_many(&mut self, code: &'static str, more: u32) {
-        match self.denied.iter_mut().find(|(known, _)| *known == code) {
+        match self.untold.denied.iter_mut().find(|(known, _)| *known == code) {
             Some((_, count)) => *count = count.saturating_add(more),
-            None => self.denied.push((code, more)),
+            None => self.untold.denied.push((code, more)),
+        }
+    }
+
+    /// Takes note that a secret that is being replaced was used, in this second.
+    pub fn note_replaced(&mut self, generation: u8, second: u64) {
+        match self.untold.replaced.iter_mut().find(|(known, _)| *known == generation) {
+            Some((_, last)) => *last = second.max(*last),
+            None => self.untold.replaced.push((generation, second)),
         }
     }
 
@@ -232,18 +246,21 @@ impl Wallet {
     /// Whether there is, or will be, something that the Workspace does not know.
     #[must_use]
     pub fn is_owing_soon(&self) -> bool {
-        !self.denied.is_empty() || !self.leases.is_empty()
+        self.untold != Untold::default() || !self.leases.is_empty()
     }
 
-    /// The denials not told yet, to be told now.
-    pub fn take_denied(&mut self) -> Denied {
-        core::mem::take(&mut self.denied)
+    /// What was not told yet, to be told now.
+    pub fn take_untold(&mut self) -> Untold {
+        core::mem::take(&mut self.untold)
     }
 
-    /// Takes them back: the call that carried them failed.
-    pub fn untell(&mut self, denied: Denied) {
-        for (code, count) in denied {
+    /// Takes it back: the call that carried it failed.
+    pub fn untell(&mut self, untold: Untold) {
+        for (code, count) in untold.denied {
             self.deny_many(code, count);
+        }
+        for (generation, second) in untold.replaced {
+            self.note_replaced(generation, second);
         }
     }
 

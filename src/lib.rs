@@ -27,12 +27,15 @@ pub mod memory;
 pub mod need;
 pub mod record;
 pub mod seal;
+mod standing;
 
 pub mod account;
 pub mod address;
+pub mod directory;
 pub mod enquiry;
 pub mod lease;
 pub mod limit;
+pub mod management;
 pub mod ratelimit;
 pub mod ticket;
 pub mod token;

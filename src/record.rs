@@ -196,6 +196,18 @@ pub enum SignatureMode {
 }
 
 impl SignatureMode {
+    /// Reads the word of a record.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "none" => Some(Self::None),
+            "optional" => Some(Self::Optional),
+            "required" => Some(Self::Required),
+            "only" => Some(Self::Only),
+            _ => None,
+        }
+    }
+
     const fn is_none(&self) -> bool {
         matches!(self, Self::None)
     }
@@ -229,6 +241,7 @@ pub struct Record {
 
 #[derive(Debug)]
 pub(crate) struct StoredSecret {
+    pub(crate) generation: u8,
     pub(crate) root: u16,
     pub(crate) digest: Digest,
     pub(crate) expires: Option<u64>,
@@ -358,7 +371,8 @@ impl Unusable {
 fn stored_secret(secret: &SecretDocument) -> Option<StoredSecret> {
     let digest = encoding::from_hex(&secret.digest)?;
     let digest = Digest::from_bytes(digest.try_into().ok()?);
-    Some(StoredSecret { root: secret.root, digest, expires: secret.expires })
+    let SecretDocument { generation, root, expires, .. } = *secret;
+    Some(StoredSecret { generation, root, digest, expires })
 }
 
 /// A record is about 600 bytes; with full lists a few KiB.

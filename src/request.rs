@@ -112,6 +112,12 @@ impl<'a> Request<'a> {
         self.target
     }
 
+    /// Whether it came by https.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
     /// The authority of the URL: a host and perhaps a port.
     #[must_use]
     pub fn authority(&self) -> &'a str {

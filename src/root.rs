@@ -73,6 +73,7 @@ pub struct RootKeys {
     pub(crate) tag: MacKey,
     /// MACs of records in KV.
     pub(crate) record: MacKey,
+    pub(crate) audit: MacKey,
     assert: AssertSecret,
 }
 
@@ -90,6 +91,7 @@ impl RootKeys {
             id: MacKey::new(&key(Label::Id)),
             tag: MacKey::new(&key(Label::Tag)),
             record: MacKey::new(&key(Label::Record)),
+            audit: MacKey::new(&key(Label::Audit)),
             assert: AssertSecret(key(Label::Assert)),
         })
     }
@@ -125,6 +127,7 @@ enum Label {
     Id,
     Tag,
     Record,
+    Audit,
     Assert,
     Fingerprint,
 }
@@ -135,6 +138,7 @@ impl Label {
             Self::Id => b"k_id",
             Self::Tag => b"k_tag",
             Self::Record => b"k_record",
+            Self::Audit => b"k_audit",
             Self::Assert => b"k_assert",
             Self::Fingerprint => b"fingerprint",
         }

@@ -17,6 +17,8 @@ use crate::record::Record;
 pub(super) struct Proved {
     pub(super) record: Rc<Record>,
     pub(super) kid: Option<Kid>,
+    /// The generation of the secret, if it is being replaced.
+    pub(super) replaced: Option<u8>,
 }
 
 impl<'a> Check<'_, 'a, '_, '_> {
@@ -45,15 +47,16 @@ impl<'a> Check<'_, 'a, '_, '_> {
             return Err(Denial::Invalid(Invalid::Forged).into());
         }
         let record = self.record(known, kid, mode)?;
-        let proof = self.check_secret(&record, text.secret()).and_then(|()| {
-            if record.prefix == text.prefix() {
-                Ok(())
-            } else {
-                Err(Denial::Invalid(Invalid::Prefix))
-            }
-        });
+        let proof =
+            record.check_secret(&self.gate.keyring, text.secret(), self.now).and_then(|replaced| {
+                if record.prefix == text.prefix() {
+                    Ok(replaced)
+                } else {
+                    Err(Denial::Invalid(Invalid::Prefix))
+                }
+            });
         match proof {
-            Ok(()) => Ok(Proved { record, kid: Some(kid) }),
+            Ok(replaced) => Ok(Proved { record, kid: Some(kid), replaced }),
             // A secret that was minted here may be newer than the record at hand.
             Err(denial) if mode != Mode::Edge && text.is_ours(&self.gate.keyring) => {
                 self.confirm(kid)?;
@@ -92,7 +95,7 @@ impl<'a> Check<'_, 'a, '_, '_> {
         let sha256 = crypto::sha256(text.as_bytes());
         let digest = gate.keyring.newest().digest(&sha256);
         if let Some(record) = gate.environment.find(&digest) {
-            return Ok(Proved { record: Rc::clone(record), kid: None });
+            return Ok(Proved { record: Rc::clone(record), kid: None, replaced: None });
         }
         if !imports {
             return Err(Denial::Invalid(Invalid::Unknown).into());
@@ -112,30 +115,17 @@ impl<'a> Check<'_, 'a, '_, '_> {
                 (Known::Absent, Mode::Edge) => continue,
                 (known, mode) => self.record(known, kid, mode)?,
             };
-            if let Err(denial) = self.check_secret(&record, &sha256) {
-                if mode != Mode::Edge {
-                    self.confirm(kid)?;
+            return match record.check_secret(&gate.keyring, &sha256, self.now) {
+                Ok(replaced) => Ok(Proved { record, kid: Some(kid), replaced }),
+                Err(denial) => {
+                    if mode != Mode::Edge {
+                        self.confirm(kid)?;
+                    }
+                    Err(denial.into())
                 }
-                return Err(denial.into());
-            }
-            return Ok(Proved { record, kid: Some(kid) });
+            };
         }
         Err(Denial::Invalid(Invalid::Unknown).into())
-    }
-
-    /// Whether one of the record's secrets has the digest of `secret`.
-    fn check_secret(&self, record: &Record, secret: &[u8]) -> Result<(), Denial> {
-        let mut expired = false;
-        for stored in &record.secrets {
-            let Some(root) = self.gate.keyring.version(stored.root) else { continue };
-            if root.digest(secret).matches(&stored.digest) {
-                if stored.expires.is_none_or(|end| self.now.seconds() < end) {
-                    return Ok(());
-                }
-                expired = true;
-            }
-        }
-        Err(if expired { Denial::Expired } else { Denial::Invalid(Invalid::Secret) })
     }
 
     /// Sees to it that the Workspace was asked about `kid` no longer ago than a lease lasts.

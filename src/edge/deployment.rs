@@ -5,7 +5,9 @@ use wasm_bindgen::JsValue;
 use super::shim;
 use crate::clock::Now;
 use crate::gate::{Gate, Unfit};
-use crate::policy::{DocsUrl, Policy};
+#[cfg(feature = "gate")]
+use crate::policy::DocsUrl;
+use crate::policy::Policy;
 
 /// A deployment, if it is fit to decide.
 pub(super) struct Deployment {
@@ -26,11 +28,13 @@ impl Deployment {
     }
 
     /// The gate, whatever the time.
+    #[cfg(feature = "gate")]
     pub(super) fn gate(&self) -> Option<&Gate> {
         self.gate.as_ref().ok()
     }
 
     /// The page that explains codes.
+    #[cfg(feature = "gate")]
     pub(super) fn docs(&self) -> Option<&str> {
         self.gate().and_then(|gate| gate.policy().docs.as_ref().map(DocsUrl::as_str))
     }

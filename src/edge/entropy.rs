@@ -26,7 +26,14 @@ impl Entropy {
         self.take()
     }
 
+    /// 256 random bits, of which a secret may be made.
+    #[cfg(feature = "workspace")]
+    pub(super) fn seed(&mut self) -> [u8; 32] {
+        self.take()
+    }
+
     /// One random byte.
+    #[cfg(feature = "gate")]
     pub(super) fn byte(&mut self) -> u8 {
         let [byte] = self.take::<1>();
         byte

@@ -1,7 +1,7 @@
 //! The Worker that holds the Workspaces, for `workspace.mjs`.
 
+mod api;
 mod authenticate;
-mod me;
 mod shim;
 
 use std::cell::RefCell;
@@ -12,6 +12,7 @@ use wasm_bindgen::prelude::*;
 use super::deployment::Deployment;
 use super::entropy::Entropy;
 use super::{at, kept, now, respond};
+use crate::directory;
 use crate::token::KeySets;
 use crate::workspace::rows::{Missing, Rows};
 use crate::workspace::{self, Outcome};
@@ -21,7 +22,7 @@ use crate::workspace::{self, Outcome};
 #[must_use]
 pub fn fetch(request: web_sys::Request, env: JsValue) -> JsValue {
     let facts = super::shim::facts(&request);
-    kept(async move { respond(&request, &me::answer(&env, &facts).await) })
+    kept(async move { respond(&request, &api::answer(&env, &request, &facts).await) })
 }
 
 /// The rows that a call will probably need: a line for each name, and `from`, `to`, `limit` with
@@ -48,18 +49,44 @@ pub fn workspace_answer(env: &JsValue, text: &str, missing: &str, rows: &str, no
         held.load(&missing, rows);
         match workspace::answer(text, gate, &mut held, at(now)) {
             Err(more) => format!("?\n{}", more.lines()),
-            Ok(Outcome { answer, alarm }) => {
-                let alarm = alarm.map(|alarm| alarm.to_string()).unwrap_or_default();
-                let answer = answer.print();
-                // The answer alone may have lines of its own: it is said how many.
-                let mut out = format!("=\n{}\n{answer}\n{alarm}", answer.split('\n').count());
-                for (name, value) in held.changes() {
-                    let _ = write!(out, "\n{name}\n{}", value.unwrap_or_default());
-                }
-                out
-            }
+            Ok(Outcome { answer, alarm }) => done(&answer.print(), alarm, &held),
         }
     })
+}
+
+/// As [`workspace_needs`], of a Directory.
+#[wasm_bindgen]
+#[must_use]
+pub fn directory_needs(_text: &str, _now: f64) -> String {
+    directory::needs().lines()
+}
+
+/// As [`workspace_answer`], of a Directory.
+#[wasm_bindgen]
+#[must_use]
+pub fn directory_answer(
+    _env: &JsValue,
+    text: &str,
+    missing: &str,
+    rows: &str,
+    _now: f64,
+) -> String {
+    let mut held = Rows::default();
+    held.load(&Missing::parse(missing), rows);
+    match directory::answer(text, &mut held) {
+        Err(more) => format!("?\n{}", more.lines()),
+        Ok(answer) => done(&answer, None, &held),
+    }
+}
+
+fn done(answer: &str, alarm: Option<u64>, rows: &Rows) -> String {
+    let alarm = alarm.map(|alarm| alarm.to_string()).unwrap_or_default();
+    // The answer alone may have lines of its own: it is said how many.
+    let mut out = format!("=\n{}\n{answer}\n{alarm}", answer.split('\n').count());
+    for (name, value) in rows.changes() {
+        let _ = write!(out, "\n{name}\n{}", value.unwrap_or_default());
+    }
+    out
 }
 
 struct Isolate {

@@ -93,6 +93,15 @@ impl Limits {
         }
         Ok(Self { requests, window_seconds, burst })
     }
+
+    /// Whether these allow neither a faster rate nor more at once than `most`.
+    #[must_use]
+    pub fn is_within(&self, most: &Self) -> bool {
+        let rate = |one: &Self, other: &Self| {
+            u64::from(one.requests).saturating_mul(other.window_seconds.into())
+        };
+        rate(self, most) <= rate(most, self) && self.burst <= most.burst
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -36,6 +36,12 @@ impl Default for Management {
 }
 
 impl Management {
+    /// How long a temporary key may last, in seconds.
+    #[must_use]
+    pub fn temporary_seconds(&self) -> u64 {
+        u64::from(self.temporary_max_days.get()).saturating_mul(24 * 3600)
+    }
+
     /// Whether all is as it would be without a word in the policy.
     pub fn is_default(&self) -> bool {
         *self == Self::default()

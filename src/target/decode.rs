@@ -9,6 +9,11 @@ pub fn decoded(raw: &str) -> Decoded<'_> {
     Decoded(raw.bytes())
 }
 
+/// The text that a piece stands for; `None` if it is not UTF-8.
+pub fn decoded_text(raw: &str) -> Option<String> {
+    String::from_utf8(decoded(raw).collect()).ok()
+}
+
 /// Whether `raw`, percent-decoded, is `value`.
 pub fn eq_decoded(raw: &str, value: &str) -> bool {
     if raw.contains('%') { decoded(raw).eq(value.bytes()) } else { raw == value }

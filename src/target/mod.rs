@@ -11,7 +11,7 @@ mod reason;
 use core::slice::Iter;
 
 pub use class::{Class, Classes};
-pub use decode::{decoded, eq_decoded};
+pub use decode::{decoded, decoded_text, eq_decoded};
 pub use reason::BadTarget;
 
 use bytes::{Kind, kind, refusal};

@@ -3,6 +3,7 @@
 use super::call::{Admit, Answer};
 use super::keys::{self, Held};
 use super::rows::{Missing, Range, Stop, Value};
+use super::text;
 use super::usage::Use;
 use super::{Meta, Object};
 use crate::account::{Account, Taken};
@@ -19,6 +20,8 @@ pub(super) struct KeyAccount {
     pub(super) lease_until: u64,
     /// The use in the hour at hand.
     pub(super) usage: Use,
+    /// Secrets that are being replaced: generation, and the second in which it was last used.
+    pub(super) replaced: Vec<(u8, u64)>,
 }
 
 /// The account of the workspace.
@@ -49,12 +52,28 @@ impl Value for KeyAccount {
             account: Account::read(fields)?,
             lease_until: fields.number("lease_until")?,
             usage: Use::read(fields)?,
+            replaced: text::replaced(fields)?,
         })
     }
 
     fn print(&self) -> String {
         let line = Line::new("account").number("lease_until", self.lease_until);
-        self.usage.write(self.account.write(line)).finish()
+        let line = self.usage.write(self.account.write(line));
+        line.all("replaced", text::seconds(&self.replaced)).finish()
+    }
+}
+
+impl KeyAccount {
+    /// Takes note of what became of secrets that are being replaced; of the last few of them.
+    fn note_replaced(&mut self, told: &[(u8, u64)]) {
+        for (generation, second) in told {
+            match self.replaced.iter_mut().find(|(known, _)| known == generation) {
+                Some((_, last)) => *last = (*last).max(*second),
+                None => self.replaced.push((*generation, *second)),
+            }
+        }
+        let over = self.replaced.len().saturating_sub(MAX_REPLACED);
+        self.replaced.drain(..over);
     }
 }
 
@@ -149,6 +168,7 @@ impl Object<'_> {
         for (code, count) in &call.denied {
             own.usage.deny(code, *count);
         }
+        own.note_replaced(&call.replaced);
         let answer = if held.is_current(meta, call.version) {
             let limits = held.limits(self.gate)?;
             self.take(limits, call, &mut own, &mut shared)
@@ -177,6 +197,7 @@ impl Object<'_> {
         kid: &str,
         reports: &[Report],
         denied: &[(String, u32)],
+        replaced: &[(u8, u64)],
     ) -> Result<Answer, Stop> {
         let mut own: KeyAccount = self.rows.get(&account_row(kid))?.unwrap_or_default();
         let mut shared: SharedAccount = self.rows.get(SHARED)?.unwrap_or_default();
@@ -185,6 +206,7 @@ impl Object<'_> {
         for (code, count) in denied {
             own.usage.deny(code, *count);
         }
+        own.note_replaced(replaced);
         self.rows.put(account_row(kid), &own);
         if !reports.is_empty() {
             self.rows.put(SHARED.to_owned(), &shared);
@@ -310,8 +332,10 @@ impl Object<'_> {
     }
 
     pub(super) fn shared_limits(&self) -> Option<Limits> {
-        let workspace = self.meta.as_ref()?.workspace.as_str();
-        self.gate.policy.workspace(workspace).limits
+        let meta = self.meta.as_ref()?;
+        let ceiling = self.gate.policy.workspace(&meta.workspace).limits;
+        // A policy that became stricter since holds at once.
+        meta.limits.filter(|own| ceiling.is_none_or(|most| own.is_within(&most))).or(ceiling)
     }
 }
 
@@ -354,6 +378,8 @@ pub(super) const fn hour(now: Now) -> u64 {
 }
 
 pub(super) const SHARED: &str = "account/";
+/// As many as may work at a time.
+const MAX_REPLACED: usize = 5;
 const BURY_MILLIS: u64 = 60_000;
 const LONGEST_LEASE_MILLIS: u64 = 60_000;
 const FORGET_WITHIN_MILLIS: u64 = 10_000;

@@ -27,6 +27,8 @@ pub enum Call {
         reports: Vec<Report>,
         /// Denials by code.
         denied: Vec<(String, u32)>,
+        /// Secrets that are being replaced: generation, and the second in which it was last used.
+        replaced: Vec<(u8, u64)>,
     },
     /// Makes the Workspace, if it is not there.
     Open {
@@ -60,6 +62,8 @@ pub enum Call {
     },
     /// What has to be copied to KV now.
     Due,
+    /// What the management API asks of a workspace.
+    Manage(Box<Manage>),
     /// What was copied.
     Copied {
         /// Keys and the versions that KV holds now.
@@ -90,6 +94,8 @@ pub struct Admit {
     pub reports: Vec<Report>,
     /// Denials by code since the last call.
     pub denied: Vec<(String, u32)>,
+    /// Secrets that are being replaced: generation, and the second in which it was last used.
+    pub replaced: Vec<(u8, u64)>,
 }
 
 impl Admit {
@@ -101,6 +107,63 @@ impl Admit {
     /// Their coins.
     pub(crate) fn spent_coins(&self) -> u64 {
         if self.ahead { 0 } else { self.coins.into() }
+    }
+}
+
+/// A request of the management API, its token verified.
+#[derive(Clone, Default)]
+pub struct Manage {
+    /// Who asks: a member id.
+    pub actor: String,
+    /// The scopes of an OAuth token, which bound what its bearer may grant; `None` for a session.
+    pub scopes: Option<Vec<String>>,
+    /// The workspace's number.
+    pub workspace: String,
+    /// The client's address, as audit entries tell it.
+    pub address: String,
+    /// The request's id.
+    pub request_id: String,
+    /// Its method.
+    pub method: String,
+    /// Its path and query.
+    pub target: String,
+    /// The version it is about (`If-Match`).
+    pub version: Option<u64>,
+    /// Of `Idempotency-Key`, 64 hexadecimal digits.
+    pub once: Option<String>,
+    /// 32 fresh random bytes.
+    pub entropy: [u8; 32],
+    /// Its body.
+    pub body: String,
+}
+
+impl core::fmt::Debug for Manage {
+    /// Without the entropy, of which a secret is made, and the body.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { actor, method, target, .. } = self;
+        write!(f, "Manage({actor} {method} {target} ..)")
+    }
+}
+
+/// What a request of the management API is answered with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Managed {
+    /// HTTP status.
+    pub status: u16,
+    /// The version of what it is about (`ETag`).
+    pub version: Option<u64>,
+    /// The millisecond from which no isolate acts on what was before.
+    pub effective_by: Option<u64>,
+    /// Whether it was done before, under the same `Idempotency-Key`.
+    pub repeated: bool,
+    /// JSON: the body, or a [`Problem`](crate::management::problem::Problem).
+    pub body: String,
+}
+
+impl core::fmt::Debug for Managed {
+    /// Without the body: a secret may be in it.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Managed({} ..)", self.status)
     }
 }
 
@@ -144,6 +207,8 @@ pub enum Answer {
         /// When it was last used, in seconds.
         last_used: Option<u64>,
     },
+    /// What came of a request of the management API.
+    Managed(Managed),
     /// What has to be copied to KV now.
     Due {
         /// KV names with sealed values, for each its key and version.
@@ -179,7 +244,7 @@ pub enum Conflict {
 /// A row for KV.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copy {
-    /// The key.
+    /// The key, or the name of the row that points to an imported one.
     pub kid: String,
     /// Its version.
     pub version: u64,
@@ -205,6 +270,19 @@ pub struct Hour {
 }
 
 impl Hour {
+    /// Adds another key's use in the same hour.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.exact = self.exact.saturating_add(other.exact);
+        self.at_most = self.at_most.saturating_add(other.at_most);
+        self.coins = self.coins.saturating_add(other.coins);
+        for (code, count) in &other.denied {
+            match self.denied.iter_mut().find(|(own, _)| own == code) {
+                Some((_, sum)) => *sum = sum.saturating_add(*count),
+                None => self.denied.push((code.clone(), *count)),
+            }
+        }
+    }
+
     /// Denials with this code.
     #[must_use]
     pub fn denied(&self, code: &str) -> u64 {

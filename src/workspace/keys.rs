@@ -19,6 +19,20 @@ pub(super) struct Held {
     pub(super) document: Document,
 }
 
+/// A change that was made.
+pub(super) struct Written {
+    pub(super) version: u64,
+    /// The millisecond from which no isolate acts on what was before.
+    pub(super) effective_by: u64,
+}
+
+impl Written {
+    fn answer(self) -> Answer {
+        let Self { version, effective_by } = self;
+        Answer::Written { version, effective_by }
+    }
+}
+
 /// The epoch, a space, the document's JSON.
 impl Value for Held {
     fn parse(text: &str) -> Result<Self, BadField> {
@@ -92,7 +106,7 @@ impl Object<'_> {
         if before.as_ref().map_or(0, |document| document.version) != replaces {
             return conflict(Conflict::Version);
         }
-        if before.is_some_and(|document| document.status == Status::Revoked) {
+        if before.as_ref().is_some_and(|document| document.status == Status::Revoked) {
             return conflict(Conflict::Revoked);
         }
         let document = Document {
@@ -100,16 +114,21 @@ impl Object<'_> {
             fresh_until: self.now.seconds().saturating_add(FRESH_SECONDS),
             ..document.clone()
         };
-        // What no gate would take is not stored.
-        let sealed = document.row(self.gate.keyring.newest());
-        let tiers = &self.gate.policy.tiers;
-        let usable = sealed.is_some_and(|row| {
-            Record::open(&self.gate.keyring, &kid, tiers, row.value.as_bytes()).is_ok()
-        });
-        if !usable {
+        if !self.is_usable(&document) {
             return conflict(Conflict::Invalid);
         }
-        self.write(Held { epoch: meta.epoch, document })
+        self.write(meta, before.as_ref(), document).map(Written::answer)
+    }
+
+    /// Whether gates would take it. What they would not is not stored.
+    pub(super) fn is_usable(&self, document: &Document) -> bool {
+        let (Some(kid), keyring) = (Kid::parse(&document.kid), &self.gate.keyring) else {
+            return false;
+        };
+        let sealed = document.row(keyring.newest());
+        sealed.is_some_and(|row| {
+            Record::open(keyring, &kid, &self.gate.policy.tiers, row.value.as_bytes()).is_ok()
+        })
     }
 
     pub(super) fn set_status(
@@ -119,31 +138,47 @@ impl Object<'_> {
         status: Status,
     ) -> Result<Answer, Stop> {
         let Some(held) = self.rows.get::<Held>(&row(kid))? else { return Ok(Answer::Unknown) };
-        let mut document = held.effective(meta);
-        if document.status == Status::Revoked && status != Status::Revoked {
+        let before = held.effective(meta);
+        if before.status == Status::Revoked && status != Status::Revoked {
             return Ok(Answer::Conflict { why: Conflict::Revoked });
         }
-        document.status = status;
-        document.version = document.version.saturating_add(1);
-        self.write(Held { epoch: meta.epoch, document })
+        let version = before.version.saturating_add(1);
+        let document = Document { status, version, ..before.clone() };
+        self.write(meta, Some(&before), document).map(Written::answer)
     }
 
     /// One number revokes all keys; their rows and copies follow.
     pub(super) fn revoke_all(&mut self, meta: Meta) -> Result<Answer, Stop> {
+        self.next_epoch(meta).map(Written::answer)
+    }
+
+    pub(super) fn next_epoch(&mut self, meta: Meta) -> Result<Written, Stop> {
         let shared: SharedAccount = self.rows.get(SHARED)?.unwrap_or_default();
         let epoch = meta.epoch.saturating_add(1);
         self.rows.put(META.to_owned(), &Meta { epoch, ..meta });
         self.wake(self.now.millis());
         let effective_by = self.now.millis().max(shared.lease_until);
-        Ok(Answer::Written { version: epoch, effective_by })
+        Ok(Written { version: epoch, effective_by })
     }
 
-    /// Writes a changed key, and has the change copied to KV.
-    fn write(&mut self, held: Held) -> Result<Answer, Stop> {
-        let (kid, version) = (held.document.kid.clone(), held.document.version);
-        let own: KeyAccount = self.rows.get(&account_row(&kid))?.unwrap_or_default();
-        self.store(&kid, &held);
-        Ok(Answer::Written { version, effective_by: self.now.millis().max(own.lease_until) })
+    /// Writes a new or changed key, and has it copied to KV.
+    pub(super) fn write(
+        &mut self,
+        meta: &Meta,
+        before: Option<&Document>,
+        document: Document,
+    ) -> Result<Written, Stop> {
+        let (kid, version) = (document.kid.clone(), document.version);
+        let effective_by = self.lease_end(&kid)?;
+        self.index(meta, before, &document)?;
+        self.store(&kid, &Held { epoch: meta.epoch, document });
+        Ok(Written { version, effective_by })
+    }
+
+    /// The millisecond from which no isolate acts on what a key was before now.
+    pub(super) fn lease_end(&self, kid: &str) -> Result<u64, Stop> {
+        let own: KeyAccount = self.rows.get(&account_row(kid))?.unwrap_or_default();
+        Ok(self.now.millis().max(own.lease_until))
     }
 
     pub(super) fn store(&mut self, kid: &str, held: &Held) {

@@ -16,10 +16,18 @@
 //! | `outbox/<kid>` | the version that KV is to hold |
 //! | `due/<second>/<kid>`, `dated/<kid>` | when its copy in KV is to be made fresh |
 //! | `sweep` | how far the revocation of all keys has come |
+//! | `space`, `about/<kid>` | what is told of the workspace and of a key, and decides nothing |
+//! | `list/<when>/<kid>` | the keys, the newest first |
+//! | `live`, `ends/<epoch>/<second>/<kid>` | how many keys count as active, and until when |
+//! | `member/<id>`, `owned/<id>/<kid>` | a member, and the personal keys that go with the membership |
+//! | `pointer/<id>` | the key that an imported secret stands for |
+//! | `audit`, `audit/<number>` | the last change's number and hash; the changes |
+//! | `once/<day>/<hash>` | the answer to a request with an `Idempotency-Key` |
 
 mod admit;
 pub mod call;
 mod keys;
+mod manage;
 mod outbox;
 pub mod rows;
 pub mod text;
@@ -28,6 +36,7 @@ mod usage;
 use crate::clock::Now;
 use crate::fields::{BadField, Fields, Line, number};
 use crate::gate::Gate;
+use crate::policy::Limits;
 use call::{Answer, Call, VERSION};
 use rows::{Missing, Rows, Stop, Value};
 use text::BadCall;
@@ -81,6 +90,17 @@ struct Meta {
     workspace: String,
     /// Rises when all keys are revoked.
     epoch: u64,
+    /// Rises when the workspace itself is changed.
+    version: u64,
+    /// Shared by all keys, within what the policy allows.
+    limits: Option<Limits>,
+}
+
+impl Meta {
+    fn new(workspace: &str) -> Self {
+        let workspace = workspace.to_owned();
+        Self { schema: SCHEMA, workspace, epoch: 0, version: 0, limits: None }
+    }
 }
 
 impl Value for Meta {
@@ -90,16 +110,30 @@ impl Value for Meta {
             schema: number(fields.text("schema")?)?,
             workspace: fields.text("workspace")?.to_owned(),
             epoch: fields.number("epoch")?,
+            version: fields.number("version")?,
+            limits: match fields.get("requests") {
+                Some(requests) => {
+                    let (window, burst) = (fields.number("window")?, fields.number("burst")?);
+                    Some(Limits::new(number(requests)?, window, burst).map_err(|_| BadField)?)
+                }
+                None => None,
+            },
         })
     }
 
     fn print(&self) -> String {
-        let Self { schema, workspace, epoch } = self;
-        Line::default()
+        let Self { schema, workspace, epoch, version, limits } = self;
+        let line = Line::default()
             .with("schema", schema)
             .with("workspace", workspace)
             .number("epoch", *epoch)
-            .finish()
+            .number("version", *version);
+        let line = limits.iter().fold(line, |line, limits| {
+            line.with("requests", limits.requests)
+                .with("window", limits.window_seconds)
+                .with("burst", limits.burst)
+        });
+        line.finish()
     }
 }
 
@@ -130,12 +164,17 @@ impl<'a> Object<'a> {
         if let Call::Open { workspace } = call {
             return Ok(self.create(workspace));
         }
+        if let Call::Manage(call) = call {
+            return self.manage(call);
+        }
         let Some(meta) = self.meta.clone() else { return Ok(Answer::Unopened) };
         match call {
             Call::Record { kid } => self.record(&meta, kid),
             Call::Admit(admit) => self.admit(&meta, admit),
-            Call::Report { kid, reports, denied } => self.report(kid, reports, denied),
-            Call::Open { .. } => Ok(Answer::Done),
+            Call::Report { kid, reports, denied, replaced } => {
+                self.report(kid, reports, denied, replaced)
+            }
+            Call::Open { .. } | Call::Manage(_) => Ok(Answer::Done),
             Call::Put { document, replaces } => self.put(&meta, document, *replaces),
             Call::SetStatus { kid, status } => self.set_status(&meta, kid, *status),
             Call::RevokeAll => self.revoke_all(meta),
@@ -150,8 +189,7 @@ impl<'a> Object<'a> {
             Some(meta) if meta.workspace == workspace => Answer::Done,
             Some(_) => Answer::Conflict { why: call::Conflict::Workspace },
             None => {
-                let workspace = workspace.to_owned();
-                self.rows.put(META.to_owned(), &Meta { schema: SCHEMA, workspace, epoch: 0 });
+                self.rows.put(META.to_owned(), &Meta::new(workspace));
                 Answer::Done
             }
         }

@@ -5,6 +5,7 @@ use super::keys::{self, Held};
 use super::rows::{Range, Stop, Value, readable};
 use super::{Meta, Object};
 use crate::fields::{BadField, Fields, Line, number};
+use crate::imported::{Pointer, PointerId};
 use crate::key::Kid;
 use crate::mint::FRESH_SECONDS;
 use crate::record::kv_name;
@@ -39,6 +40,19 @@ impl Value for u64 {
     }
 }
 
+/// A key that is pointed to.
+pub(super) struct Pointed(pub(super) Kid);
+
+impl Value for Pointed {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        Kid::parse(text).map(Self).ok_or(BadField)
+    }
+
+    fn print(&self) -> String {
+        self.0.to_string()
+    }
+}
+
 impl Object<'_> {
     /// The copies to be made now, and the next time to look.
     pub(super) fn due(&mut self, meta: &Meta) -> Result<Answer, Stop> {
@@ -46,7 +60,7 @@ impl Object<'_> {
         self.refresh()?;
         let waiting = self.rows.names(&Range::of("outbox/", CHUNK))?;
         let kid_of = |name: &str| name.strip_prefix("outbox/").unwrap_or_default().to_owned();
-        self.rows.require(waiting.iter().map(|name| keys::row(&kid_of(name))))?;
+        self.rows.require(waiting.iter().map(|name| source_row(&kid_of(name))))?;
         let mut copies = Vec::new();
         for name in &waiting {
             // One row that cannot be read does not keep the others from KV.
@@ -62,8 +76,14 @@ impl Object<'_> {
         Ok(Answer::Due { copies })
     }
 
-    /// What KV is to hold of a key; `None` if there is no such key.
+    /// What KV is to hold of a key, or of what points to one; `None` if there is no such thing.
     fn copy(&self, meta: &Meta, kid: &str) -> Result<Option<Copy>, Stop> {
+        if let Some(id) = PointerId::from_kv_name(kid) {
+            let Some(Pointed(to)) = self.rows.get(&pointer_row(kid))? else { return Ok(None) };
+            let value = Pointer { kid: to }.seal(self.gate.keyring.newest(), &id);
+            let name = kid.to_owned();
+            return Ok(Some(Copy { kid: name.clone(), version: 1, name, value }));
+        }
         let Some(held) = self.rows.get::<Held>(&keys::row(kid))? else { return Ok(None) };
         let Some(name) = Kid::parse(kid).map(|kid| kv_name(&kid)) else { return Ok(None) };
         let version = held.clone().effective(meta).version;
@@ -85,7 +105,10 @@ impl Object<'_> {
             if waiting.is_none_or(|waiting| waiting <= *version) {
                 self.rows.delete(row(kid));
             }
-            self.refresh_later(kid)?;
+            // What points to a key never changes.
+            if PointerId::from_kv_name(kid).is_none() {
+                self.refresh_later(kid)?;
+            }
         }
         // Those that have just gone are among the rows that are fetched.
         let limit = u32::try_from(copies.len()).unwrap_or(u32::MAX).saturating_add(1);
@@ -147,6 +170,15 @@ impl Object<'_> {
 
 pub(super) fn row(kid: &str) -> String {
     format!("outbox/{kid}")
+}
+
+/// The row that says which key an imported secret stands for, by its name in KV.
+pub(super) fn pointer_row(name: &str) -> String {
+    format!("pointer/{name}")
+}
+
+fn source_row(name: &str) -> String {
+    if PointerId::from_kv_name(name).is_some() { pointer_row(name) } else { keys::row(name) }
 }
 
 fn dated_row(kid: &str) -> String {

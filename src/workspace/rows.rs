@@ -204,12 +204,25 @@ impl Rows {
     /// # Errors
     /// [`Stop::Missing`] with all that are not.
     pub fn require(&self, names: impl IntoIterator<Item = String>) -> Result<(), Stop> {
-        let missing: Vec<String> =
+        self.require_all(names, Vec::new())
+    }
+
+    /// The same with ranges.
+    ///
+    /// # Errors
+    /// [`Stop::Missing`] with all that are not at hand.
+    pub fn require_all(
+        &self,
+        names: impl IntoIterator<Item = String>,
+        mut ranges: Vec<Range>,
+    ) -> Result<(), Stop> {
+        ranges.retain(|range| !self.ranges.contains(range));
+        let names: Vec<String> =
             names.into_iter().filter(|name| self.text(name).is_err()).collect();
-        if missing.is_empty() {
+        if names.is_empty() && ranges.is_empty() {
             return Ok(());
         }
-        Err(Stop::Missing(Missing { names: missing, ranges: Vec::new() }))
+        Err(Stop::Missing(Missing { names, ranges }))
     }
 
     /// The names in a range, in order, whatever the rows hold.
@@ -246,6 +259,11 @@ impl Rows {
     /// Deletes a row when all is done.
     pub fn delete(&mut self, name: String) {
         self.changes.set(name, None);
+    }
+
+    /// Forgets all changes.
+    pub fn undo(&mut self) {
+        self.changes.0.clear();
     }
 
     /// The changes, in the order of names; `None` deletes.

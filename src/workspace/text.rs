@@ -5,9 +5,11 @@
 //! granted tokens=25 millis=2000 requests=1000 window=3600 burst=100 remaining=975 …
 //! ```
 
-use super::call::{Admit, Answer, Call, Conflict, Copy, Hour, VERSION};
+use super::call::{Admit, Answer, Call, Conflict, Copy, Hour, Manage, Managed, VERSION};
 use crate::account::View;
+use crate::encoding;
 use crate::fields::{BadField, Fields, Line, number, pair};
+use crate::imported::PointerId;
 use crate::key::{Kid, Workspace};
 use crate::lease::{CallId, Granted, Refused, Report, Scope};
 use crate::record::Status;
@@ -43,10 +45,10 @@ impl Call {
                     .number("want", admit.want)
                     .flag("ahead", admit.ahead)
                     .number("millis", admit.millis);
-                told(line, &admit.reports, &admit.denied).finish()
+                told(line, &admit.reports, &admit.denied, &admit.replaced).finish()
             }
-            Self::Report { kid, reports, denied } => {
-                told(begin("report").with("kid", kid), reports, denied).finish()
+            Self::Report { kid, reports, denied, replaced } => {
+                told(begin("report").with("kid", kid), reports, denied, replaced).finish()
             }
             Self::Open { workspace } => begin("open").with("workspace", workspace).finish(),
             Self::Put { document, replaces } => {
@@ -62,6 +64,23 @@ impl Call {
                 begin("usage").with("kid", kid).number("from", *from).number("to", *to).finish()
             }
             Self::Due => begin("due").finish(),
+            Self::Manage(manage) => {
+                let Manage { actor, scopes, workspace, address, .. } = &**manage;
+                let Manage { request_id, method, target, .. } = &**manage;
+                let line = begin("manage")
+                    .with("actor", actor)
+                    .flag("bounded", scopes.is_some())
+                    .all("scope", scopes.iter().flatten())
+                    .with("workspace", workspace)
+                    .with("address", address)
+                    .with("request", request_id)
+                    .with("method", method)
+                    .with("target", target)
+                    .all("version", manage.version)
+                    .all("once", &manage.once)
+                    .with("entropy", encoding::hex(&manage.entropy));
+                format!("{}\n{}", line.finish(), manage.body)
+            }
             Self::Copied { copies, failed } => begin("copied")
                 .flag("failed", *failed)
                 .all("copy", copies.iter().map(|(kid, version)| format!("{kid}:{version}")))
@@ -93,10 +112,14 @@ impl Call {
                 millis: fields.number("millis")?,
                 reports: reports(fields)?,
                 denied: denied(fields)?,
+                replaced: replaced(fields)?,
             }),
-            "report" => {
-                Self::Report { kid: named()?, reports: reports(fields)?, denied: denied(fields)? }
-            }
+            "report" => Self::Report {
+                kid: named()?,
+                reports: reports(fields)?,
+                denied: denied(fields)?,
+                replaced: replaced(fields)?,
+            },
             "open" => {
                 let number = fields.text("workspace")?;
                 Self::Open {
@@ -124,14 +147,33 @@ impl Call {
                 copies: fields
                     .all("copy")
                     .map(|copy| {
-                        pair(copy).and_then(|(name, version)| Ok((kid(name)?, number(version)?)))
+                        pair(copy).and_then(|(name, version)| Ok((copied(name)?, number(version)?)))
                     })
                     .collect::<Result<_, _>>()?,
                 failed: fields.flag("failed"),
             },
+            "manage" => Self::Manage(Box::new(manage(fields, body)?)),
             _ => return Err(BadCall::Unreadable),
         })
     }
+}
+
+fn manage(fields: Fields<'_>, body: &str) -> Result<Manage, BadField> {
+    let text = |name| fields.text(name).map(str::to_owned);
+    let entropy = encoding::from_hex(fields.text("entropy")?).ok_or(BadField)?;
+    Ok(Manage {
+        actor: text("actor")?,
+        scopes: fields.flag("bounded").then(|| fields.all("scope").map(str::to_owned).collect()),
+        workspace: text("workspace")?,
+        address: text("address")?,
+        request_id: text("request")?,
+        method: text("method")?,
+        target: text("target")?,
+        version: fields.get("version").map(number).transpose()?,
+        once: fields.get("once").map(str::to_owned),
+        entropy: entropy.try_into().map_err(|_| BadField)?,
+        body: body.to_owned(),
+    })
 }
 
 impl Answer {
@@ -174,6 +216,14 @@ impl Answer {
                     text.push_str(&format!("\n{kid} {version} {name}\n{value}"));
                 }
                 text
+            }
+            Self::Managed(managed) => {
+                let line = Line::new("managed")
+                    .with("status", managed.status)
+                    .all("version", managed.version)
+                    .all("effective_by", managed.effective_by)
+                    .flag("repeated", managed.repeated);
+                format!("{}\n{}", line.finish(), managed.body)
             }
             Self::Version { newest } => Line::new("version").with("newest", newest).finish(),
             Self::Broken { row } => Line::new("broken").with("row", row).finish(),
@@ -226,6 +276,13 @@ impl Answer {
                 last_used: Some(fields.number("last")?).filter(|last| *last > 0),
             },
             "due" => Self::Due { copies: copies(body)? },
+            "managed" => Self::Managed(Managed {
+                status: number(fields.text("status")?)?,
+                version: fields.get("version").map(number).transpose()?,
+                effective_by: fields.get("effective_by").map(number).transpose()?,
+                repeated: fields.flag("repeated"),
+                body: body.to_owned(),
+            }),
             "version" => Self::Version { newest: number(fields.text("newest")?)? },
             "broken" => Self::Broken { row: fields.text("row")?.to_owned() },
             _ => return Err(BadField),
@@ -278,13 +335,19 @@ fn kid(text: &str) -> Result<String, BadField> {
     Kid::parse(text).map(|kid| kid.to_string()).ok_or(BadField)
 }
 
-fn told(line: Line, reports: &[Report], denied: &[(String, u32)]) -> Line {
+/// A key, or the name in KV of what points to an imported one.
+fn copied(text: &str) -> Result<String, BadField> {
+    let points = PointerId::from_kv_name(text).is_some();
+    if points { Ok(text.to_owned()) } else { kid(text) }
+}
+
+fn told(line: Line, reports: &[Report], denied: &[(String, u32)], replaced: &[(u8, u64)]) -> Line {
     let reports = reports.iter().map(|report| {
         let Report { lease, spent, coins, closed } = report;
         format!("{}:{spent}:{coins}:{}", lease.as_str(), u8::from(*closed))
     });
     let denied = denied.iter().map(|(code, count)| format!("{code}:{count}"));
-    line.all("report", reports).all("denied", denied)
+    line.all("report", reports).all("denied", denied).all("replaced", seconds(replaced))
 }
 
 fn reports(fields: Fields<'_>) -> Result<Vec<Report>, BadField> {
@@ -303,6 +366,17 @@ fn reports(fields: Fields<'_>) -> Result<Vec<Report>, BadField> {
 
 fn denied(fields: Fields<'_>) -> Result<Vec<(String, u32)>, BadField> {
     fields.all("denied").map(counted).collect()
+}
+
+/// Generations, each with a second, as they are written.
+pub(super) fn seconds(replaced: &[(u8, u64)]) -> impl Iterator<Item = String> {
+    replaced.iter().map(|(generation, second)| format!("{generation}:{second}"))
+}
+
+/// Reads what [`seconds`] wrote.
+pub(super) fn replaced(fields: Fields<'_>) -> Result<Vec<(u8, u64)>, BadField> {
+    let read = |value| pair(value).and_then(|(a, b)| Ok((number(a)?, number(b)?)));
+    fields.all("replaced").map(read).collect()
 }
 
 /// `CODE:count`.

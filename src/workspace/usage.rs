@@ -65,6 +65,11 @@ impl Use {
             .number("last", self.last)
     }
 
+    /// When it was last used, in seconds.
+    pub(super) fn last_used(&self) -> Option<u64> {
+        Some(self.last).filter(|last| *last > 0)
+    }
+
     fn is_empty(&self) -> bool {
         self.admitted == 0 && self.lost == 0 && self.denied.is_empty()
     }
@@ -114,10 +119,16 @@ impl Object<'_> {
         Ok(())
     }
 
+    /// The rows that the use of keys is read from, fetched in one go.
+    pub(super) fn require_usage(&self, kids: &[String], from: u64, to: u64) -> Result<(), Stop> {
+        let names: Vec<String> = kids.iter().map(|kid| account_row(kid)).collect();
+        let ranges = kids.iter().flat_map(|kid| [hours(kid, from, to), leases(kid)]);
+        self.rows.require_all(names, ranges.collect())
+    }
+
     pub(super) fn usage(&mut self, kid: &str, from: u64, to: u64) -> Result<Answer, Stop> {
         let own: KeyAccount = self.rows.get(&account_row(kid))?.unwrap_or_default();
-        let prefix = format!("usage/{kid}/");
-        let range = Range::between(&prefix, &format!("{from:08}"), &format!("{to:08}"), MAX_HOURS);
+        let range = hours(kid, from, to);
         let mut hours: Vec<Use> =
             self.rows.scan(&range)?.into_iter().map(|(_, hour)| hour).collect();
         let open = self.open_leases(kid)?;
@@ -143,8 +154,7 @@ impl Object<'_> {
                 denied: used.denied,
             })
             .collect();
-        let last_used = Some(own.usage.last).filter(|last| *last > 0);
-        Ok(Answer::Usage { hours, last_used })
+        Ok(Answer::Usage { hours, last_used: own.usage.last_used() })
     }
 
     /// All leases of a key, however many.
@@ -162,6 +172,11 @@ impl Object<'_> {
             }
         }
     }
+}
+
+fn hours(kid: &str, from: u64, to: u64) -> Range {
+    let (from, to) = (format!("{from:08}"), format!("{to:08}"));
+    Range::between(&format!("usage/{kid}/"), &from, &to, MAX_HOURS)
 }
 
 fn usage_row(kid: &str, hour: u64) -> String {

@@ -38,7 +38,8 @@ impl Workspace {
     fn report(&mut self, kid: &Kid, lease: u64, spent: u32, closed: bool, millis: u64) {
         let report = Report { lease: call_id(lease), spent, coins: spent.into(), closed };
         let kid = kid.to_string();
-        let call = Call::Report { kid, reports: vec![report], denied: Vec::new() };
+        let call =
+            Call::Report { kid, reports: vec![report], denied: Vec::new(), replaced: Vec::new() };
         assert_eq!(self.call(&call, millis), Answer::Done);
     }
 

@@ -17,6 +17,7 @@ mod coverage;
 mod crypto;
 mod keys;
 mod leave;
+mod management;
 mod memory;
 mod metering;
 #[cfg(feature = "policy-source")]

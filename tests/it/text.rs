@@ -4,7 +4,7 @@ use portcullis::account::View;
 use portcullis::lease::{CallId, Granted, Refused, Report, Scope};
 use portcullis::policy::Limits;
 use portcullis::record::Status;
-use portcullis::workspace::call::{Admit, Answer, Call, Copy, Hour};
+use portcullis::workspace::call::{Admit, Answer, Call, Copy, Hour, Manage};
 use portcullis::workspace::rows::Missing;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -27,19 +27,52 @@ fn view() -> impl Strategy<Value = View> {
 fn call() -> impl Strategy<Value = Call> {
     let word = || "[0-9A-HJKMNP-TV-Z]{20}";
     let denied = || vec(("[A-Z_]{1,9}", any::<u32>()), 0..3);
+    let replaced = || vec(any::<(u8, u64)>(), 0..3);
     let numbers = any::<(u64, u32, u32, bool, u64, [u8; 16])>();
     prop_oneof![
         word().prop_map(|kid| Call::Record { kid }),
-        (word(), numbers, vec(report(), 0..4), denied()).prop_map(|(kid, n, reports, denied)| {
-            let (version, coins, want, ahead, millis, id) = n;
-            let id = CallId::new(id);
-            Call::Admit(Admit { id, kid, version, coins, want, ahead, millis, reports, denied })
-        }),
-        (word(), vec(report(), 0..4), denied()).prop_map(|(kid, reports, denied)| Call::Report {
-            kid,
-            reports,
-            denied
-        }),
+        (word(), numbers, vec(report(), 0..4), denied(), replaced()).prop_map(
+            |(kid, n, reports, denied, replaced)| {
+                let (version, coins, want, ahead, millis, id) = n;
+                let id = CallId::new(id);
+                Call::Admit(Admit {
+                    id,
+                    kid,
+                    version,
+                    coins,
+                    want,
+                    ahead,
+                    millis,
+                    reports,
+                    denied,
+                    replaced,
+                })
+            }
+        ),
+        (word(), vec(report(), 0..4), denied(), replaced()).prop_map(
+            |(kid, reports, denied, replaced)| Call::Report { kid, reports, denied, replaced }
+        ),
+        (vec("[!-~]{1,20}", 6), any::<Option<u64>>(), any::<[u8; 32]>(), "[ -~\n]{0,40}").prop_map(
+            |(words, version, entropy, body)| {
+                let [actor, workspace, address, request_id, method, target] =
+                    words.try_into().unwrap();
+                let scopes = version.map(|_| vec!["a:b".to_owned(), "*:*".to_owned()]);
+                let once = Some("00".repeat(32)).filter(|_| body.is_empty());
+                Call::Manage(Box::new(Manage {
+                    actor,
+                    scopes,
+                    workspace,
+                    address,
+                    request_id,
+                    method,
+                    target,
+                    version,
+                    once,
+                    entropy,
+                    body,
+                }))
+            }
+        ),
         "[0-9A-HJKMNP-TV-Z]{6}".prop_map(|workspace| Call::Open { workspace }),
         word().prop_map(|kid| Call::SetStatus { kid, status: Status::Quarantined }),
         Just(Call::RevokeAll),
@@ -91,6 +124,8 @@ proptest! {
     #[test]
     fn a_call_is_read_as_it_was_written(call in call()) {
         let text = call.print();
+        // `Debug` does not show all of a call.
+        prop_assert_eq!(Call::parse(&text).map(|call| call.print()), Ok(text.clone()));
         prop_assert_eq!(format!("{:?}", Call::parse(&text)), format!("{:?}", Ok::<_, ()>(call)));
     }
 

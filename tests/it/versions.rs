@@ -27,6 +27,8 @@ fn an_old_gate_is_answered_as_ever() {
         let answer = call(&mut object, step["call"].as_str().unwrap(), millis(step));
         assert_eq!(answer.print(), step["answer"].as_str().unwrap(), "step {number}: {step}");
     }
+    // Rows that later builds have added are none of the old gate's business.
+    object.rows.retain(|name, _| !ADDED.iter().any(|prefix| name.starts_with(prefix)));
     assert_eq!(json!(object.rows), file["rows"], "the rows in the end");
 }
 
@@ -148,3 +150,4 @@ fn frozen() -> Value {
 
 const RULES: Rules =
     Rules { strict: false, lease_seconds: 2, shared: Some((50, 60, 50)), workspace_timeout: 250 };
+const ADDED: [&str; 3] = ["list/", "ends/", "live"];

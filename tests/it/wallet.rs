@@ -108,6 +108,21 @@ fn what_the_workspace_has_is_not_told_again() {
 }
 
 #[test]
+fn the_last_use_of_a_secret_that_is_being_replaced_is_told_until_it_is_known() {
+    let mut wallet = Wallet::default();
+    wallet.note_replaced(0, 10);
+    wallet.note_replaced(1, 11);
+    wallet.note_replaced(0, 12);
+    assert!(wallet.is_owing_soon());
+    let untold = wallet.take_untold();
+    assert_eq!(untold.replaced, [(0, 12), (1, 11)]);
+    assert!(!wallet.is_owing_soon());
+    wallet.note_replaced(1, 20);
+    wallet.untell(untold);
+    assert_eq!(wallet.take_untold().replaced, [(1, 20), (0, 12)]);
+}
+
+#[test]
 fn a_lease_that_cannot_be_reported_is_given_up_after_a_minute() {
     let mut wallet = wallet(12, 3);
     let end = LEASE_MILLIS - 50;

@@ -112,6 +112,7 @@ pub fn admit(id: u64, kid: &Kid, want: u32) -> Admit {
         millis: 2000,
         reports: Vec::new(),
         denied: Vec::new(),
+        replaced: Vec::new(),
     }
 }
 

@@ -81,6 +81,8 @@ enum Task {
         #[arg(long)]
         keep_going: bool,
     },
+    /// Write docs/openapi.json, the document of the management API
+    Openapi,
     /// Write tests/vectors/world.json anew.
     Vectors,
     /// Print the performance table.
@@ -164,6 +166,12 @@ fn run(task: Task) -> Result<i32> {
         }
         Task::Test { steps, keep_going } => test::test(&checkout, &steps, keep_going)?,
         Task::Vectors => vectors::write(&checkout)?,
+        Task::Openapi => {
+            let document: serde_json::Value =
+                serde_json::from_str(&portcullis::management::openapi::document())?;
+            let text = serde_json::to_string_pretty(&document)?;
+            std::fs::write(checkout.path("docs/openapi.json"), format!("{text}\n"))?;
+        }
         Task::Bench { rounds, seconds } => {
             bench::bench(&checkout, bench::Size { rounds, seconds })?;
         }

@@ -5,17 +5,9 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::{CONSEQUENCE, Isolate, now, shim, with};
 use crate::edge::shim::{log, sleep};
+use crate::management::exchange::NotAuthenticated;
 use crate::policy::Policy;
 use crate::token::{Authenticated, FETCH_MILLIS, Key, Look, Presented, Token, Untrusted};
-
-/// Why nobody is authenticated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotAuthenticated {
-    /// The token is not believed.
-    Invalid(Untrusted),
-    /// It cannot be told: the issuer's keys are not to be had, or this deployment is not fit.
-    Unavailable,
-}
 
 /// Verifies a token and says whom it speaks for.
 pub(super) async fn authenticate(

@@ -18,6 +18,18 @@ export async function download(url, millis, limit) {
   return UTF8.decode(bytes);
 }
 
+// An object's answer to a call. It is made once: what changes something is repeated by who asked for it.
+export async function ask(env, binding, name, text) {
+  const namespace = env[binding];
+  const stub = namespace.get(namespace.idFromName(name));
+  const signal = AbortSignal.timeout(ASK_MILLIS);
+  const response = await stub.fetch("https://object/", { method: "POST", body: text, signal });
+  if (response.status !== 200) throw new Error(`status ${response.status}`);
+  return response.text();
+}
+
+const ASK_MILLIS = 10_000;
+
 // A request's body as text; the number 1 if it is longer than `limit` bytes, 2 if it is not UTF-8;
 // rejects if it breaks off.
 export async function body(request, limit) {

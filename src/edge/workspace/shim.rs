@@ -4,6 +4,7 @@ use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
+use crate::management::exchange::BadBody;
 use crate::token::Key;
 
 #[wasm_bindgen(module = "/src/edge/workspace/shim.js")]
@@ -12,6 +13,9 @@ extern "C" {
 
     fn verify(algorithm: &str, jwk: &str, signature: &[u8], signed: &[u8]) -> Promise;
 
+    #[wasm_bindgen(js_name = ask)]
+    fn ask_object(env: &JsValue, binding: &str, name: &str, text: &str) -> Promise;
+
     #[wasm_bindgen(js_name = body)]
     fn read_body(request: &web_sys::Request, limit: u32) -> Promise;
 }
@@ -19,7 +23,21 @@ extern "C" {
 /// The text at `url`, of `limit` bytes at most and within `millis`; nothing if it does not come so.
 /// Redirects are not followed.
 pub(super) async fn text_at(url: &str, millis: u32, limit: u32) -> Result<String, String> {
-    match JsFuture::from(download(url, millis, limit)).await {
+    text_of(download(url, millis, limit)).await
+}
+
+/// The answer of the object that `name` names to a call; or why there is none.
+pub(super) async fn ask(
+    env: &JsValue,
+    binding: &str,
+    name: &str,
+    text: &str,
+) -> Result<String, String> {
+    text_of(ask_object(env, binding, name, text)).await
+}
+
+async fn text_of(promise: Promise) -> Result<String, String> {
+    match JsFuture::from(promise).await {
         Ok(text) => text.as_string().ok_or_else(|| "no text".to_owned()),
         Err(error) => {
             let message = error.dyn_ref::<js_sys::Error>().map(|error| error.message().into());
@@ -34,19 +52,7 @@ pub(super) async fn is_signed_by(key: &Key, signature: &[u8], signed: &[u8]) -> 
     JsFuture::from(verify(algorithm, key.jwk(), signature, signed)).await.ok()?.as_bool()
 }
 
-/// Why a request's body is not to be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BadBody {
-    /// It is longer than was asked for; the rest is not read.
-    TooLong,
-    /// It is not UTF-8.
-    NotUtf8,
-    /// It broke off.
-    Broken,
-}
-
 /// The body of a request as text, of `limit` bytes at most.
-#[expect(dead_code, reason = "for the calls that take a body")]
 pub(super) async fn body(request: &web_sys::Request, limit: u32) -> Result<String, BadBody> {
     let read = JsFuture::from(read_body(request, limit)).await.map_err(|_| BadBody::Broken)?;
     read.as_string().ok_or(match read.as_f64() {

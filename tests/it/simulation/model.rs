@@ -174,6 +174,7 @@ impl Search {
             millis: LEASE,
             reports: reports.clone(),
             denied: Vec::new(),
+            replaced: Vec::new(),
         });
         let text = call.print();
         state.waits[isolate] = (Some(state.messages.len()), state.waits[isolate].1 - 1);

@@ -77,6 +77,7 @@ impl Leases {
             | Call::RevokeAll
             | Call::Usage { .. }
             | Call::Due
+            | Call::Manage(_)
             | Call::Copied { .. } => {}
         }
     }

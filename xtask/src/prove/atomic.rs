@@ -30,6 +30,7 @@ pub(super) fn run(stage: &mut Stage, verdict: &mut Verdict) -> Result<()> {
         millis: 2000,
         reports,
         denied: vec![("PERMISSION_DENIED".to_owned(), 1)],
+        replaced: vec![(0, 1)],
     };
     let report = |spent, closed| Report { lease: lease.clone(), spent, coins: 1, closed };
     let copied = || Call::Copied { copies: vec![(kid.clone(), 1)], failed: false };
@@ -38,7 +39,12 @@ pub(super) fn run(stage: &mut Stage, verdict: &mut Verdict) -> Result<()> {
         ("admit", Call::Admit(admit(10, Vec::new()))),
         (
             "report",
-            Call::Report { kid: kid.clone(), reports: vec![report(3, false)], denied: vec![] },
+            Call::Report {
+                kid: kid.clone(),
+                reports: vec![report(3, false)],
+                denied: vec![],
+                replaced: vec![],
+            },
         ),
         ("admit", Call::Admit(admit(1, vec![report(5, true)]))),
         ("copied", copied()),

@@ -1,0 +1,251 @@
+//! The bodies of answers.
+
+use super::body::{MEMBER as MEMBER_ID, ROLE};
+use super::schema::{Field, Kind, Object};
+
+/// Whatever JSON.
+pub const ANY: Object = Object { name: "Document", fields: &[] };
+
+/// Whom a token speaks of.
+pub const ME: Object = Object {
+    name: "Me",
+    fields: &[
+        Field::required("subject", Kind::Form(&MEMBER_ID), "As members are named."),
+        Field::required("scopes", WORDS, "The token's."),
+        Field::required("expires", Kind::Time, "The token's end, as the gate sees it."),
+    ],
+};
+
+/// A workspace.
+pub const WORKSPACE: Object = Object {
+    name: "Workspace",
+    fields: &[
+        Field::required("id", TEXT, "Its number."),
+        Field::required("name", TEXT, "For people."),
+        Field::required("role", ROLE, "Of the one who asks."),
+        Field::required(
+            "created",
+            Kind::Optional(&Kind::Time),
+            "null: before there was a record of it.",
+        ),
+        Field::required("keys", COUNT, "Keys that are not revoked and not expired."),
+        Field::required("max_active_keys", COUNT, "How many there may be."),
+        Field::required("limits", Kind::Optional(&LIMITS), "Shared by all keys."),
+        Field::required("version", COUNT, "Rises with every change; the ETag."),
+    ],
+};
+
+/// Workspaces.
+pub const WORKSPACES: Object = Object {
+    name: "Workspaces",
+    fields: &[Field::required("workspaces", Kind::List(&Kind::Object(&WORKSPACE), 1000), "")],
+};
+
+/// A key.
+pub const KEY: Object = Object { name: "Key", fields: &KEY_FIELDS };
+
+/// A key with its secret.
+pub const NEW_KEY: Object = Object {
+    name: "KeyWithSecret",
+    fields: &{
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t] = KEY_FIELDS;
+        let secret = Field::new(
+            "secret",
+            TEXT,
+            "The key itself, in this answer alone; absent from a repeated one.",
+        );
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, secret]
+    },
+};
+
+const KEY_FIELDS: [Field; 20] = [
+    Field::required("id", TEXT, "Its public name."),
+    Field::required("name", TEXT, ""),
+    Field::required("description", TEXT, ""),
+    Field::required("type", TEXT, "personal, service, project or temporary."),
+    Field::required("subject", Kind::Optional(&TEXT), "Whose it is, if it is personal."),
+    Field::required("prefix", TEXT, "What its text begins with; empty for an imported key."),
+    Field::required("created", Kind::Time, ""),
+    Field::required("created_by", Kind::Optional(&TEXT), "null: not by this API."),
+    Field::required("last_used", Kind::Optional(&Kind::Time), "As the Workspace knows it."),
+    Field::required("not_before", Kind::Optional(&Kind::Time), ""),
+    Field::required("expires", Kind::Optional(&Kind::Time), ""),
+    Field::required("status", TEXT, "active, disabled, quarantined or revoked."),
+    Field::required("scopes", WORDS, ""),
+    Field::required("bindings", Kind::Optional(&ANY_OBJECT), ""),
+    Field::required("ips", Kind::Optional(&WORDS), ""),
+    Field::required("tier", Kind::Optional(&TEXT), ""),
+    Field::required("limits", Kind::Optional(&LIMITS), ""),
+    Field::required("signature", TEXT, "none, optional, required or only."),
+    Field::required(
+        "secrets",
+        Kind::List(&Kind::Object(&SECRET), 32),
+        "Those that may still work.",
+    ),
+    Field::required("version", COUNT, "Rises with every change; the ETag."),
+];
+
+const SECRET: Object = Object {
+    name: "SecretState",
+    fields: &[
+        Field::required("generation", COUNT, "Rises with each rotation."),
+        Field::required(
+            "expires",
+            Kind::Optional(&Kind::Time),
+            "The first second in which it works no more.",
+        ),
+        Field::required(
+            "last_used",
+            Kind::Optional(&Kind::Time),
+            "Known of secrets that are being replaced.",
+        ),
+    ],
+};
+
+/// Keys.
+pub const KEYS: Object = Object {
+    name: "Keys",
+    fields: &[Field::required("keys", Kind::List(&Kind::Object(&KEY), 100), ""), NEXT],
+};
+
+/// What became of the rows of an import.
+pub const IMPORTED: Object = Object {
+    name: "Imported",
+    fields: &[Field::required(
+        "rows",
+        Kind::List(&Kind::Object(&IMPORTED_ROW), 100),
+        "In the order of the request.",
+    )],
+};
+
+const IMPORTED_ROW: Object = Object {
+    name: "ImportedRow",
+    fields: &[
+        Field::required("result", Kind::Word(&["created", "exists", "refused"]), ""),
+        Field::new("id", TEXT, "The key."),
+        Field::new("message", TEXT, "Why it was refused."),
+    ],
+};
+
+/// A revocation.
+pub const REVOKED: Object = Object {
+    name: "Revoked",
+    fields: &[
+        Field::required("revoked", Kind::Flag, ""),
+        Field::required("effective_by", Kind::Time, "No request sent after it is admitted."),
+    ],
+};
+
+/// A changed status.
+pub const CHANGED: Object = Object {
+    name: "Changed",
+    fields: &[
+        Field::required("status", TEXT, ""),
+        Field::required("effective_by", Kind::Time, "From then on it is so everywhere."),
+    ],
+};
+
+/// A member.
+pub const MEMBER: Object = Object {
+    name: "Member",
+    fields: &[
+        Field::required("member", Kind::Form(&MEMBER_ID), ""),
+        Field::required("role", ROLE, ""),
+        Field::required("added", Kind::Time, ""),
+        Field::required("added_by", TEXT, ""),
+    ],
+};
+
+/// Members.
+pub const MEMBERS: Object = Object {
+    name: "Members",
+    fields: &[Field::required("members", Kind::List(&Kind::Object(&MEMBER), 1000), "")],
+};
+
+/// An ended membership.
+pub const REMOVED: Object = Object {
+    name: "Removed",
+    fields: &[
+        Field::required("removed", Kind::Flag, ""),
+        Field::required("revoked_keys", COUNT, "Personal keys that ended with it."),
+        Field::required("effective_by", Kind::Time, "From then on they work nowhere."),
+    ],
+};
+
+/// Changes.
+pub const AUDIT: Object = Object {
+    name: "Audit",
+    fields: &[Field::required("entries", Kind::List(&Kind::Object(&ENTRY), 100), ""), NEXT],
+};
+
+const ENTRY: Object = Object {
+    name: "AuditEntry",
+    fields: &[
+        Field::required("sequence", COUNT, "From 1 on, without gaps."),
+        Field::required("time", Kind::Time, ""),
+        Field::required("actor", TEXT, ""),
+        Field::required("address", TEXT, "The client's; empty if unknown."),
+        Field::required("request_id", TEXT, ""),
+        Field::required("action", TEXT, ""),
+        Field::required("target", TEXT, "What was changed."),
+        Field::required(
+            "changes",
+            ANY_OBJECT,
+            "Fields: what they were and what they are. Never a secret.",
+        ),
+        Field::required(
+            "hash",
+            TEXT,
+            "HMAC-SHA-256 over the entry and the hash before it, in hex.",
+        ),
+    ],
+};
+
+/// Whether the chain holds.
+pub const CHAIN: Object = Object {
+    name: "Chain",
+    fields: &[
+        Field::required("intact", Kind::Flag, ""),
+        Field::required("entries", COUNT, "That were checked."),
+        Field::required("broken_at", Kind::Optional(&COUNT), "The first entry that does not fit."),
+        Field::required("next", Kind::Optional(&COUNT), "Where to go on; null: that was the end."),
+    ],
+};
+
+/// Use by the hour.
+pub const USAGE: Object = Object {
+    name: "Usage",
+    fields: &[
+        Field::required("hours", Kind::List(&Kind::Object(&HOUR), 800), "Hours with any use."),
+        Field::required("last_used", Kind::Optional(&Kind::Time), ""),
+    ],
+};
+
+const HOUR: Object = Object {
+    name: "Hour",
+    fields: &[
+        Field::required("hour", Kind::Time, "Its beginning."),
+        Field::required("exact", COUNT, "Requests admitted for certain."),
+        Field::required("at_most", COUNT, "With those that leases may have admitted besides."),
+        Field::required("coins", COUNT, "Of those admitted for certain."),
+        Field::required("denied", ANY_OBJECT, "Denials by code."),
+    ],
+};
+
+const NEXT: Field = Field::required(
+    "next",
+    Kind::Optional(&TEXT),
+    "The cursor of the next page; null: this is the last.",
+);
+const TEXT: Kind = Kind::Text(0, 1000);
+const WORDS: Kind = Kind::List(&TEXT, 1000);
+const COUNT: Kind = Kind::Number(0, 9_007_199_254_740_991);
+const ANY_OBJECT: Kind = Kind::Object(&ANY);
+const LIMITS: Kind = Kind::Object(&Object {
+    name: "LimitsInForce",
+    fields: &[
+        Field::required("requests", COUNT, "Requests in a window."),
+        Field::required("window_seconds", COUNT, "Its length."),
+        Field::required("burst", COUNT, "Requests at once."),
+    ],
+});

@@ -1,0 +1,217 @@
+//! The bodies of requests and answers.
+
+use super::schema::{Field, Form, Kind, Object};
+use crate::address::Allowlist;
+use crate::encoding;
+use crate::route;
+use crate::scope::Grants;
+
+/// A new workspace.
+pub const NEW_WORKSPACE: Object =
+    Object { name: "NewWorkspace", fields: &[Field::required("name", NAME, "For people.")] };
+
+/// Changes to a workspace.
+pub const WORKSPACE_CHANGES: Object = Object {
+    name: "WorkspaceChanges",
+    fields: &[
+        Field::new("name", NAME, "For people."),
+        Field::new(
+            "limits",
+            Kind::Optional(&LIMITS),
+            "Shared by all keys; never above the policy's. null: as the policy says.",
+        ),
+    ],
+};
+
+/// A new key.
+pub const NEW_KEY: Object = Object { name: "NewKey", fields: NEW_KEY_FIELDS };
+
+/// Changes to a key; what is not named stays, `null` takes away.
+pub const KEY_CHANGES: Object = Object {
+    name: "KeyChanges",
+    fields: &[
+        Field::new("name", NAME, "For people."),
+        Field::new("description", DESCRIPTION, "For people."),
+        Field::new(
+            "not_before",
+            Kind::Optional(&Kind::Time),
+            "The first second in which it works.",
+        ),
+        Field::new(
+            "expires",
+            Kind::Optional(&Kind::Time),
+            "The first second in which it works no more.",
+        ),
+        Field::new("scopes", SCOPES, "What it may do."),
+        Field::new(
+            "bindings",
+            Kind::Optional(&BINDINGS),
+            "Route parameters and the values it may use.",
+        ),
+        Field::new("ips", Kind::Optional(&NETWORKS), "Networks it may be used from."),
+        Field::new("allow_any_network", Kind::Flag, "Confirms a network that holds every address."),
+        Field::new("tier", Kind::Optional(&TIER), "A tier of the policy."),
+        Field::new("limits", Kind::Optional(&LIMITS), "Its own limits, instead of a tier."),
+        Field::new("signature", SIGNATURE, "How requests with it are signed."),
+    ],
+};
+
+/// How a secret is replaced.
+pub const ROTATION: Object = Object {
+    name: "Rotation",
+    fields: &[Field::required(
+        "grace_seconds",
+        Kind::Number(0, 30 * 24 * 3600),
+        "How long the secrets so far go on working.",
+    )],
+};
+
+/// Keys that were made elsewhere, by the SHA-256 of their texts.
+pub const IMPORT: Object = Object {
+    name: "Import",
+    fields: &[Field::required(
+        "keys",
+        Kind::List(&Kind::Object(&IMPORTED_KEY), 100),
+        "At most 100 at a time.",
+    )],
+};
+
+/// A member's place.
+pub const MEMBERSHIP: Object = Object {
+    name: "Membership",
+    fields: &[Field::required("role", ROLE, "What the member may do.")],
+};
+
+const IMPORTED_KEY: Object = Object { name: "ImportedKey", fields: &IMPORTED_KEY_FIELDS };
+
+const KEY_FIELDS: [Field; 14] = [
+    Field::new("name", NAME, "For people."),
+    Field::new("description", DESCRIPTION, "For people."),
+    Field::new(
+        "type",
+        Kind::Word(&["personal", "service", "project", "temporary"]),
+        "Default: service. A personal key belongs to its subject and dies with the membership; a \
+         temporary one must expire.",
+    ),
+    Field::new(
+        "subject",
+        Kind::Form(&MEMBER),
+        "Whose key it is; default: who creates it. Personal keys only.",
+    ),
+    Field::new("project_id", Kind::Text(1, 128), "Its project. Project keys only, which need it."),
+    Field::new("not_before", Kind::Time, "The first second in which it works."),
+    Field::new("expires", Kind::Time, "The first second in which it works no more."),
+    Field::required("scopes", SCOPES, "What it may do: no more than who creates it."),
+    Field::new("bindings", BINDINGS, "Route parameters and the values it may use."),
+    Field::new("ips", NETWORKS, "Networks it may be used from; default: any."),
+    Field::new("allow_any_network", Kind::Flag, "Confirms a network that holds every address."),
+    Field::new("tier", TIER, "A tier of the policy."),
+    Field::new("limits", LIMITS, "Its own limits, instead of a tier."),
+    Field::new("signature", SIGNATURE, "How requests with it are signed; default: none."),
+];
+
+const NEW_KEY_FIELDS: &[Field] = {
+    const FIELDS: [Field; 15] = join(Field::new(
+        "environment",
+        Kind::Word(&["live", "test"]),
+        "Becomes part of the key's prefix.",
+    ));
+    &FIELDS
+};
+
+const IMPORTED_KEY_FIELDS: [Field; 15] = join(Field::required(
+    "sha256",
+    Kind::Form(&SHA256),
+    "SHA-256 of the key's text: hex, base64 or base64url.",
+));
+
+/// The fields that new and imported keys share, and one more.
+const fn join(more: Field) -> [Field; 15] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = KEY_FIELDS;
+    [more, a, b, c, d, e, f, g, h, i, j, k, l, m, n]
+}
+
+const NAME: Kind = Kind::Text(1, 100);
+const DESCRIPTION: Kind = Kind::Text(0, 500);
+const SCOPES: Kind = Kind::List(&Kind::Form(&SCOPE), 50);
+const BINDINGS: Kind = Kind::Map(&PARAMETER, &Kind::List(&Kind::Text(1, 128), 50), 10);
+const NETWORKS: Kind = Kind::List(&Kind::Form(&NETWORK), 100);
+const TIER: Kind = Kind::Text(1, 32);
+const SIGNATURE: Kind = Kind::Word(&["none", "optional", "required", "only"]);
+/// The roles, the least first.
+pub const ROLE: Kind = Kind::Word(&["member", "admin", "owner"]);
+const LIMITS: Kind = Kind::Object(&Object {
+    name: "Limits",
+    fields: &[
+        Field::required("requests", Kind::Number(1, u32::MAX as u64), "Requests in a window."),
+        Field::new("window_seconds", Kind::Number(1, 2_678_400), "Its length; default: 3600."),
+        Field::required("burst", Kind::Number(1, u32::MAX as u64), "Requests at once."),
+    ],
+});
+
+/// What a key may do.
+const SCOPE: Form = Form {
+    name: "Scope",
+    pattern: "^(read|write|(\\*|[a-z][a-z0-9_-]{0,31}):(\\*|[a-z][a-z0-9_-]{0,31}))$",
+    example: "agents:read",
+    check: |text| Grants::parse([text]).map(drop).map_err(|wrong| wrong.to_string()),
+};
+
+const NETWORK: Form = Form {
+    name: "Network",
+    pattern: "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$",
+    example: "203.0.113.0/24",
+    check: |text| Allowlist::parse([text]).map(drop).map_err(|wrong| wrong.to_string()),
+};
+
+const PARAMETER: Form = Form {
+    name: "Parameter",
+    pattern: "^[a-z][a-z0-9_]{0,31}$",
+    example: "agent_id",
+    check: |text| {
+        if route::is_param_name(text) {
+            Ok(())
+        } else {
+            Err("names are a letter a-z and up to 31 of a-z, 0-9, '_'".to_owned())
+        }
+    },
+};
+
+/// A member: the issuer's name in the policy and its subject.
+pub const MEMBER: Form = Form {
+    name: "MemberId",
+    pattern: "^[a-z][a-z0-9-]{0,31}:[!-~]{1,255}$",
+    example: "dev:alice",
+    check: |text| {
+        let (issuer, subject) = text.split_once(':').unwrap_or_default();
+        let is_issuer = crate::policy::Name::parse(issuer).is_ok();
+        let fits = (1..=255).contains(&subject.len());
+        if is_issuer && fits && subject.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(())
+        } else {
+            Err("has to be an issuer of the policy, a colon and a subject".to_owned())
+        }
+    },
+};
+
+const SHA256: Form = Form {
+    name: "Sha256",
+    pattern: "^([0-9a-f]{64}|[A-Za-z0-9+/]{43}=|[A-Za-z0-9_-]{43})$",
+    example: "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b",
+    check: |text| match sha256(text) {
+        Some(_) => Ok(()),
+        None => Err("has to be 32 bytes in lower-case hex, base64 or base64url".to_owned()),
+    },
+};
+
+/// Reads a SHA-256 in one of its three spellings.
+#[must_use]
+pub fn sha256(text: &str) -> Option<[u8; 32]> {
+    let bytes = match text.len() {
+        64 => encoding::from_hex(text),
+        44 => encoding::from_base64(text),
+        43 => encoding::from_base64url(text.as_bytes()),
+        _ => None,
+    };
+    bytes?.try_into().ok()
+}

@@ -1,0 +1,380 @@
+//! One request to the management API, from its head to its answer.
+//!
+//! An adapter asks [`Exchange::next`] what to do, does it, and says what came of it. Nothing is
+//! asked of a workspace before the token is verified.
+
+mod cross;
+mod head;
+mod own;
+mod reply;
+mod step;
+
+pub use step::{BadBody, Came, NotAuthenticated, Object, Step};
+
+use crate::clock::Now;
+use crate::denial::{Denial, Fault, Wire};
+use crate::directory;
+use crate::gate::Gate;
+use crate::key::{KeyText, Workspace};
+use crate::policy::{DocsUrl, TokenKind};
+use crate::request::Request;
+use crate::token::Authenticated;
+use crate::workspace::call::{Answer as Answered, Call, Manage, Managed};
+use crate::{crypto, encoding};
+
+use super::endpoint::Operation;
+use super::problem::Problem;
+use head::Head;
+
+/// The request under way.
+pub struct Exchange<'a> {
+    request: Option<Request<'a>>,
+    request_id: String,
+    /// Fresh random bytes; any, for jitter.
+    entropy: [u8; 32],
+    head: Option<Head>,
+    caller: Option<Authenticated>,
+    body: String,
+    number: String,
+    attempt: u8,
+    asked: Asked,
+    /// For the list of workspaces: those still to be asked, and what those asked said.
+    left: Vec<Workspace>,
+    listed: Vec<String>,
+    done: Option<Managed>,
+    key: Option<KeyText<'a>>,
+}
+
+/// Of what the answer is awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// What `current` stands for.
+    Current,
+    /// The workspaces there may be.
+    Workspaces,
+    /// One of them.
+    Workspace,
+    /// The request itself.
+    Request,
+    /// Whether the Directory took note.
+    Note,
+    /// The record of the key that asks.
+    Record,
+    /// Its use.
+    Usage,
+}
+
+impl core::fmt::Debug for Exchange<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Exchange({} ..)", self.request_id)
+    }
+}
+
+/// Why a request ends early.
+enum Refusal {
+    Wire(Wire),
+    Problem(Problem),
+    Fault(Fault),
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self::Wire(denial.wire())
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+type Next<'a> = Result<Step<'a>, Refusal>;
+
+impl<'a> Exchange<'a> {
+    /// Begins. `entropy` must be fresh random bytes: secrets are made of them.
+    #[must_use]
+    pub fn new(facts: &'a str, request_id: String, entropy: [u8; 32]) -> Self {
+        Self {
+            request: Request::parse(facts),
+            request_id,
+            entropy,
+            head: None,
+            caller: None,
+            body: String::new(),
+            number: String::new(),
+            attempt: 0,
+            asked: Asked::Request,
+            left: Vec::new(),
+            listed: Vec::new(),
+            done: None,
+            key: None,
+        }
+    }
+
+    /// What to do next. Without a gate that is fit to decide, the answer is 503.
+    pub fn next(&mut self, came: Came, gate: Option<&Gate>, now: Now) -> Step<'a> {
+        let step = match gate {
+            Some(gate) => self.go_on(came, gate, now),
+            None => Err(Fault::Unfit.into()),
+        };
+        let step = step.unwrap_or_else(|refusal| {
+            let docs = gate.and_then(|gate| gate.policy.docs.as_ref()).map(DocsUrl::as_str);
+            Step::Answer(self.refuse(refusal, docs))
+        });
+        match (step, gate) {
+            (Step::Answer(mut answer), Some(gate)) => {
+                self.share(&mut answer, gate);
+                Step::Answer(answer)
+            }
+            (step, _) => step,
+        }
+    }
+
+    fn go_on(&mut self, came: Came, gate: &Gate, now: Now) -> Next<'a> {
+        match came {
+            Came::Nothing => self.begin(gate),
+            Came::Authenticated(Ok(caller)) => {
+                self.caller = Some(caller);
+                self.admitted(gate)
+            }
+            Came::Authenticated(Err(NotAuthenticated::Invalid(_))) => Err(Denial::Token.into()),
+            Came::Authenticated(Err(NotAuthenticated::Unavailable)) => {
+                Err(Fault::IssuerUnavailable.into())
+            }
+            Came::Body(Ok(body)) => {
+                self.body = body;
+                self.resolve()
+            }
+            Came::Body(Err(BadBody::TooLong)) => {
+                Err(Denial::BodyTooLarge(self.head()?.limit.into()).into())
+            }
+            Came::Body(Err(BadBody::NotUtf8)) => Err(bad("The body is not UTF-8.").into()),
+            Came::Body(Err(BadBody::Broken)) => Err(bad("The body broke off.").into()),
+            Came::Answered(answer) => self.answered(answer.as_deref(), gate, now),
+            Came::Waited => self.finish(),
+        }
+    }
+
+    /// The token is good, or none is needed.
+    fn admitted(&mut self, gate: &Gate) -> Next<'a> {
+        let endpoint = self.head()?.endpoint;
+        let member = self.caller()?.member.clone();
+        if endpoint.operation == Operation::Me {
+            return Ok(Step::Answer(self.me()?));
+        }
+        let owners = &gate.policy.management.bootstrap_owners;
+        let may_open = owners.iter().any(|owner| owner.as_str() == member);
+        if endpoint.operation == Operation::CreateWorkspace && !may_open {
+            let message = "Workspaces are created by the owners that the policy names.";
+            return Err(Problem::new(403, "PERMISSION_DENIED", message).into());
+        }
+        if endpoint.body.is_some() {
+            return Ok(Step::Body(self.head()?.limit));
+        }
+        self.resolve()
+    }
+
+    /// Finds out which workspace to ask.
+    fn resolve(&mut self) -> Next<'a> {
+        let Head { endpoint, params, .. } = self.head()?;
+        let member = self.caller()?.member.clone();
+        let directory = |asked| {
+            let text = directory::Call::List.print();
+            (asked, Step::Ask(Object::Directory(member), text))
+        };
+        let (asked, step) = match (endpoint.operation, params.workspace.as_str()) {
+            (Operation::ListWorkspaces, _) => directory(Asked::Workspaces),
+            (Operation::CreateWorkspace, _) => return self.open(),
+            (_, "current") => directory(Asked::Current),
+            (_, number) => {
+                let number = Workspace::parse(number).ok_or_else(Problem::not_found)?;
+                self.number = number.as_str().to_owned();
+                return self.ask();
+            }
+        };
+        self.asked = asked;
+        Ok(step)
+    }
+
+    /// Asks a workspace that is not there yet to come into being.
+    fn open(&mut self) -> Next<'a> {
+        let seed = match &self.head()?.once {
+            // The same key finds the same workspace.
+            Some(once) => {
+                let member = &self.caller()?.member;
+                crypto::sha256(format!("{member}/{once}/{}", self.attempt).as_bytes())
+            }
+            None => crypto::sha256(&[&self.entropy[..], &[self.attempt]].concat()),
+        };
+        let number = Workspace::new(seed.first_chunk().copied().unwrap_or_default());
+        self.number = number.as_str().to_owned();
+        self.ask()
+    }
+
+    /// Asks the workspace what the request asks.
+    fn ask(&mut self) -> Next<'a> {
+        let request = self.request()?;
+        let (target, number) = (request.target().to_owned(), self.number.clone());
+        self.asked = Asked::Request;
+        let manage = self.manage(number.clone(), target, self.body.clone())?;
+        let text = Call::Manage(Box::new(manage)).print();
+        Ok(Step::Ask(Object::Workspace(number), text))
+    }
+
+    fn manage(&self, workspace: String, target: String, body: String) -> Result<Manage, Refusal> {
+        let (head, caller) = (self.head()?, self.caller()?);
+        let oauth = caller.credential == TokenKind::Oauth;
+        Ok(Manage {
+            actor: caller.member.clone(),
+            scopes: oauth.then(|| caller.subject.scopes.clone()),
+            workspace,
+            address: head.address.clone(),
+            request_id: self.request_id.clone(),
+            method: head.endpoint.method.to_owned(),
+            target,
+            version: head.version,
+            once: head.once.clone(),
+            entropy: self.entropy,
+            body,
+        })
+    }
+
+    fn answered(&mut self, answer: Option<&str>, gate: &Gate, now: Now) -> Next<'a> {
+        let answer = answer.ok_or(Fault::WorkspaceUnavailable)?;
+        match self.asked {
+            Asked::Current => {
+                let named = named(answer)?;
+                let [number] = named.as_slice() else {
+                    let message = match named.len() {
+                        0 => "You are a member of no workspace.",
+                        _ => "`current` stands for one workspace; you are a member of several.",
+                    };
+                    return Err(Problem::new(404, "NOT_FOUND", message).into());
+                };
+                self.number = number.as_str().to_owned();
+                self.ask()
+            }
+            Asked::Workspaces => {
+                self.left = named(answer)?;
+                self.left.reverse();
+                self.ask_each()
+            }
+            Asked::Workspace => {
+                // One that is none of the caller's any more is passed over.
+                if let Answered::Managed(Managed { status: 200, body, .. }) = parse(answer)? {
+                    self.listed.push(body);
+                }
+                self.ask_each()
+            }
+            Asked::Request => {
+                let answer = parse(answer)?;
+                if answer == Answered::Unopened {
+                    return Err(Problem::not_found().into());
+                }
+                let Answered::Managed(managed) = answer else {
+                    return Err(Fault::WorkspaceUnavailable.into());
+                };
+                self.managed(managed, now)
+            }
+            Asked::Note => {
+                named(answer)?;
+                self.wait(now)
+            }
+            Asked::Record => self.own_record(&parse(answer)?, gate, now),
+            Asked::Usage => self.own_usage(&parse(answer)?),
+        }
+    }
+
+    /// The workspace has answered.
+    fn managed(&mut self, managed: Managed, now: Now) -> Next<'a> {
+        let Head { endpoint, params, .. } = self.head()?;
+        let operation = endpoint.operation;
+        if managed.status >= 400 {
+            let taken = operation == Operation::CreateWorkspace && managed.status == 409;
+            if taken && self.attempt < ATTEMPTS {
+                self.attempt = self.attempt.saturating_add(1);
+                return self.open();
+            }
+            let problem = serde_json::from_slice::<Problem>(managed.body.as_bytes());
+            return Err(problem.map_or(Refusal::Fault(Fault::Internal), Refusal::Problem));
+        }
+        let number = Workspace::parse(&self.number).ok_or(Fault::Internal)?;
+        let note = if operation == Operation::CreateWorkspace {
+            Some((self.caller()?.member.clone(), directory::Call::Join(number)))
+        } else if operation == Operation::PutMember {
+            Some((params.member.clone(), directory::Call::Join(number)))
+        } else if operation == Operation::RemoveMember {
+            Some((params.member.clone(), directory::Call::Leave(number)))
+        } else {
+            None
+        };
+        self.done = Some(managed);
+        match note {
+            Some((member, call)) => {
+                self.asked = Asked::Note;
+                Ok(Step::Ask(Object::Directory(member), call.print()))
+            }
+            None => self.wait(now),
+        }
+    }
+
+    /// Until the change is in effect everywhere, if that was asked for.
+    fn wait(&mut self, now: Now) -> Next<'a> {
+        let by = self.done.as_ref().and_then(|managed| managed.effective_by);
+        let rest = by.unwrap_or(0).saturating_sub(now.millis());
+        if self.head()?.waits && rest > 0 {
+            return Ok(Step::Wait(u32::try_from(rest).unwrap_or(u32::MAX)));
+        }
+        self.finish()
+    }
+
+    fn ask_each(&mut self) -> Next<'a> {
+        let Some(number) = self.left.pop() else {
+            let body = format!("{{\"workspaces\":[{}]}}", self.listed.join(","));
+            return Ok(Step::Answer(self.success(200, &body)));
+        };
+        self.asked = Asked::Workspace;
+        let number = number.as_str().to_owned();
+        let target = format!("/api/v1/workspaces/{number}");
+        let manage = self.manage(number.clone(), target, String::new())?;
+        Ok(Step::Ask(Object::Workspace(number), Call::Manage(Box::new(manage)).print()))
+    }
+
+    fn request(&self) -> Result<Request<'a>, Refusal> {
+        self.request.ok_or_else(|| Denial::Unreadable.into())
+    }
+
+    fn head(&self) -> Result<&Head, Refusal> {
+        self.head.as_ref().ok_or_else(|| Fault::Internal.into())
+    }
+
+    fn caller(&self) -> Result<&Authenticated, Refusal> {
+        self.caller.as_ref().ok_or_else(|| Fault::Internal.into())
+    }
+}
+
+fn named(answer: &str) -> Result<Vec<Workspace>, Refusal> {
+    directory::read(answer).map_err(|_| Fault::WorkspaceUnavailable.into())
+}
+
+fn parse(answer: &str) -> Result<Answered, Refusal> {
+    Answered::parse(answer).map_err(|_| Fault::WorkspaceUnavailable.into())
+}
+
+fn bad(message: &str) -> Problem {
+    Problem::new(400, "BAD_REQUEST", message)
+}
+
+/// The name of a request that may be repeated, bound to who makes it.
+fn once(key: &str) -> String {
+    encoding::hex(&crypto::sha256(key.as_bytes()))
+}
+
+const ATTEMPTS: u8 = 4;

@@ -1,0 +1,80 @@
+//! `GET /keys/usage`: a key asks for its own use, the one thing that a key may ask.
+
+use super::head::header;
+use super::{Asked, Exchange, Next, Object, Refusal, Step};
+use crate::clock::Now;
+use crate::credential::{self, Credential};
+use crate::denial::{Denial, Fault, Invalid};
+use crate::gate::Gate;
+use crate::management::endpoint::Endpoint;
+use crate::management::problem::Problem;
+use crate::management::query;
+use crate::management::usage;
+use crate::record::Record;
+use crate::workspace::call::{Answer, Call};
+
+impl<'a> Exchange<'a> {
+    pub(super) fn own(&mut self, gate: &Gate) -> Next<'a> {
+        let request = self.request()?;
+        let key = match credential::find(&request.fields) {
+            Ok(Credential::Native(key)) => key,
+            Ok(Credential::Missing) => return Err(Denial::Missing.into()),
+            Ok(Credential::Token(_)) => {
+                let message = "This is told to API keys alone: send one, or ask for a key's usage.";
+                return Err(Problem::new(403, "PERMISSION_DENIED", message).into());
+            }
+            Ok(_) => return Err(Denial::Invalid(Invalid::Malformed).into()),
+            Err(_) => return Err(Denial::Ambiguous.into()),
+        };
+        if !key.is_ours(&gate.keyring) {
+            return Err(Denial::Invalid(Invalid::Forged).into());
+        }
+        self.key = Some(key);
+        self.asked = Asked::Record;
+        let kid = key.kid();
+        let number = kid.workspace().as_str().to_owned();
+        let text = Call::Record { kid: kid.to_string() }.print();
+        Ok(Step::Ask(Object::Workspace(number), text))
+    }
+
+    /// Proves the key by the record, as the gate does.
+    pub(super) fn own_record(&mut self, answer: &Answer, gate: &Gate, now: Now) -> Next<'a> {
+        let key = self.key.ok_or(Fault::Internal)?;
+        if matches!(answer, Answer::Unknown | Answer::Unopened) {
+            return Err(Denial::Invalid(Invalid::Unknown).into());
+        }
+        let Answer::Record { value } = answer else {
+            return Err(Fault::WorkspaceUnavailable.into());
+        };
+        let kid = key.kid();
+        let record = Record::open(&gate.keyring, &kid, &gate.policy.tiers, value.as_bytes());
+        let record = record.map_err(|_| Fault::RecordUnusable)?;
+        record.check_secret(&gate.keyring, key.secret(), now)?;
+        if record.prefix != key.prefix() {
+            return Err(Denial::Invalid(Invalid::Prefix).into());
+        }
+        record.check_standing(now)?;
+        let address = header(&self.request()?, "cf-connecting-ip").unwrap_or_default();
+        record.check_address(address)?;
+        let (search, Endpoint { query, .. }) = (self.query()?, self.head()?.endpoint);
+        let query = query::parse(search, query)?;
+        let (from, to) = usage::hours(&query, now).map_err(Refusal::Problem)?;
+        self.asked = Asked::Usage;
+        let number = kid.workspace().as_str().to_owned();
+        let text = Call::Usage { kid: kid.to_string(), from, to }.print();
+        Ok(Step::Ask(Object::Workspace(number), text))
+    }
+
+    pub(super) fn own_usage(&self, answer: &Answer) -> Next<'a> {
+        let Answer::Usage { hours, last_used } = answer else {
+            return Err(Fault::WorkspaceUnavailable.into());
+        };
+        let body = usage::view(hours, *last_used).to_string();
+        Ok(Step::Answer(self.success(200, &body)))
+    }
+
+    fn query(&self) -> Result<&'a str, Refusal> {
+        let target = self.request()?.target();
+        Ok(target.split_once('?').map_or("", |(_, query)| query))
+    }
+}

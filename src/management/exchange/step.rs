@@ -1,0 +1,63 @@
+//! What an adapter is asked to do, and what it says came of it.
+
+use crate::answer::Answer;
+use crate::token::{Authenticated, Presented, Untrusted};
+
+/// What to do.
+#[derive(Debug)]
+pub enum Step<'a> {
+    /// Find out whom a token speaks for.
+    Authenticate(Presented<'a>),
+    /// Read the body, of so many bytes at most.
+    Body(u32),
+    /// Ask an object.
+    Ask(Object, String),
+    /// Wait so many milliseconds.
+    Wait(u32),
+    /// Answer.
+    Answer(Answer),
+}
+
+/// An object, by what its name is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// The workspace of this number.
+    Workspace(String),
+    /// The Directory of this member.
+    Directory(String),
+}
+
+/// What came of a step.
+#[derive(Debug)]
+pub enum Came {
+    /// Nothing was done yet.
+    Nothing,
+    /// Whom the token speaks for.
+    Authenticated(Result<Authenticated, NotAuthenticated>),
+    /// The body.
+    Body(Result<String, BadBody>),
+    /// What the object answered, if it did.
+    Answered(Option<String>),
+    /// The time is over.
+    Waited,
+}
+
+/// Why nobody is authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAuthenticated {
+    /// The token is not believed.
+    Invalid(Untrusted),
+    /// It cannot be told: the issuer's keys are not to be had, or this deployment is not fit.
+    Unavailable,
+}
+
+/// Why there is no body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadBody {
+    /// It is longer than was asked for.
+    TooLong,
+    /// It is not UTF-8.
+    NotUtf8,
+    /// It broke off.
+    Broken,
+}

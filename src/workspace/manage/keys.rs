@@ -1,0 +1,274 @@
+//! Keys that are there: shown, changed, given new secrets, held back, revoked.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::super::keys::Written;
+use super::super::{Meta, Object};
+use super::about::{Known, about_row, difference};
+use super::create::{defect, draw, too_large};
+use super::live::{LIST, is_active};
+use super::settings::{self, PROJECT};
+use super::{Change, Done, Outcome, Request, Stored};
+use crate::key::Kid;
+use crate::management::problem::{FieldError, Problem};
+use crate::management::time;
+use crate::mint;
+use crate::record::{KeyType, SecretDocument, Status};
+
+impl Object<'_> {
+    pub(super) fn list_keys(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
+        let page = request.page();
+        let project = request.word("project_id");
+        let mut from = cursor(request)?;
+        let mut keys = Vec::new();
+        for _ in 0..SCANNED_PAGES {
+            let names = self.listed(&from, page)?;
+            let full = u32::try_from(names.len()).is_ok_and(|names| names >= page);
+            let kids: Vec<String> = names.iter().filter_map(|name| kid_of(name)).collect();
+            self.require_known(&kids)?;
+            for (name, kid) in names.iter().zip(&kids) {
+                from = format!("{}!", name.strip_prefix(LIST).unwrap_or_default());
+                let Some(known) = self.known(meta, kid)? else { continue };
+                if project.is_none_or(|project| is_of(&known, project)) {
+                    keys.push(known.view());
+                }
+                if u32::try_from(keys.len()).is_ok_and(|keys| keys >= page) {
+                    break;
+                }
+            }
+            if !full || u32::try_from(keys.len()).is_ok_and(|keys| keys >= page) {
+                break;
+            }
+        }
+        let more = !self.listed(&from, 1)?.is_empty();
+        let next = more.then(|| from.trim_end_matches('!').replace('/', "."));
+        Ok(Done::read(json!({ "keys": keys, "next": next })))
+    }
+
+    pub(super) fn get_key(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
+        let known = self.named(meta, request)?;
+        let version = Some(known.document.version);
+        Ok(Done { version, ..Done::read(known.view()) })
+    }
+
+    pub(super) fn update_key(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
+        let before = self.changeable(meta, request)?;
+        let mut after = before.clone();
+        let errors = self.set(&mut after.document, &request.body, request.call);
+        if !errors.is_empty() {
+            return Err(Problem::invalid(errors).into());
+        }
+        if let Some(description) = request.body.get("description").and_then(Json::as_str) {
+            description.clone_into(&mut after.about.description);
+        }
+        let changes = difference(&before.fields(), &after.fields());
+        if changes.is_empty() {
+            let version = Some(before.document.version);
+            return Ok(Done { version, ..Done::read(before.view()) });
+        }
+        if is_active(&after.document, self.now) && !is_active(&before.document, self.now) {
+            self.check_room(meta)?;
+        }
+        if !self.is_usable(&after.document) {
+            return Err(too_large().into());
+        }
+        let Written { version, effective_by } = self.replace(meta, &before, &mut after)?;
+        let target = after.document.kid.clone();
+        let change = Change { action: "key.update", target, changes };
+        Ok(Done {
+            version: Some(version),
+            effective_by: Some(effective_by),
+            ..Done::changed(after.view(), change)
+        })
+    }
+
+    pub(super) fn rotate_key(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
+        let before = self.changeable(meta, request)?;
+        self.check_reach(&before, request)?;
+        let mut after = before.clone();
+        let grace = request.body.get("grace_seconds").and_then(Json::as_u64).unwrap_or(0);
+        let now = self.now.seconds();
+        let end = now.saturating_add(grace);
+        let document = &mut after.document;
+        for secret in &mut document.secrets {
+            secret.expires = Some(secret.expires.map_or(end, |own| own.min(end)));
+        }
+        let newest = document.secrets.iter().map(|secret| secret.generation).max().unwrap_or(0);
+        let generation = newest.saturating_add(1);
+        if generation > LAST_GENERATION {
+            let message = format!("has been rotated {LAST_GENERATION} times; create another");
+            return Err(Problem::field("", message).into());
+        }
+        document.secrets.retain(|secret| secret.expires.is_none_or(|end| now < end));
+        if document.secrets.len() >= MAX_SECRETS {
+            let message = format!("{MAX_SECRETS} secrets still work: wait, or choose 0");
+            return Err(Problem::field("grace_seconds", message).into());
+        }
+        let kid = Kid::parse(&document.kid).ok_or_else(defect)?;
+        let root = self.gate.keyring.newest();
+        let random = draw(&request.call.entropy, b"secret", 0);
+        let minted = random
+            .first_chunk()
+            .and_then(|random| mint::another(root, &document.prefix, kid, generation, random))
+            .ok_or_else(defect)?;
+        document.secrets.push(SecretDocument::new(generation, root.version(), &minted.digest));
+        after.about.imported = false;
+        let changes = difference(&before.fields(), &after.fields());
+        let Written { version, effective_by } = self.replace(meta, &before, &mut after)?;
+        let change = Change { action: "key.rotate", target: kid.to_string(), changes };
+        Ok(Done {
+            version: Some(version),
+            effective_by: Some(effective_by),
+            secret: Some(minted.secret.expose().to_owned()),
+            ..Done::changed(after.view(), change)
+        })
+    }
+
+    pub(super) fn revoke_key(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
+        let before = self.named(meta, request)?;
+        let body = |by: u64| json!({ "revoked": true, "effective_by": time::print_millis(by) });
+        if before.document.status == Status::Revoked {
+            let effective_by = self.lease_end(&before.document.kid)?;
+            let version = Some(before.document.version);
+            return Ok(Done {
+                version,
+                effective_by: Some(effective_by),
+                ..Done::read(body(effective_by))
+            });
+        }
+        let (written, change) = self.turn(meta, before, Status::Revoked, "key.revoke")?;
+        Ok(Done {
+            version: Some(written.version),
+            effective_by: Some(written.effective_by),
+            ..Done::changed(body(written.effective_by), change)
+        })
+    }
+
+    /// Disables or enables.
+    pub(super) fn turn_key(
+        &mut self,
+        meta: &Meta,
+        request: &Request<'_>,
+        status: Status,
+    ) -> Outcome<Done> {
+        let before = self.changeable(meta, request)?;
+        let body =
+            |by: u64| json!({ "status": status.as_str(), "effective_by": time::print_millis(by) });
+        if before.document.status == status {
+            let effective_by = self.lease_end(&before.document.kid)?;
+            let version = Some(before.document.version);
+            return Ok(Done { version, ..Done::read(body(effective_by)) });
+        }
+        let action = if status == Status::Active { "key.enable" } else { "key.disable" };
+        let (written, change) = self.turn(meta, before, status, action)?;
+        Ok(Done {
+            version: Some(written.version),
+            effective_by: Some(written.effective_by),
+            ..Done::changed(body(written.effective_by), change)
+        })
+    }
+
+    pub(super) fn revoke_all_keys(&mut self, meta: &Meta, _: &Request<'_>) -> Outcome<Done> {
+        let keys = self.active(meta)?;
+        let Written { effective_by, .. } = self.next_epoch(meta.clone())?;
+        let mut changes = Map::new();
+        changes.insert("keys".to_owned(), json!([keys, 0]));
+        let target = meta.workspace.clone();
+        let change = Change { action: "key.revoke_all", target, changes };
+        let body = json!({ "revoked": true, "effective_by": time::print_millis(effective_by) });
+        Ok(Done { effective_by: Some(effective_by), ..Done::changed(body, change) })
+    }
+
+    /// Changes a key's status, without looking whether it may be.
+    pub(super) fn turn(
+        &mut self,
+        meta: &Meta,
+        before: Known,
+        status: Status,
+        action: &'static str,
+    ) -> Outcome<(Written, Change)> {
+        let mut after = before.clone();
+        after.document.status = status;
+        let changes = difference(&before.fields(), &after.fields());
+        let target = before.document.kid.clone();
+        let written = self.replace(meta, &before, &mut after)?;
+        Ok((written, Change { action, target, changes }))
+    }
+
+    /// Whoever is given a secret may not come to more by it than is theirs.
+    fn check_reach(&self, known: &Known, request: &Request<'_>) -> Outcome<()> {
+        let refused = |message| Err(Problem::new(403, "PERMISSION_DENIED", message).into());
+        let document = &known.document;
+        let scopes = request.call.scopes.as_ref().map(|scopes| settings::grants(scopes));
+        if scopes.is_some_and(|scopes| !document.scopes.subset_of(&scopes)) {
+            return refused("The key's scopes go beyond those of the token.");
+        }
+        let Some(subject) = &document.subject else { return Ok(()) };
+        if self.role(subject)? > Some(request.role) {
+            return refused("The key's subject has a higher role than you.");
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, meta: &Meta, before: &Known, after: &mut Known) -> Outcome<Written> {
+        let document = &mut after.document;
+        document.version = before.document.version.saturating_add(1);
+        if after.about != before.about {
+            self.rows.put(about_row(&document.kid), &Stored(after.about.clone()));
+        }
+        Ok(self.write(meta, Some(&before.document), document.clone())?)
+    }
+
+    /// The key that a request names, in the version it names.
+    fn named(&self, meta: &Meta, request: &Request<'_>) -> Outcome<Known> {
+        let kid = Kid::parse(&request.params.kid).ok_or_else(Problem::not_found)?;
+        let known = self.known(meta, kid.as_str())?.ok_or_else(Problem::not_found)?;
+        if request.call.version.is_some_and(|version| version != known.document.version) {
+            return Err(stale().into());
+        }
+        Ok(known)
+    }
+
+    fn changeable(&self, meta: &Meta, request: &Request<'_>) -> Outcome<Known> {
+        let known = self.named(meta, request)?;
+        if known.document.status == Status::Revoked {
+            return Err(Problem::new(409, "KEY_REVOKED", "A revoked key stays as it is.").into());
+        }
+        Ok(known)
+    }
+}
+
+/// Another version is there.
+pub(super) fn stale() -> Problem {
+    Problem::new(412, "VERSION_CONFLICT", "There is another version than If-Match names.")
+}
+
+fn is_of(known: &Known, project: &str) -> bool {
+    let document = &known.document;
+    let projects = document.bindings.get(PROJECT);
+    document.kind == KeyType::Project
+        && projects.is_some_and(|own| own.iter().any(|own| own == project))
+}
+
+fn kid_of(name: &str) -> Option<String> {
+    name.rsplit('/').next().map(str::to_owned)
+}
+
+/// Where the page begins.
+fn cursor(request: &Request<'_>) -> Outcome<String> {
+    let Some(cursor) = request.word("cursor") else { return Ok(String::new()) };
+    let fits = cursor.split_once('.').is_some_and(|(time, kid)| {
+        time.len() == 12
+            && time.bytes().all(|byte| byte.is_ascii_digit())
+            && Kid::parse(kid).is_some()
+    });
+    if fits {
+        Ok(format!("{}!", cursor.replace('.', "/")))
+    } else {
+        Err(Problem::invalid(vec![FieldError::new("cursor", "is none of ours")]).into())
+    }
+}
+
+const SCANNED_PAGES: usize = 10;
+const MAX_SECRETS: usize = 5;
+const LAST_GENERATION: u8 = 31;

@@ -1,0 +1,47 @@
+//! What keys were used for.
+
+use super::super::call::{Answer, Hour};
+use super::super::{Meta, Object};
+use super::{Done, Outcome, Request};
+use crate::key::Kid;
+use crate::management::problem::Problem;
+use crate::management::usage;
+
+impl Object<'_> {
+    pub(super) fn key_usage(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
+        let kid = Kid::parse(&request.params.kid).ok_or_else(Problem::not_found)?;
+        self.known(meta, kid.as_str())?.ok_or_else(Problem::not_found)?;
+        let (from, to) = usage::hours(&request.query, self.now)?;
+        let (hours, last_used) = self.used(kid.as_str(), from, to)?;
+        Ok(Done::read(usage::view(&hours, last_used)))
+    }
+
+    /// Of all keys, the newest first; of more than [`MAX_KEYS`] the rest is left out.
+    pub(super) fn workspace_usage(&mut self, request: &Request<'_>) -> Outcome<Done> {
+        let (from, to) = usage::hours(&request.query, self.now)?;
+        let names = self.listed("", MAX_KEYS)?;
+        let kids = names.iter().filter_map(|name| name.rsplit('/').next().map(str::to_owned));
+        let kids: Vec<String> = kids.collect();
+        self.require_usage(&kids, from, to)?;
+        let (mut sums, mut last): (Vec<Hour>, Option<u64>) = (Vec::new(), None);
+        for kid in kids {
+            let (hours, last_used) = self.used(&kid, from, to)?;
+            last = last.max(last_used);
+            for hour in hours {
+                match sums.binary_search_by_key(&hour.hour, |sum| sum.hour) {
+                    Ok(at) => sums.iter_mut().skip(at).take(1).for_each(|sum| sum.add(&hour)),
+                    Err(at) => sums.insert(at, hour),
+                }
+            }
+        }
+        Ok(Done::read(usage::view(&sums, last)))
+    }
+
+    fn used(&mut self, kid: &str, from: u64, to: u64) -> Outcome<(Vec<Hour>, Option<u64>)> {
+        let answer = self.usage(kid, from, to)?;
+        let Answer::Usage { hours, last_used } = answer else { return Ok((Vec::new(), None)) };
+        Ok((hours, last_used))
+    }
+}
+
+const MAX_KEYS: u32 = 1000;

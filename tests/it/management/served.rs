@@ -1,0 +1,383 @@
+//! Requests from head to answer, with objects in memory.
+
+use std::collections::BTreeMap;
+
+use portcullis::clock::Now;
+use portcullis::directory;
+use portcullis::management::exchange::{BadBody, Came, Exchange, NotAuthenticated, Object, Step};
+use portcullis::policy::TokenKind;
+use portcullis::token::{Authenticated, Subject, Untrusted};
+use portcullis::workspace::rows::Rows;
+use serde_json::{Value, json};
+
+use super::desk::Desk;
+use crate::simulation::object;
+use crate::workspace::at;
+
+/// All workspaces and directories there are. Tokens are believed: `a.<who>.z` speaks for `dev:<who>`.
+struct World {
+    desk: Desk,
+    workspaces: BTreeMap<String, object::Object>,
+    directories: BTreeMap<String, BTreeMap<String, String>>,
+    sent: u64,
+    waited: u32,
+}
+
+struct Sent<'a> {
+    method: &'a str,
+    path: &'a str,
+    who: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+    body: Value,
+}
+
+#[derive(Debug)]
+struct Reply {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: Value,
+}
+
+impl Reply {
+    fn code(&self) -> &str {
+        self.body["error"]["code"].as_str().unwrap_or_default()
+    }
+}
+
+fn get<'a>(who: &'a str, path: &'a str) -> Sent<'a> {
+    Sent { method: "GET", path, who, headers: &[], body: Value::Null }
+}
+
+fn with<'a>(method: &'a str, who: &'a str, path: &'a str, body: Value) -> Sent<'a> {
+    Sent { method, path, who, headers: &[], body }
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            desk: Desk::empty(),
+            workspaces: BTreeMap::new(),
+            directories: BTreeMap::new(),
+            sent: 0,
+            waited: 0,
+        }
+    }
+
+    fn now(&self) -> Now {
+        at(self.desk.millis)
+    }
+
+    fn send(&mut self, sent: &Sent<'_>) -> Reply {
+        self.sent += 1;
+        let mut facts = format!("{}\nhttp://admin.test{}", sent.method, sent.path);
+        let mut header = |name: &str, value: &str| facts.push_str(&format!("\n{name}\n{value}"));
+        if !sent.who.is_empty() {
+            header("authorization", &format!("Bearer {}", credential(sent.who)));
+        }
+        if !sent.body.is_null() && !sent.headers.iter().any(|(name, _)| *name == "content-type") {
+            header("content-type", "application/json");
+        }
+        sent.headers.iter().for_each(|(name, value)| header(name, value));
+        let mut entropy = [9; 32];
+        entropy[..8].copy_from_slice(&self.sent.to_be_bytes());
+        let mut exchange = Exchange::new(&facts, format!("{:032x}", self.sent), entropy);
+        let mut came = Came::Nothing;
+        for _ in 0..200 {
+            let gate = std::rc::Rc::clone(&self.desk.gate);
+            came = match exchange.next(came, Some(&gate), self.now()) {
+                Step::Answer(answer) => {
+                    let mut lines = answer.headers.lines();
+                    let mut headers = BTreeMap::new();
+                    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+                        assert!(
+                            headers.insert(name.to_owned(), value.to_owned()).is_none(),
+                            "{name} twice"
+                        );
+                    }
+                    let body = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
+                    return Reply { status: answer.status, headers, body };
+                }
+                Step::Authenticate(_) => Came::Authenticated(authenticated(sent.who)),
+                Step::Body(limit) => {
+                    let body = sent.body.to_string();
+                    let fits = body.len() <= limit as usize;
+                    Came::Body(if fits { Ok(body) } else { Err(BadBody::TooLong) })
+                }
+                Step::Wait(millis) => {
+                    self.waited += millis;
+                    self.desk.millis += u64::from(millis);
+                    Came::Waited
+                }
+                Step::Ask(Object::Workspace(number), text) => {
+                    let object = self.workspaces.entry(number).or_default();
+                    let effect = object.call(&text, &gate, at(self.desk.millis));
+                    object.commit(&effect);
+                    Came::Answered(Some(effect.answer.print()))
+                }
+                Step::Ask(Object::Directory(member), text) => {
+                    Came::Answered(Some(self.directory(member, &text)))
+                }
+            };
+        }
+        panic!("no end of it");
+    }
+
+    fn directory(&mut self, member: String, text: &str) -> String {
+        let stored = self.directories.entry(member).or_default();
+        let mut rows = Rows::default();
+        loop {
+            match directory::answer(text, &mut rows) {
+                Err(missing) => {
+                    let lines =
+                        stored.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+                    rows.load(&missing, &lines.collect::<Vec<_>>().join("\n"));
+                }
+                Ok(answer) => {
+                    for (name, value) in rows.changes() {
+                        match value {
+                            Some(value) => drop(stored.insert(name.to_owned(), value.to_owned())),
+                            None => drop(stored.remove(name)),
+                        }
+                    }
+                    return answer;
+                }
+            }
+        }
+    }
+
+    /// A new workspace of `dev:root`, as `/api/v1/workspaces/<number>`.
+    fn open(&mut self, name: &str) -> String {
+        let opened =
+            self.send(&with("POST", "root", "/api/v1/workspaces", json!({ "name": name })));
+        assert_eq!(opened.status, 201, "{opened:?}");
+        opened.headers["location"].clone()
+    }
+}
+
+/// What somebody sends: a token, or the key whose text it is.
+fn credential(who: &str) -> String {
+    if who.contains('_') { who.to_owned() } else { format!("YQ.{who}.eg") }
+}
+
+fn authenticated(who: &str) -> Result<Authenticated, NotAuthenticated> {
+    match who {
+        "bad" => Err(NotAuthenticated::Invalid(Untrusted::Signature)),
+        "unknowable" => Err(NotAuthenticated::Unavailable),
+        _ => Ok(Authenticated {
+            issuer: 0,
+            member: format!("dev:{who}"),
+            subject: Subject {
+                id: who.to_owned(),
+                scopes: vec!["*:*".to_owned()],
+                email: None,
+                until: 1_800_000_000,
+            },
+            credential: TokenKind::Oauth,
+        }),
+    }
+}
+
+#[test]
+fn a_workspace_is_opened_by_the_policys_owners_and_found_by_its_members() {
+    let mut world = World::new();
+    let refused = world.send(&with("POST", "other", "/api/v1/workspaces", json!({"name": "x"})));
+    assert_eq!((refused.status, refused.code()), (403, "PERMISSION_DENIED"));
+    let (one, two) = (world.open("one"), world.open("two"));
+    let list = |world: &mut World, who: &str| {
+        let listed = world.send(&get(who, "/api/v1/workspaces")).body;
+        let spaces = listed["workspaces"].as_array().unwrap().clone();
+        let mut names: Vec<_> =
+            spaces.iter().map(|space| space["name"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(list(&mut world, "root"), ["one", "two"]);
+    assert!(list(&mut world, "other").is_empty());
+    let current =
+        |world: &mut World, who: &str| world.send(&get(who, "/api/v1/workspaces/current"));
+    assert_eq!(current(&mut world, "other").status, 404);
+    let member = format!("{two}/members/dev:other");
+    assert_eq!(world.send(&with("PUT", "root", &member, json!({"role": "member"}))).status, 200);
+    assert_eq!(list(&mut world, "other"), ["two"]);
+    assert_eq!(current(&mut world, "other").body["name"], json!("two"));
+    assert_eq!(current(&mut world, "root").status, 404, "two of them");
+    assert_eq!(world.send(&get("other", &one)).status, 404);
+    assert_eq!(world.send(&with("DELETE", "other", &member, Value::Null)).status, 200);
+    assert!(list(&mut world, "other").is_empty());
+}
+
+#[test]
+fn the_same_idempotency_key_opens_one_workspace() {
+    let mut world = World::new();
+    let sent = |key| Sent {
+        headers: key,
+        ..with("POST", "root", "/api/v1/workspaces", json!({"name": "x"}))
+    };
+    let (first, again) = (
+        world.send(&sent(&[("idempotency-key", "a")])),
+        world.send(&sent(&[("idempotency-key", "a")])),
+    );
+    assert_eq!((first.status, &first.body), (201, &again.body));
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+    assert_ne!(world.send(&sent(&[("idempotency-key", "b")])).body["id"], first.body["id"]);
+    // A number that somebody else has is passed by.
+    let number = first.body["id"].as_str().unwrap().to_owned();
+    let taken = world.workspaces[&number].clone();
+    world.workspaces.remove(&number);
+    let space = world.workspaces.entry(number).or_default();
+    *space = taken;
+    space.rows.retain(|name, _| !name.starts_with("member/") && !name.starts_with("once/"));
+    space.rows.insert(
+        "member/dev:other".to_owned(),
+        r#"{"role":"owner","added":1,"added_by":"x"}"#.to_owned(),
+    );
+    let moved = world.send(&sent(&[("idempotency-key", "a")]));
+    assert_eq!(moved.status, 201);
+    assert_ne!(moved.body["id"], first.body["id"]);
+}
+
+#[test]
+fn a_key_manages_nothing_and_asks_for_its_own_use() {
+    let mut world = World::new();
+    let space = world.open("one");
+    let keys = format!("{space}/api-keys");
+    let created = world.send(&with(
+        "POST",
+        "root",
+        &keys,
+        json!({"scopes": ["*:*"], "ips": ["203.0.113.0/24"]}),
+    ));
+    assert_eq!((created.status, created.headers["etag"].as_str()), (201, "\"1\""));
+    assert_eq!(created.headers["cache-control"], "no-store");
+    let kid = created.body["id"].as_str().unwrap();
+    assert_eq!(created.headers["location"], format!("{keys}/{kid}"));
+    let key = created.body["secret"].as_str().unwrap().to_owned();
+    for (method, path) in
+        [("GET", keys.as_str()), ("POST", &keys), ("GET", "/api/v1/me"), ("GET", &space)]
+    {
+        let body = if method == "POST" { json!({"scopes": ["read"]}) } else { Value::Null };
+        let refused = world.send(&with(method, &key, path, body));
+        assert_eq!(
+            (refused.status, refused.code()),
+            (403, "API_KEY_NOT_ALLOWED"),
+            "{method} {path}"
+        );
+    }
+    let near: &[(&str, &str)] = &[("cf-connecting-ip", "203.0.113.9")];
+    let usage = |world: &mut World, who: &str, headers| {
+        world.send(&Sent { headers, ..get(who, "/api/v1/keys/usage") })
+    };
+    assert_eq!(usage(&mut world, &key, near).body, json!({"hours": [], "last_used": null}));
+    assert_eq!(usage(&mut world, &key, &[]).code(), "IP_NOT_ALLOWED");
+    assert_eq!(usage(&mut world, "root", near).code(), "PERMISSION_DENIED");
+    assert_eq!(usage(&mut world, "", near).code(), "MISSING_API_KEY");
+    let forged = key.replace(kid, "00000000000000000000");
+    assert_eq!(usage(&mut world, &forged, near).code(), "INVALID_API_KEY");
+    world.send(&with("DELETE", "root", &format!("{keys}/{kid}"), Value::Null));
+    assert_eq!(usage(&mut world, &key, near).code(), "REVOKED_API_KEY");
+}
+
+#[test]
+fn heads_that_are_wrong_are_refused_before_anybody_is_asked() {
+    let mut world = World::new();
+    let space = world.open("one");
+    let keys = format!("{space}/api-keys");
+    let new = || json!({"scopes": ["read"]});
+    for (sent, status, code) in [
+        (get("", "/api/v1/me"), 401, "INVALID_TOKEN"),
+        (get("bad", "/api/v1/me"), 401, "INVALID_TOKEN"),
+        (get("unknowable", "/api/v1/me"), 503, "AUTH_UNAVAILABLE"),
+        (get("root", "/api/v1/nothing"), 404, "NOT_FOUND"),
+        (get("root", "/api/v1/%2e%2e/me"), 400, "BAD_TARGET"),
+        (with("DELETE", "root", "/api/v1/me", Value::Null), 405, "METHOD_NOT_ALLOWED"),
+        (
+            Sent {
+                headers: &[("content-type", "text/plain")],
+                ..with("POST", "root", &keys, new())
+            },
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+        ),
+        (
+            Sent {
+                headers: &[("origin", "https://evil.example")],
+                ..with("POST", "root", &keys, new())
+            },
+            403,
+            "CROSS_SITE",
+        ),
+        (
+            Sent {
+                headers: &[("sec-fetch-site", "cross-site")],
+                ..with("POST", "root", &keys, new())
+            },
+            403,
+            "CROSS_SITE",
+        ),
+        (
+            Sent {
+                headers: &[("if-match", "1")],
+                ..with("PATCH", "root", &space, json!({"name": "x"}))
+            },
+            400,
+            "BAD_REQUEST",
+        ),
+        (
+            Sent {
+                headers: &[("if-match", "\"7\"")],
+                ..with("PATCH", "root", &space, json!({"name": "x"}))
+            },
+            412,
+            "VERSION_CONFLICT",
+        ),
+        (
+            with("POST", "root", &keys, json!({"scopes": ["read"], "name": "x".repeat(70_000)})),
+            413,
+            "BODY_TOO_LARGE",
+        ),
+    ] {
+        let reply = world.send(&sent);
+        assert_eq!((reply.status, reply.code()), (status, code), "{} {}", sent.method, sent.path);
+        assert!(status != 401 || reply.headers.contains_key("www-authenticate"));
+        assert!(status != 405 || reply.headers["allow"] == "GET, HEAD");
+    }
+    let same =
+        Sent { headers: &[("origin", "http://admin.test")], ..with("POST", "root", &keys, new()) };
+    assert_eq!(world.send(&same).status, 201);
+    let read =
+        world.send(&Sent { headers: &[("origin", "https://evil.example")], ..get("root", &space) });
+    assert!(read.status == 200 && !read.headers.contains_key("access-control-allow-origin"));
+}
+
+#[test]
+fn a_pages_origin_that_the_policy_names_may_read_answers() {
+    let mut world = World::new();
+    let headers: &[(&str, &str)] = &[("origin", "https://dash.example")];
+    let asked = world.send(&Sent { headers, ..with("OPTIONS", "", "/api/v1/me", Value::Null) });
+    assert_eq!(
+        (asked.status, asked.headers["access-control-allow-origin"].as_str()),
+        (204, "https://dash.example")
+    );
+    assert!(asked.headers["access-control-allow-headers"].contains("if-match"));
+    let read = world.send(&Sent { headers, ..get("bad", "/api/v1/me") });
+    assert_eq!(
+        (read.status, read.headers["access-control-allow-origin"].as_str()),
+        (401, "https://dash.example")
+    );
+    let other = world.send(&Sent {
+        headers: &[("origin", "https://evil.example")],
+        ..with("OPTIONS", "", "/api/v1/me", Value::Null)
+    });
+    assert_eq!(other.status, 403);
+}
+
+#[test]
+fn the_document_and_health_need_no_token() {
+    let mut world = World::new();
+    let document = world.send(&get("", "/api/v1/openapi.json"));
+    assert_eq!((document.status, &document.body["openapi"]), (200, &json!("3.1.0")));
+    assert_eq!(world.send(&get("", "/healthz")).body, json!({"status": "ok"}));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
+    let committed: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(committed, document.body, "docs/openapi.json is old: run `cargo xtask openapi`");
+}
