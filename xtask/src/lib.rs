@@ -1,5 +1,6 @@
 //! Every build, run and test step.
 
+pub mod api;
 pub mod bench;
 pub mod checkout;
 pub mod conformance;
@@ -11,6 +12,7 @@ pub mod interval;
 pub mod issuer;
 pub mod keys;
 pub mod load;
+pub mod members;
 pub mod prove;
 pub mod seed;
 pub mod serve;

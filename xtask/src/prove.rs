@@ -7,7 +7,10 @@ mod atomic;
 mod calls;
 mod cell;
 mod crash;
+mod create;
+mod createcrash;
 mod crowd;
+mod desk;
 mod faults;
 mod fleet;
 mod forged;
@@ -20,6 +23,8 @@ mod progress;
 mod random;
 mod record;
 mod revoke;
+mod roles;
+mod rotation;
 mod schedules;
 mod site;
 mod sources;
@@ -115,6 +120,10 @@ const BARS: &[Bar] = &[
     crash::BAR,
     faults::BAR,
     schedules::BAR,
+    roles::BAR,
+    create::BAR,
+    createcrash::BAR,
+    rotation::BAR,
 ];
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::api::Api;
 use crate::checkout::Checkout;
 use crate::http;
 use crate::issuer::{self, Issuer};
+use crate::members;
 use crate::seed::{self, Seeds};
 use crate::tools;
 use crate::worker::{self, Flavour};
@@ -116,6 +118,12 @@ pub fn start(checkout: &Checkout, serve: &Serve) -> Result<Running> {
         .collect();
     for gate in &gates {
         await_answer(*gate)?;
+    }
+    let owner = Api::new(gates[0], seeds.tokens.get("owner").cloned());
+    let seeded = members::seed(&owner, state.folder(), &seeds.workspace);
+    // Another policy need not name this issuer, or this owner.
+    if serve.policy.is_none() {
+        seeded?;
     }
     server.control.reset_counts()?;
     Ok(Running { server, gates, seeds, issuer, chaos: serve.chaos, _state: state })

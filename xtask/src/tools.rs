@@ -21,6 +21,8 @@ pub enum Tool {
     WasmPack,
     /// The packages of `package-lock.json`: workerd, wasm-opt, esbuild and others.
     NpmPackages,
+    /// `schemathesis`, of the versions in `xtask/schemathesis.txt`, in a Python environment of its own.
+    Schemathesis,
 }
 
 /// What `build`, `dev` and `workerd` need.
@@ -35,6 +37,9 @@ const WORKER_BUILD: &str = "0.8.7";
 const WASM_PACK: &str = "0.15.1";
 /// The oldest Node.js that will do.
 const NODE_MAJOR: u32 = 20;
+/// Where its Python environment is, and what is in it.
+const PYTHON: &str = ".tools/schemathesis";
+const PINS: &str = "xtask/schemathesis.txt";
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
 /// Makes each of these tools present, and says so.
@@ -52,6 +57,7 @@ pub fn ensure_present(checkout: &Checkout, tools: &[Tool]) -> Result<()> {
             }
             Tool::WasmPack => cargo_tool(checkout, "wasm-pack", "wasm-pack", WASM_PACK)?,
             Tool::NpmPackages => npm_packages(checkout)?,
+            Tool::Schemathesis => schemathesis(checkout)?,
         }
     }
     Ok(())
@@ -135,6 +141,31 @@ fn npm_packages(checkout: &Checkout) -> Result<()> {
     let mut install = checkout.command("npm");
     install.args(["ci", "--no-audit", "--no-fund"]);
     run("npm ci", &mut install)?;
+    fs::write(&path, stamp).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The path of the `schemathesis` command.
+pub fn schemathesis_bin(checkout: &Checkout) -> PathBuf {
+    checkout.path(PYTHON).join("bin/schemathesis")
+}
+
+fn schemathesis(checkout: &Checkout) -> Result<()> {
+    let pins = fs::read(checkout.path(PINS)).with_context(|| format!("no {PINS}"))?;
+    let (stamp, path) = (sha256(&pins), checkout.path(PYTHON).join("pins.sha256"));
+    if fs::read_to_string(&path).is_ok_and(|last| last == stamp) {
+        say("schemathesis: present");
+        return Ok(());
+    }
+    let version = output(Command::new("python3").arg("--version"));
+    ensure!(version.is_some(), "python3 is missing, by which schemathesis runs: install it");
+    say("installing schemathesis …");
+    let mut make = checkout.command("python3");
+    make.args(["-m", "venv", "--clear"]).arg(checkout.path(PYTHON));
+    run("python3 -m venv (Debian has it in the package python3-venv)", &mut make)?;
+    let mut install = checkout.command(checkout.path(PYTHON).join("bin/pip"));
+    install.args(["install", "--quiet", "--disable-pip-version-check", "--requirement", PINS]);
+    install.current_dir(checkout.path(""));
+    run("pip install", &mut install)?;
     fs::write(&path, stamp).with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::checkout::{self, lock_now, private_dir, say};
 use crate::control::Control;
+use crate::members;
 use crate::worker::MODULES;
 
 /// A folder that holds what outlives a run: rows, objects, seeds. One run at a time.
@@ -35,6 +36,7 @@ impl State {
         let folder = folder.canonicalize()?;
         if fresh {
             let _ = fs::remove_file(folder.join("seeds.json"));
+            let _ = fs::remove_file(folder.join(members::SEEDED));
             let _ = fs::remove_dir_all(folder.join(OBJECTS));
         }
         private_dir(&folder.join(OBJECTS))?;

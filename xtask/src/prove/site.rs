@@ -46,8 +46,17 @@ impl Site {
 
     /// Builds the Workers with another policy of `tests/prove`.
     pub(super) fn with_policy(checkout: &Checkout, policy: &'static str) -> Result<Self> {
+        Self::of(checkout, |fingerprint| Flavour::Proof { policy, fingerprint })
+    }
+
+    /// Builds the Workers with the product's own policy.
+    pub(super) fn product(checkout: &Checkout) -> Result<Self> {
+        Self::of(checkout, |fingerprint| Flavour::Dev { fingerprint })
+    }
+
+    fn of(checkout: &Checkout, flavour: impl FnOnce(String) -> Flavour) -> Result<Self> {
         let root = seed::dev_root(checkout)?;
-        let flavour = Flavour::Proof { policy, fingerprint: seed::fingerprint(&root)? };
+        let flavour = flavour(seed::fingerprint(&root)?);
         let workers = worker::build(checkout, &flavour)?.folder;
         let mut bytes = Vec::new();
         for module in worker::MODULES {

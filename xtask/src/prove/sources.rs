@@ -26,7 +26,7 @@ pub(super) fn digest(checkout: &Checkout, bar: &Bar) -> Result<String> {
         files.insert(file.strip_prefix(&root)?.to_owned());
     }
     let mut modules = BTreeSet::new();
-    own_modules(checkout, bar.name, &mut modules)?;
+    own_modules(checkout, &bar.name.replace('-', ""), &mut modules)?;
     files.extend(modules.iter().map(|module| PathBuf::from(format!("{PROVE}/{module}.rs"))));
     let mut all = String::new();
     for file in files {

@@ -1,0 +1,37 @@
+//! The members of the demo workspace, and a workspace of somebody else, by the management API itself.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::api::Api;
+use crate::checkout::write_private;
+
+/// Makes the development issuer's subjects what their names say, once in the life of a state folder.
+///
+/// `owner` has to be of the policy's `bootstrap_owners`.
+pub fn seed(owner: &Api, state: &Path, workspace: &str) -> Result<()> {
+    let path = state.join(SEEDED);
+    if path.is_file() {
+        return Ok(());
+    }
+    for role in ["owner", "admin", "member"] {
+        join(owner, workspace, role, role)?;
+    }
+    // Repeated under the same key, this is done once.
+    let body = json!({ "name": "Somebody else's" }).to_string();
+    let once = [("Idempotency-Key", "foreign")];
+    let opened = owner.send("POST", "/api/v1/workspaces", &once, body.as_bytes())?.json()?;
+    let foreign = opened["id"].as_str().with_context(|| format!("no workspace: {opened}"))?;
+    join(owner, foreign, "foreign_admin", "admin")?;
+    write_private(&path, foreign.as_bytes())
+}
+
+fn join(owner: &Api, workspace: &str, subject: &str, role: &str) -> Result<()> {
+    let target = format!("/api/v1/workspaces/{workspace}/members/dev:{subject}");
+    owner.done("PUT", &target, Some(&json!({ "role": role }))).map(drop)
+}
+
+/// Names the other workspace; gone with a fresh start.
+pub const SEEDED: &str = "members";

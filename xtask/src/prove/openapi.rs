@@ -1,0 +1,1 @@
+//! The served document against the server, by schemathesis.
