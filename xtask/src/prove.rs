@@ -18,6 +18,7 @@ mod fresh;
 mod inspector;
 mod limit;
 mod memory;
+mod openapi;
 mod origin;
 mod progress;
 mod random;
@@ -124,6 +125,7 @@ const BARS: &[Bar] = &[
     create::BAR,
     createcrash::BAR,
     rotation::BAR,
+    openapi::BAR,
 ];
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.

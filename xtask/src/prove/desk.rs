@@ -77,7 +77,12 @@ impl Desk {
 
     /// A subject of the issuer.
     pub(super) fn subject(&self, subject: &str) -> Result<Api> {
-        Ok(Api::new(self.gate()?.address, Some(self.issuer.token(subject)?)))
+        Ok(Api::new(self.gate()?.address, Some(self.token(subject)?)))
+    }
+
+    /// Its token.
+    pub(super) fn token(&self, subject: &str) -> Result<String> {
+        self.issuer.token(subject)
     }
 
     /// Whoever has this key, or nothing.

@@ -77,6 +77,8 @@ struct Shot {
 /// One key, before and after.
 struct Rotation {
     shots: Vec<Shot>,
+    /// When the new secret was told, in milliseconds since 1970.
+    told: u64,
     /// The first millisecond in which the old secret works no more.
     end: u64,
     before: Value,
@@ -105,7 +107,7 @@ impl Rotation {
             &format!("{path}/rotate"),
             Some(&json!({ "grace_seconds": GRACE.as_secs() })),
         )?;
-        let new = text(&rotated, "secret")?;
+        let (told, new) = (now()?, text(&rotated, "secret")?);
         let used_at_rotation = (used_before, used(owner, &path)?);
         let after = owner.done("GET", &path, None)?;
         let end = text(&after["secrets"][0], "expires")?;
@@ -123,23 +125,27 @@ impl Rotation {
             last = used(owner, &path)?;
             Ok(last >= admitted)
         })?;
-        Ok(Self { shots, end, before, after, admitted, used: last, used_at_rotation })
+        Ok(Self { shots, told, end, before, after, admitted, used: last, used_at_rotation })
     }
 
     fn judge(&self, mode: &str, verdict: &mut Verdict) {
         let Self { before, after, end, .. } = self;
-        for shot in &self.shots {
+        let refused = self.shots.iter().filter(|shot| !shot.old && shot.status != 200);
+        let late = refused.clone().map(|shot| shot.sent.saturating_sub(self.told)).max();
+        verdict.require(late.is_none(), || {
+            let (count, late) = (refused.count(), late.unwrap_or_default());
+            format!("{mode}: the new secret is refused {count} times, {late} ms after it was told")
+        });
+        for shot in self.shots.iter().filter(|shot| shot.old) {
             let expected = match shot {
-                Shot { old: false, .. } => 200,
                 shot if shot.answered < *end => 200,
                 shot if shot.sent >= *end => 401,
                 // Under way when the grace ended.
                 _ => continue,
             };
             verdict.require(shot.status == expected, || {
-                let secret = if shot.old { "old" } else { "new" };
                 let when = i128::from(shot.sent) - i128::from(*end);
-                format!("{mode}: the {secret} secret is {} {when} ms after the end", shot.status)
+                format!("{mode}: the old secret is {} {when} ms after the end", shot.status)
             });
         }
         let counts = |old, status| {
