@@ -9,6 +9,7 @@ mod decisions;
 mod forwarded;
 mod issuers;
 mod keysets;
+mod management;
 mod origin;
 mod panics;
 mod programs;

@@ -7,7 +7,7 @@ use portcullis::root::Keyring;
 use serde_json::json;
 
 use super::origin::Origin;
-use super::{Bench, TIMEOUT, authority, keysets, panics, raw, tokens, wycheproof};
+use super::{Bench, TIMEOUT, authority, keysets, management, panics, raw, tokens, wycheproof};
 use crate::http::{Connection, Reply, exchange};
 
 type Program = fn(&mut Bench) -> Result<()>;
@@ -42,6 +42,14 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("a token of each algorithm says whom it speaks for", tokens::accepted),
     ("L07 L08 a token that is not believed", tokens::refused),
     ("L01 no token, an API key, too much", tokens::not_presented),
+    ("L01 a key with all scopes manages nothing", management::api_key),
+    ("L03 a member, and another workspace's admin", management::roles),
+    ("L05 the 21st key, and 100 at once", management::limit),
+    ("L06 fields that nobody may set", management::foreign_fields),
+    ("L12 bodies that are read in more than one way", management::bodies),
+    ("L14 a secret is told once", management::secret_once),
+    ("L15 the same Idempotency-Key twice", management::repeated),
+    ("L16 a stale If-Match", management::stale),
     ("keys that are rotated, and a flood of invented ones", tokens::rotated),
     ("an issuer that is down", tokens::down),
     ("an issuer that was never there", tokens::never_there),

@@ -477,7 +477,8 @@ pub fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")
 }
 
-fn refusal(bench: &Bench, reply: &Reply, status: u16, code: &str) -> Result<()> {
+/// Checks that a request was refused so.
+pub fn refusal(bench: &Bench, reply: &Reply, status: u16, code: &str) -> Result<()> {
     ensure!(reply.status == status, "{}, not {status}: {}", reply.status, reply.text());
     let actual = bench.check_own_answer(reply, false)?;
     ensure!(actual == code, "{actual}, not {code}");

@@ -1,0 +1,275 @@
+//! The management API, asked at the gate's port for the admin host.
+
+use anyhow::{Context, Result, anyhow, ensure};
+use serde_json::{Value, json};
+
+use super::Bench;
+use super::tokens::{refusal, token};
+use crate::api::Api;
+use crate::http::Reply;
+
+/// No scope of a key reaches the API.
+pub fn api_key(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let key = Api::new(bench.address, Some(bench.world.keys["full"].clone()));
+    let own = made(&owner, &space)?;
+    let own = Api::new(bench.address, own["secret"].as_str().map(str::to_owned));
+    for api in [&key, &own] {
+        for (method, target, body) in [
+            ("POST", format!("{space}/api-keys"), Some(new_key())),
+            ("GET", format!("{space}/api-keys"), None),
+            ("PUT", format!("{space}/members/es:evil"), Some(json!({ "role": "owner" }))),
+        ] {
+            let reply = api.ask(method, &target, body.as_ref())?;
+            refusal(bench, &reply, 403, "API_KEY_NOT_ALLOWED").context(target)?;
+        }
+    }
+    ensure!(count(&owner, &space)? == 1, "a key was made");
+    Ok(())
+}
+
+/// A member sees and changes nothing; to another workspace's admin there is none.
+pub fn roles(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let (_, other) = open(bench)?;
+    let (member, admin) = (user(bench, "member")?, user(bench, "admin")?);
+    join(&owner, &space, "es:member", "member")?;
+    join(&owner, &other, "es:admin", "admin")?;
+    let keys = format!("{space}/api-keys");
+    let create = |api: &Api, keys: &str| api.ask("POST", keys, Some(&new_key()));
+    refusal(bench, &create(&member, &keys)?, 403, "PERMISSION_DENIED")?;
+    ensure!(member.ask("GET", &keys, None)?.status == 200, "a member may look");
+    ensure!(create(&admin, &format!("{other}/api-keys"))?.status == 201, "an admin at home");
+    for (method, target) in [("GET", &space), ("GET", &keys), ("POST", &keys)] {
+        refusal(bench, &admin.ask(method, target, Some(&new_key()))?, 404, "NOT_FOUND")?;
+    }
+    // Whoever is removed is out with the next request.
+    owner.done("DELETE", &format!("{space}/members/es:member"), None)?;
+    refusal(bench, &member.ask("GET", &keys, None)?, 404, "NOT_FOUND")
+}
+
+/// As many as the policy says, one by one and all at once.
+pub fn limit(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    for _ in 0..20 {
+        made(&owner, &space)?;
+    }
+    let keys = format!("{space}/api-keys");
+    refusal(bench, &owner.ask("POST", &keys, Some(&new_key()))?, 409, "KEY_LIMIT")?;
+    let (_, space) = open(bench)?;
+    let keys = format!("{space}/api-keys");
+    let replies = std::thread::scope(|scope| {
+        let asking: Vec<_> =
+            (0..100).map(|_| scope.spawn(|| owner.ask("POST", &keys, Some(&new_key())))).collect();
+        asking
+            .into_iter()
+            .map(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?)
+            .collect::<Result<Vec<Reply>>>()
+    })?;
+    let (made, others): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 201);
+    ensure!(made.len() == 20, "{} were made", made.len());
+    for reply in others {
+        refusal(bench, reply, 409, "KEY_LIMIT")?;
+    }
+    ensure!(count(&owner, &space)? == 20, "{} are there", count(&owner, &space)?);
+    Ok(())
+}
+
+/// Who asks and where is told by the token and the path alone.
+pub fn foreign_fields(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let keys = format!("{space}/api-keys");
+    for name in [
+        "userId",
+        "user_id",
+        "workspaceId",
+        "workspace",
+        "role",
+        "kid",
+        "id",
+        "tag",
+        "secret",
+        "created_by",
+        "version",
+        "__proto__",
+        "constructor",
+    ] {
+        let mut body = new_key();
+        body[name] = json!("es:evil");
+        let reply = owner.ask("POST", &keys, Some(&body))?;
+        refusal(bench, &reply, 422, "VALIDATION_FAILED").with_context(|| name)?;
+        let told = reply.json()?["error"]["errors"].clone();
+        ensure!(told[0]["field"] == name && told[1].is_null(), "{name}: {told}");
+    }
+    ensure!(count(&owner, &space)? == 0, "a key was made");
+    ensure!(made(&owner, &space)?["created_by"] == "es:owner", "the actor is the token's");
+    let audit = owner.done("GET", &format!("{space}/audit"), None)?;
+    let entry = &audit["entries"][0];
+    ensure!(entry["action"] == "key.create" && entry["actor"] == "es:owner", "{entry}");
+    Ok(())
+}
+
+/// What two readers of JSON may read in two ways is read in none.
+pub fn bodies(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let keys = format!("{space}/api-keys");
+    let deep = format!("{{\"name\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+    let objects = format!("{}1{}", "{\"a\":".repeat(7_000), "}".repeat(7_000));
+    for (what, body) in [
+        ("a name twice", &br#"{"name":"a","scopes":["read"],"name":"b"}"#[..]),
+        ("a name twice, once escaped", br#"{"name":"a","scopes":["read"],"\u006eame":"b"}"#),
+        (
+            "a name twice inside",
+            br#"{"scopes":["read"],"limits":{"requests":1,"burst":1,"burst":2}}"#,
+        ),
+        ("deep lists", deep.as_bytes()),
+        ("deep objects", objects.as_bytes()),
+        ("a number out of range", br#"{"scopes":["read"],"limits":{"requests":1e999,"burst":1}}"#),
+        ("a byte-order mark", b"\xef\xbb\xbf{\"scopes\":[\"read\"]}"),
+        ("bytes after the value", b"{\"scopes\":[\"read\"]}x"),
+        ("another value", b"{\"scopes\":[\"read\"]}{}"),
+        ("a NUL", b"{\"scopes\":[\"read\"]}\0"),
+        ("no UTF-8", b"{\"name\":\"\xff\",\"scopes\":[\"read\"]}"),
+        ("half a surrogate", br#"{"name":"\ud800","scopes":["read"]}"#),
+        ("a comma too many", br#"{"scopes":["read"],}"#),
+        ("a comment", br#"{"scopes":["read"]}//"#),
+        ("NaN", br#"{"scopes":["read"],"expires":NaN}"#),
+        ("half of it", br#"{"scopes":["read"]"#),
+        ("nothing", b""),
+    ] {
+        let headers: &[_] =
+            if body.is_empty() { &[("Content-Type", "application/json")] } else { &[] };
+        let reply = owner.send("POST", &keys, headers, body)?;
+        refusal(bench, &reply, 400, "BAD_REQUEST").with_context(|| what)?;
+    }
+    for body in ["[]", "null", "\"x\"", "1"] {
+        let reply = owner.send("POST", &keys, &[], body.as_bytes())?;
+        refusal(bench, &reply, 422, "VALIDATION_FAILED").with_context(|| body)?;
+    }
+    ensure!(count(&owner, &space)? == 0, "a key was made");
+    Ok(())
+}
+
+/// In the answer to its creation or rotation, which nobody may store.
+pub fn secret_once(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let keys = format!("{space}/api-keys");
+    let created = owner.ask("POST", &keys, Some(&new_key()))?;
+    let key = created.json()?;
+    let kid = key["id"].as_str().context("id")?;
+    let grace = json!({ "grace_seconds": 60 });
+    let rotated = owner.ask("POST", &format!("{keys}/{kid}/rotate"), Some(&grace))?;
+    let mut secrets = Vec::new();
+    for (reply, status) in [(&created, 201), (&rotated, 200)] {
+        ensure!(reply.status == status, "{}", reply.text());
+        ensure!(reply.header("cache-control") == Some("no-store"), "{:?}", reply.headers);
+        let secret = reply.json()?["secret"].as_str().context("no secret")?.to_owned();
+        ensure!(reply.text().matches(&secret).count() == 1, "told twice");
+        ensure!(!format!("{:?}", reply.headers).contains(&secret), "told in a header");
+        secrets.push(secret.rsplit('_').next().unwrap_or_default().to_owned());
+    }
+    ensure!(secrets[0] != secrets[1], "the secret is the old one");
+    let name = json!({ "name": "another" });
+    for (method, target, body) in [
+        ("GET", format!("{keys}/{kid}"), None),
+        ("PATCH", format!("{keys}/{kid}"), Some(&name)),
+        ("GET", keys.clone(), None),
+        ("GET", format!("{space}/audit"), None),
+        ("GET", format!("{keys}/{kid}/usage"), None),
+        ("POST", format!("{keys}/{kid}/disable"), None),
+        ("DELETE", format!("{keys}/{kid}"), None),
+    ] {
+        let reply = owner.ask(method, &target, body)?;
+        ensure!(reply.status == 200, "{method} {target}: {}", reply.text());
+        let told = secrets.iter().any(|secret| reply.text().contains(secret.as_str()));
+        ensure!(!told && !reply.text().contains("\"secret\""), "{method} {target} tells it");
+    }
+    Ok(())
+}
+
+/// Done once; another request under the same name is refused.
+pub fn repeated(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let keys = format!("{space}/api-keys");
+    let body = new_key().to_string();
+    let send = |once: &str, body: &str| {
+        owner.send("POST", &keys, &[("Idempotency-Key", once)], body.as_bytes())
+    };
+    let first = send("L15", &body)?;
+    ensure!(first.status == 201 && first.header("idempotent-replayed").is_none(), "the first");
+    let again = send("L15", &body)?;
+    ensure!(again.status == 201, "{}", again.text());
+    ensure!(again.header("idempotent-replayed") == Some("true"), "{:?}", again.headers);
+    let mut expected = first.json()?;
+    expected.as_object_mut().and_then(|key| key.remove("secret")).context("no secret")?;
+    ensure!(again.json()? == expected, "another answer: {}", again.text());
+    let other = body.replace("conformance", "other");
+    refusal(bench, &send("L15", &other)?, 422, "IDEMPOTENCY_CONFLICT")?;
+    ensure!(count(&owner, &space)? == 1, "{} keys", count(&owner, &space)?);
+    ensure!(send("L15 too", &other)?.status == 201, "under another name");
+    let long = "x".repeat(256);
+    refusal(bench, &send(&long, &body)?, 400, "BAD_REQUEST")?;
+    ensure!(count(&owner, &space)? == 2, "{} keys", count(&owner, &space)?);
+    Ok(())
+}
+
+/// A change of what is not there any more is no change.
+pub fn stale(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let key = made(&owner, &space)?;
+    let key = format!("{space}/api-keys/{}", key["id"].as_str().context("id")?);
+    for (target, method) in [(&key, "DELETE"), (&key, "PATCH"), (&space, "PATCH")] {
+        let send = |method: &str, tag: &str, name: &str| {
+            let body = json!({ "name": name }).to_string();
+            let body = if method == "PATCH" { body } else { String::new() };
+            owner.send(method, target, &[("If-Match", tag)], body.as_bytes())
+        };
+        let seen = owner.ask("GET", target, None)?;
+        let tag = seen.header("etag").context("no ETag")?.to_owned();
+        let changed = send("PATCH", &tag, "changed")?;
+        ensure!(changed.status == 200, "{}", changed.text());
+        ensure!(changed.header("etag").is_some_and(|new| new != tag), "the same ETag");
+        let reply = send(method, &tag, "stale")?;
+        refusal(bench, &reply, 412, "VERSION_CONFLICT").with_context(|| method)?;
+        for bad in ["3", "W/\"3\"", "\"x\"", "\"1\", \"2\""] {
+            refusal(bench, &send(method, bad, "bad")?, 400, "BAD_REQUEST").with_context(|| bad)?;
+        }
+        let after = owner.ask("GET", target, None)?;
+        ensure!(after.text() == changed.text(), "changed: {}", after.text());
+        // So that the next finds another name to change.
+        ensure!(send("PATCH", "*", "again")?.status == 200, "whatever is there");
+    }
+    Ok(())
+}
+
+/// A workspace of the owner's: the path of it.
+fn open(bench: &Bench) -> Result<(Api, String)> {
+    let owner = user(bench, "owner")?;
+    let body = json!({ "name": "conformance" });
+    let opened = owner.done("POST", "/api/v1/workspaces", Some(&body))?;
+    let number = opened["id"].as_str().context("no id")?;
+    Ok((owner, format!("/api/v1/workspaces/{number}")))
+}
+
+fn user(bench: &Bench, subject: &str) -> Result<Api> {
+    let claims = json!({ "sub": subject, "scope": "*:*" });
+    let token = token(&bench.issuers.es, "es.test", &json!({}), &claims)?;
+    Ok(Api::new(bench.address, Some(token)))
+}
+
+fn join(owner: &Api, space: &str, member: &str, role: &str) -> Result<()> {
+    let target = format!("{space}/members/{member}");
+    owner.done("PUT", &target, Some(&json!({ "role": role }))).map(drop)
+}
+
+fn new_key() -> Value {
+    json!({ "name": "conformance", "scopes": ["agents:read"] })
+}
+
+fn made(owner: &Api, space: &str) -> Result<Value> {
+    owner.done("POST", &format!("{space}/api-keys"), Some(&new_key()))
+}
+
+fn count(owner: &Api, space: &str) -> Result<usize> {
+    Ok(owner.all(&format!("{space}/api-keys"), "keys")?.len())
+}
