@@ -10,7 +10,7 @@ use crate::checkout::write_private;
 
 /// Makes the development issuer's subjects what their names say, once in the life of a state folder.
 ///
-/// `owner` has to be of the policy's `bootstrap_owners`.
+/// The owner leaves the other workspace, so that `current` is the demo for every one of them. `owner` has to be of the policy's `bootstrap_owners`.
 pub fn seed(owner: &Api, state: &Path, workspace: &str) -> Result<()> {
     let path = state.join(SEEDED);
     if path.is_file() {
@@ -22,10 +22,17 @@ pub fn seed(owner: &Api, state: &Path, workspace: &str) -> Result<()> {
     // Repeated under the same key, this is done once.
     let body = json!({ "name": "Somebody else's" }).to_string();
     let once = [("Idempotency-Key", "foreign")];
-    let opened = owner.send("POST", "/api/v1/workspaces", &once, body.as_bytes())?.json()?;
-    let foreign = opened["id"].as_str().with_context(|| format!("no workspace: {opened}"))?;
-    join(owner, foreign, "foreign_admin", "admin")?;
-    write_private(&path, foreign.as_bytes())
+    let opened = owner.send("POST", "/api/v1/workspaces", &once, body.as_bytes())?;
+    // 404: the owner has left it already.
+    if opened.status != 404 {
+        let opened = opened.json()?;
+        let foreign = opened["id"].as_str().with_context(|| format!("no workspace: {opened}"))?;
+        join(owner, foreign, "foreign_admin", "admin")?;
+        join(owner, foreign, "foreign_owner", "owner")?;
+        let target = format!("/api/v1/workspaces/{foreign}/members/dev:owner");
+        owner.done("DELETE", &target, None)?;
+    }
+    write_private(&path, b"")
 }
 
 fn join(owner: &Api, workspace: &str, subject: &str, role: &str) -> Result<()> {
@@ -33,5 +40,5 @@ fn join(owner: &Api, workspace: &str, subject: &str, role: &str) -> Result<()> {
     owner.done("PUT", &target, Some(&json!({ "role": role }))).map(drop)
 }
 
-/// Names the other workspace; gone with a fresh start.
+/// Is there once that is done; gone with a fresh start.
 pub const SEEDED: &str = "members";
