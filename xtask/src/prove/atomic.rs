@@ -63,9 +63,10 @@ pub(super) fn run(stage: &mut Stage, verdict: &mut Verdict) -> Result<()> {
     control.set_faults(&json!({ "kv": { "kind": "hang", "ops": ["put"] } }))?;
     let (mut throws, mut statements) = (0, Vec::new());
     for (word, call) in calls {
-        let name = match &call {
-            Call::Manage(manage) => format!("{} {}", manage.method, manage.target),
-            _ => word.to_owned(),
+        let name = if let Call::Manage(manage) = &call {
+            format!("{} {}", manage.method, manage.target)
+        } else {
+            word.to_owned()
         };
         let mut statement = 0;
         loop {
@@ -76,16 +77,15 @@ pub(super) fn run(stage: &mut Stage, verdict: &mut Verdict) -> Result<()> {
             let answer = stage.call(ALONE, &call);
             control.set_workspace_faults(ALONE, &json!([]))?;
             if let Ok(answer) = answer {
-                let well = match &answer {
-                    Answer::Managed(managed) => {
-                        let audited = |rows: &Value| {
-                            let rows = rows.as_array().into_iter().flatten();
-                            rows.filter(|row| is_entry(row)).count()
-                        };
-                        let entries = audited(&control.workspace_rows(ALONE)?);
-                        managed.status < 300 && entries == audited(&before) + 1
-                    }
-                    answer => !matches!(answer, Answer::Conflict { .. } | Answer::Broken { .. }),
+                let well = if let Answer::Managed(managed) = &answer {
+                    let audited = |rows: &Value| {
+                        let rows = rows.as_array().into_iter().flatten();
+                        rows.filter(|row| is_entry(row)).count()
+                    };
+                    let entries = audited(&control.workspace_rows(ALONE)?);
+                    managed.status < 300 && entries == audited(&before) + 1
+                } else {
+                    !matches!(answer, Answer::Conflict { .. } | Answer::Broken { .. })
                 };
                 verdict.require(well, || format!("{name}: {answer:?}"));
                 break;
