@@ -11,6 +11,11 @@ pub const ME: Object = Object {
     name: "Me",
     fields: &[
         Field::required("subject", Kind::Form(&MEMBER_ID), "As members are named."),
+        Field::required(
+            "credential",
+            Kind::Word(&["oauth", "session"]),
+            "What the token counts as.",
+        ),
         Field::required("scopes", WORDS, "The token's."),
         Field::required("expires", Kind::Time, "The token's end, as the gate sees it."),
     ],
