@@ -22,6 +22,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, say};
+use crate::members;
 use crate::serve::{self, Running, Serve};
 
 /// Runs the commands of README.md and docs/*.md.
@@ -30,6 +31,7 @@ pub fn test(checkout: &Checkout) -> Result<()> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let serve = Serve { fresh: true, issuer: 0, ..Serve::dev(port, state) };
     let running = serve::start(checkout, &serve)?;
+    members::check(running.gates[0], &running.seeds.tokens, &running.seeds.workspace)?;
     let mut commands = 0;
     for document in documents(checkout)? {
         let name = document.file_name().unwrap_or_default().to_string_lossy().into_owned();

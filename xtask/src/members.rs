@@ -1,8 +1,10 @@
 //! The members of the demo workspace, and a workspace of somebody else, by the management API itself.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::api::Api;
@@ -33,6 +35,31 @@ pub fn seed(owner: &Api, state: &Path, workspace: &str) -> Result<()> {
         owner.done("DELETE", &target, None)?;
     }
     write_private(&path, b"")
+}
+
+/// Checks that the subjects are what [`seed`] makes them.
+pub fn check(gate: SocketAddr, tokens: &BTreeMap<String, String>, workspace: &str) -> Result<()> {
+    for (subject, role) in [
+        ("owner", Some("owner")),
+        ("admin", Some("admin")),
+        ("member", Some("member")),
+        ("foreign_admin", None),
+        ("stranger", None),
+    ] {
+        let api = Api::new(gate, tokens.get(subject).cloned());
+        let reply = api.ask("GET", &format!("/api/v1/workspaces/{workspace}"), None)?;
+        let told = reply.json()?["role"].as_str().map(str::to_owned);
+        ensure!(told.as_deref() == role, "{subject}: {} {}", reply.status, reply.text());
+        let current = api.ask("GET", "/api/v1/workspaces/current", None)?;
+        let number = current.json()?["id"].as_str().map(str::to_owned);
+        let well = match subject {
+            "stranger" => current.status == 404,
+            "foreign_admin" => number.is_some_and(|number| number != workspace),
+            _ => number.as_deref() == Some(workspace),
+        };
+        ensure!(well, "{subject} at current: {} {}", current.status, current.text());
+    }
+    Ok(())
 }
 
 fn join(owner: &Api, workspace: &str, subject: &str, role: &str) -> Result<()> {
