@@ -52,8 +52,9 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
         let run = Run { folder: &folder, gate: desk.gate()?.address, parameters, without };
         let report = run.run(site, &desk.token("owner")?, size)?;
         let cases = &report["test_cases"];
-        let complete = report["complete"] == true && cases["errored"] == 0;
-        verdict.require(complete, || format!("{name}: {} {}", report["stop_reason"], cases));
+        let errors = &report["errors"];
+        let complete = report["complete"] == true && *errors == json!([]);
+        verdict.require(complete, || format!("{name}: {} {errors}", report["stop_reason"]));
         for failure in report["failures"].as_array().context("failures")? {
             verdict.require(false, || format!("{name}: {failure}"));
         }
