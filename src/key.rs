@@ -134,6 +134,13 @@ impl<'a> KeyText<'a> {
         })
     }
 
+    /// The generation of its secret.
+    pub(crate) fn generation(&self) -> u8 {
+        let symbols = self.text.as_bytes();
+        let first = symbols.get(symbols.len().saturating_sub(SECRET)).copied();
+        (0..32).find(|value| Some(symbol(u32::from(*value))) == first).unwrap_or(0)
+    }
+
     /// The whole text, of which the digest is made.
     pub(crate) fn secret(&self) -> &'a [u8] {
         self.text.as_bytes()

@@ -207,8 +207,12 @@ impl Memory {
 
     /// Whether the Workspace has said within the last `millis` how `kid` stands.
     pub(crate) fn is_confirmed(&self, kid: &Kid, millis: u64, now: Now) -> bool {
-        let confirmed = self.records.peek(kid).and_then(|slot| slot.confirmed);
-        confirmed.is_some_and(|at| now.millis().saturating_sub(at) < millis)
+        self.confirmed_at(kid).is_some_and(|at| now.millis().saturating_sub(at) < millis)
+    }
+
+    /// The millisecond in which the Workspace last confirmed the record.
+    pub(crate) fn confirmed_at(&self, kid: &Kid) -> Option<u64> {
+        self.records.peek(kid).and_then(|slot| slot.confirmed)
     }
 
     /// The version of the record at hand; 0 if there is none.

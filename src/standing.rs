@@ -29,6 +29,11 @@ impl Record {
         Err(if expired { Denial::Expired } else { Denial::Invalid(Invalid::Secret) })
     }
 
+    /// Whether it knows nothing yet of a secret of this generation.
+    pub(crate) fn is_older_than(&self, generation: u8) -> bool {
+        self.secrets.iter().all(|secret| secret.generation < generation)
+    }
+
     /// Whether its status and dates let it be used.
     pub(crate) fn check_standing(&self, now: Now) -> Result<(), Denial> {
         match self.status {

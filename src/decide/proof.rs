@@ -59,7 +59,11 @@ impl<'a> Check<'_, 'a, '_, '_> {
             Ok(replaced) => Ok(Proved { record, kid: Some(kid), replaced }),
             // A secret that was minted here may be newer than the record at hand.
             Err(denial) if mode != Mode::Edge && text.is_ours(&self.gate.keyring) => {
-                self.confirm(kid)?;
+                if record.is_older_than(text.generation()) {
+                    self.confirm_anew(kid)?;
+                } else {
+                    self.confirm(kid)?;
+                }
                 Err(denial.into())
             }
             Err(denial) => Err(denial.into()),
@@ -131,6 +135,22 @@ impl<'a> Check<'_, 'a, '_, '_> {
     /// Sees to it that the Workspace was asked about `kid` no longer ago than a lease lasts.
     pub(super) fn confirm(&self, kid: Kid) -> Result<(), Stop> {
         self.confirm_within(kid, self.gate.policy.lease_seconds.millis())
+    }
+
+    /// Sees to it that the Workspace was asked about `kid` since this request came: twice, for the
+    /// first answer may be to somebody who asked before.
+    fn confirm_anew(&mut self, kid: Kid) -> Result<(), Stop> {
+        let at = self.memory.confirmed_at(&kid);
+        let (times, last) = self.ticket.newer.unwrap_or((0, at));
+        let times = if last == at { times } else { times.saturating_add(1) };
+        self.ticket.newer = Some((times, at));
+        if times >= 2 {
+            return Ok(());
+        }
+        Err(match self.ticket.workspace {
+            None => Stop::Need(Need::Workspace(Ask::Record(kid))),
+            Some(fault) => Stop::Fault(fault),
+        })
     }
 
     fn confirm_within(&self, kid: Kid, millis: u64) -> Result<(), Stop> {
