@@ -8,7 +8,7 @@ use crate::denial::Wire;
 use crate::management::problem::{FieldError, Problem};
 
 /// A complete HTTP answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
@@ -16,6 +16,13 @@ pub struct Answer {
     pub headers: String,
     /// The body.
     pub body: String,
+}
+
+impl core::fmt::Debug for Answer {
+    /// Without the body: a new key's secret is in its answer.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Answer({} ..)", self.status)
+    }
 }
 
 /// Puts a refusal or fault on the wire: JSON, or `application/problem+json`

@@ -1,14 +1,21 @@
 //! The OpenAPI 3.1 document, made of the tables that requests are checked by.
 
+use std::sync::OnceLock;
+
 use serde_json::{Map, Value, json};
 
 use super::endpoint::{Access, Endpoint};
 use super::schema::{Field, Form, Kind, Object};
 use super::table::ENDPOINTS;
 
-/// The document, as JSON.
+/// The document, as JSON; made once.
 #[must_use]
-pub fn document() -> String {
+pub fn document() -> &'static str {
+    static DOCUMENT: OnceLock<String> = OnceLock::new();
+    DOCUMENT.get_or_init(make)
+}
+
+fn make() -> String {
     let mut schemas = Map::new();
     let mut paths: Map<String, Value> = Map::new();
     for endpoint in ENDPOINTS {
@@ -257,7 +264,7 @@ mod tests {
 
     #[test]
     fn every_endpoint_and_every_schema_is_in_the_document() {
-        let document: Value = serde_json::from_str(&document()).unwrap();
+        let document: Value = serde_json::from_str(document()).unwrap();
         for endpoint in ENDPOINTS {
             let described = &document["paths"][endpoint.path][endpoint.method.to_ascii_lowercase()];
             assert_eq!(described["operationId"], endpoint.id);

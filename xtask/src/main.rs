@@ -168,7 +168,7 @@ fn run(task: Task) -> Result<i32> {
         Task::Vectors => vectors::write(&checkout)?,
         Task::Openapi => {
             let document: serde_json::Value =
-                serde_json::from_str(&portcullis::management::openapi::document())?;
+                serde_json::from_str(portcullis::management::openapi::document())?;
             let text = serde_json::to_string_pretty(&document)?;
             std::fs::write(checkout.path("docs/openapi.json"), format!("{text}\n"))?;
         }

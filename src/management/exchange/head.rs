@@ -69,7 +69,7 @@ impl<'a> Exchange<'a> {
             address: address.map(|address| address.to_string()).unwrap_or_default(),
         });
         if endpoint.access == Access::Public {
-            return Ok(Step::Answer(self.success(200, &openapi::document())));
+            return Ok(Step::Answer(self.success(200, openapi::document())));
         }
         if endpoint.access == Access::Key {
             return self.own(gate);

@@ -18,6 +18,7 @@ use crate::gate::Gate;
 use crate::key::{KeyText, Workspace};
 use crate::policy::{DocsUrl, TokenKind};
 use crate::request::Request;
+use crate::scope::Grants;
 use crate::token::Authenticated;
 use crate::workspace::call::{Answer as Answered, Call, Manage, Managed};
 use crate::{crypto, encoding};
@@ -233,7 +234,7 @@ impl<'a> Exchange<'a> {
         let oauth = caller.credential == TokenKind::Oauth;
         Ok(Manage {
             actor: caller.member.clone(),
-            scopes: oauth.then(|| caller.subject.scopes.clone()),
+            scopes: oauth.then(|| ours(&caller.subject.scopes)),
             workspace,
             address: head.address.clone(),
             request_id: self.request_id.clone(),
@@ -358,6 +359,12 @@ impl<'a> Exchange<'a> {
     fn caller(&self) -> Result<&Authenticated, Refusal> {
         self.caller.as_ref().ok_or_else(|| Fault::Internal.into())
     }
+}
+
+/// The scopes that mean something here; others may hold whatever an issuer puts into them.
+fn ours(scopes: &[String]) -> Vec<String> {
+    let is_ours = |scope: &&String| Grants::parse([scope.as_str()]).is_ok();
+    scopes.iter().filter(is_ours).cloned().collect()
 }
 
 fn named(answer: &str) -> Result<Vec<Workspace>, Refusal> {

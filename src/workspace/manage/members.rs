@@ -50,7 +50,7 @@ impl Object<'_> {
     }
 
     pub(super) fn get_member(&self, request: &Request<'_>) -> Outcome<Done> {
-        let id = &request.params.member;
+        let id = named(request)?;
         let member = self.member(id)?.ok_or_else(Problem::not_found)?;
         Ok(Done::read(member.view(id)))
     }
@@ -88,8 +88,8 @@ impl Object<'_> {
     }
 
     pub(super) fn remove_member(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
-        let id = &request.params.member;
-        let leaves = *id == request.call.actor;
+        let id = named(request)?;
+        let leaves = id == request.call.actor;
         if !leaves && request.role < Role::Admin {
             return Err(Problem::forbidden("admin or owner").into());
         }
@@ -120,7 +120,7 @@ impl Object<'_> {
         if !revoked.is_empty() {
             changes.insert("revoked_keys".to_owned(), json!([[], revoked]));
         }
-        let change = Change { action: "member.remove", target: id.clone(), changes };
+        let change = Change { action: "member.remove", target: id.to_owned(), changes };
         Ok(Done { effective_by: Some(effective_by), ..Done::changed(body, change) })
     }
 
@@ -167,6 +167,12 @@ impl Object<'_> {
         };
         wrong.map_or(Ok(()), |wrong| Err(Problem::field("member", wrong).into()))
     }
+}
+
+/// The member that a path names: rows are named by it, so nothing else may stand there.
+fn named<'a>(request: &'a Request<'_>) -> Result<&'a str, Problem> {
+    let id = request.params.member.as_str();
+    (body::MEMBER.check)(id).map(|()| id).map_err(|_| Problem::not_found())
 }
 
 pub(super) fn role_change(was: Option<Role>, is: Option<Role>) -> Map<String, Json> {

@@ -87,6 +87,14 @@ fn owners_are_made_and_unmade_by_owners_and_one_stays() {
         assert_eq!(put(&mut desk, "dev:second", id, "member").0, 422, "{id}");
     }
     assert_eq!(put(&mut desk, "dev:second", "dev:auth0%7Cx%2Fy", "member"), ok);
+    // Rows are named by members: what is none is nobody.
+    for id in ["dev:a%0Akey", "dev:a%09b%095", "dev:a%20b", "x"] {
+        let path = format!("{SPACE}/members/{id}");
+        for method in ["GET", "DELETE"] {
+            assert_eq!(desk.ask("dev:second", method, &path, &Value::Null).status, 404, "{id}");
+        }
+        assert_eq!(put(&mut desk, "dev:second", id, "member").0, 422, "{id}");
+    }
 }
 
 /// Whoever the policy names owns a workspace that has no owner of its own.

@@ -168,7 +168,7 @@ fn authenticated(who: &str) -> Result<Authenticated, NotAuthenticated> {
             member: format!("dev:{who}"),
             subject: Subject {
                 id: who.to_owned(),
-                scopes: vec!["*:*".to_owned()],
+                scopes: ["*:*", "openid", "x version=7", "a\nb"].map(str::to_owned).to_vec(),
                 email: None,
                 until: 1_800_000_000,
             },
