@@ -62,13 +62,21 @@ export class Workspace extends Rows {
     const puts = [];
     for (let at = 0; at < lines.length; at += 2) {
       const [kid, version, name] = lines[at].split(" ");
-      puts.push(this.env.KEYS.put(name, lines[at + 1]).then(() => `copy=${kid}:${version}`));
+      puts.push(this.#put(name, lines[at + 1]).then(() => `copy=${kid}:${version}`));
     }
     const settled = await Promise.allSettled(puts);
     const done = settled.filter(({ status }) => status === "fulfilled").map(({ value }) => value);
     const failed = done.length < settled.length;
     if (failed) console.error("portcullis: copies to KV failed:", settled.length - done.length);
     this.call(["copied v=1", ...(failed ? ["failed=1"] : []), ...done].join(" "));
+  }
+
+  // What points to an imported key never changes: the first stays, whichever workspace it leads to.
+  async #put(name, value) {
+    const KEYS = this.env.KEYS;
+    const first = name.startsWith("h1:") ? await KEYS.get(name) : null;
+    if (first === null) return KEYS.put(name, value);
+    if (first !== value) console.error("portcullis: another key has", name);
   }
 
   // At this millisecond or earlier.

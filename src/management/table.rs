@@ -184,33 +184,33 @@ pub const ENDPOINTS: &[Endpoint] = {
             )),
             WAIT,
         ),
-        change(
+        versioned(change(
             (Op::RotateKey, "rotateKey"),
             ("POST", "/api/v1/workspaces/{workspace}/api-keys/{kid}/rotate"),
             Admin,
             Some(&body::ROTATION),
             (200, &out::NEW_KEY),
             "Gives a key a new secret, which is in this answer and in no other.",
-        ),
+        )),
         with_query(
-            change(
+            versioned(change(
                 (Op::DisableKey, "disableKey"),
                 ("POST", "/api/v1/workspaces/{workspace}/api-keys/{kid}/disable"),
                 Admin,
                 None,
                 (200, &out::CHANGED),
                 "Holds a key back until it is enabled.",
-            ),
+            )),
             WAIT,
         ),
-        change(
+        versioned(change(
             (Op::EnableKey, "enableKey"),
             ("POST", "/api/v1/workspaces/{workspace}/api-keys/{kid}/enable"),
             Admin,
             None,
             (200, &out::CHANGED),
             "Lets a disabled or quarantined key go on.",
-        ),
+        )),
         with_query(
             get(
                 Op::KeyUsage,
@@ -266,7 +266,7 @@ pub const ENDPOINTS: &[Endpoint] = {
                 "/api/v1/workspaces/{workspace}/audit/verify",
                 Admin,
                 &out::CHAIN,
-                "Whether the record of changes is whole: 1000 entries of its chain are computed again.",
+                "Whether the record of changes is whole: 200 entries of its chain are computed again.",
             ),
             &[Field::new("from", Kind::Number(1, u32::MAX as u64), "The first entry; default: 1.")],
         ),

@@ -134,12 +134,14 @@ impl Issuer {
         if !fits || !claims.sub.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Untrusted::Subject);
         }
-        let scopes = match (&claims.scope, &claims.scp) {
-            (Some(words), _) => words.split(' ').map(str::to_owned).collect(),
+        let scopes: Vec<String> = match (&claims.scope, &claims.scp) {
+            (Some(words), _) => vec![words.clone()],
+            // Some issuers write it as a list, some as one text of several words.
             (None, Some(list)) => list.texts()?,
             (None, None) => Vec::new(),
         };
-        let scopes = scopes.into_iter().filter(|scope| !scope.is_empty()).collect();
+        let words = scopes.iter().flat_map(|scope| scope.split(' '));
+        let scopes = words.filter(|word| !word.is_empty()).map(str::to_owned).collect();
         Ok(Subject { id: claims.sub, scopes, email: claims.email, until })
     }
 }

@@ -69,7 +69,17 @@ struct Header {
     #[serde(default)]
     kid: Option<String>,
     #[serde(default)]
-    crit: Option<serde::de::IgnoredAny>,
+    crit: Present,
+}
+
+/// Whether a member is there, whatever it holds.
+#[derive(Clone, Copy, Default)]
+struct Present(bool);
+
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: serde::Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(value).map(|_| Self(true))
+    }
 }
 
 impl core::fmt::Debug for Token<'_> {
@@ -96,7 +106,7 @@ impl<'a> Token<'a> {
         };
         let (header, claims, signature) = (decode(header)?, decode(claims)?, decode(signature)?);
         let header: Header = serde_json::from_slice(&header).map_err(|_| Untrusted::Header)?;
-        if header.crit.is_some() {
+        if header.crit.0 {
             return Err(Untrusted::Critical);
         }
         Ok(Self { header, signed, signature, claims })

@@ -137,6 +137,7 @@ fn texts_that_are_no_tokens() {
             Untrusted::Header,
         ),
         (critical, Untrusted::Critical),
+        (text(&json!({"alg": "EdDSA", "crit": null}), &json!({}), 64), Untrusted::Critical),
     ];
     for (text, expected) in cases {
         assert_eq!(Token::parse(&text).err(), Some(expected), "{text}");

@@ -311,7 +311,7 @@ impl<'a> Exchange<'a> {
             Some((self.caller()?.member.clone(), directory::Call::Join(number)))
         } else if operation == Operation::PutMember {
             Some((params.member.clone(), directory::Call::Join(number)))
-        } else if operation == Operation::RemoveMember {
+        } else if operation == Operation::RemoveMember && !managed.repeated {
             Some((params.member.clone(), directory::Call::Leave(number)))
         } else {
             None

@@ -10,7 +10,7 @@ use crate::management::endpoint::Endpoint;
 use crate::management::problem::Problem;
 use crate::management::query;
 use crate::management::usage;
-use crate::record::Record;
+use crate::record::{Record, SignatureMode};
 use crate::workspace::call::{Answer, Call};
 
 impl<'a> Exchange<'a> {
@@ -23,6 +23,8 @@ impl<'a> Exchange<'a> {
                 let message = "This is told to API keys alone: send one, or ask for a key's usage.";
                 return Err(Problem::new(403, "PERMISSION_DENIED", message).into());
             }
+            // It is known by a pointer, or to the gate alone.
+            Ok(Credential::Other(_)) => return Err(Denial::KeyNotAllowed.into()),
             Ok(_) => return Err(Denial::Invalid(Invalid::Malformed).into()),
             Err(_) => return Err(Denial::Ambiguous.into()),
         };
@@ -54,6 +56,9 @@ impl<'a> Exchange<'a> {
             return Err(Denial::Invalid(Invalid::Prefix).into());
         }
         record.check_standing(now)?;
+        if matches!(record.signature, SignatureMode::Required | SignatureMode::Only) {
+            return Err(Denial::SignatureRequired.into());
+        }
         let address = header(&self.request()?, "cf-connecting-ip").unwrap_or_default();
         record.check_address(address)?;
         let (search, Endpoint { query, .. }) = (self.query()?, self.head()?.endpoint);

@@ -65,7 +65,8 @@ impl Object<'_> {
         })
         .to_string();
         let root = self.gate.keyring.newest();
-        let hash = encoding::hex(root.audit.mac(&chained(&head.hash, &json)).as_bytes());
+        let hash =
+            encoding::hex(root.audit.mac(&chained(&call.workspace, &head.hash, &json)).as_bytes());
         self.rows.put(row(sequence), &Entry { root: root.version(), hash: hash.clone(), json });
         self.rows.put(HEAD.to_owned(), &Head { sequence, hash });
         Ok(())
@@ -121,7 +122,9 @@ impl Object<'_> {
         let mut broken_at = None;
         for number in from..=to {
             match self.rows.get::<Entry>(&row(number)) {
-                Ok(Some(entry)) if self.fits(&entry, &before, number) => before = entry.hash,
+                Ok(Some(entry)) if self.fits(&entry, &request.call.workspace, &before, number) => {
+                    before = entry.hash
+                }
                 Ok(_) | Err(Stop::Damaged(_)) => {
                     broken_at = Some(number);
                     break;
@@ -143,16 +146,18 @@ impl Object<'_> {
         })))
     }
 
-    fn fits(&self, entry: &Entry, before: &str, number: u64) -> bool {
+    fn fits(&self, entry: &Entry, workspace: &str, before: &str, number: u64) -> bool {
         let Some(root) = self.gate.keyring.version(entry.root) else { return false };
         let json: Json = serde_json::from_slice(entry.json.as_bytes()).unwrap_or_default();
-        let hash = encoding::hex(root.audit.mac(&chained(before, &entry.json)).as_bytes());
+        let hash =
+            encoding::hex(root.audit.mac(&chained(workspace, before, &entry.json)).as_bytes());
         hash == entry.hash && json.get("sequence").and_then(Json::as_u64) == Some(number)
     }
 }
 
-fn chained<'a>(before: &'a str, json: &'a str) -> [&'a [u8]; 3] {
-    [before.as_bytes(), b"\n", json.as_bytes()]
+/// What is hashed: nothing of it has a line feed.
+fn chained<'a>(workspace: &'a str, before: &'a str, json: &'a str) -> [&'a [u8]; 5] {
+    [workspace.as_bytes(), b"\n", before.as_bytes(), b"\n", json.as_bytes()]
 }
 
 fn row(number: u64) -> String {
@@ -160,4 +165,4 @@ fn row(number: u64) -> String {
 }
 
 const HEAD: &str = "audit";
-const STRETCH: u64 = 1000;
+const STRETCH: u64 = 200;

@@ -60,9 +60,6 @@ impl Object<'_> {
             return Err(too_large().into());
         }
         let kid = document.kid.clone();
-        if let Some(subject) = &document.subject {
-            self.rows.put(owned_row(subject, &kid), &1);
-        }
         self.rows.put(about_row(&kid), &Stored(about.clone()));
         self.write(meta, None, document.clone())?;
         Ok(Known::new(document, about))
@@ -125,13 +122,12 @@ impl Object<'_> {
         let mut wrong = |name: &str, message: &str| errors.push(FieldError::new(name, message));
         match (document.kind, text("subject")) {
             (KeyType::Personal, subject) => {
+                // Origins believe that whoever has such a key is its subject.
                 let subject = subject.unwrap_or(&call.actor);
-                match self.member(subject)? {
-                    None => wrong("subject", "is no member of this workspace"),
-                    Some(member) if self.role(&call.actor)? < Some(member.role) => {
-                        wrong("subject", "has a higher role than you");
-                    }
-                    Some(_) => {}
+                if subject != call.actor {
+                    wrong("subject", "has to be yourself");
+                } else if self.member(subject)?.is_none() {
+                    wrong("subject", "is no member of this workspace");
                 }
                 document.subject = Some(subject.to_owned());
             }

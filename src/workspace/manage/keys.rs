@@ -53,6 +53,7 @@ impl Object<'_> {
 
     pub(super) fn update_key(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
         let before = self.changeable(meta, request)?;
+        check_reach(&before, request)?;
         let mut after = before.clone();
         let errors = self.set(&mut after.document, &request.body, request.call);
         if !errors.is_empty() {
@@ -84,7 +85,7 @@ impl Object<'_> {
 
     pub(super) fn rotate_key(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
         let before = self.changeable(meta, request)?;
-        self.check_reach(&before, request)?;
+        check_reach(&before, request)?;
         let mut after = before.clone();
         let grace = request.body.get("grace_seconds").and_then(Json::as_u64).unwrap_or(0);
         let now = self.now.seconds();
@@ -112,6 +113,9 @@ impl Object<'_> {
             .and_then(|random| mint::another(root, &document.prefix, kid, generation, random))
             .ok_or_else(defect)?;
         document.secrets.push(SecretDocument::new(generation, root.version(), &minted.digest));
+        if !self.is_usable(document) {
+            return Err(too_large().into());
+        }
         after.about.imported = false;
         let changes = difference(&before.fields(), &after.fields());
         let Written { version, effective_by } = self.replace(meta, &before, &mut after)?;
@@ -152,12 +156,16 @@ impl Object<'_> {
         status: Status,
     ) -> Outcome<Done> {
         let before = self.changeable(meta, request)?;
+        if status == Status::Active {
+            check_reach(&before, request)?;
+        }
         let body =
             |by: u64| json!({ "status": status.as_str(), "effective_by": time::print_millis(by) });
         if before.document.status == status {
             let effective_by = self.lease_end(&before.document.kid)?;
             let version = Some(before.document.version);
-            return Ok(Done { version, ..Done::read(body(effective_by)) });
+            let done = Done::read(body(effective_by));
+            return Ok(Done { version, effective_by: Some(effective_by), ..done });
         }
         let action = if status == Status::Active { "key.enable" } else { "key.disable" };
         let (written, change) = self.turn(meta, before, status, action)?;
@@ -195,21 +203,6 @@ impl Object<'_> {
         Ok((written, Change { action, target, changes }))
     }
 
-    /// Whoever is given a secret may not come to more by it than is theirs.
-    fn check_reach(&self, known: &Known, request: &Request<'_>) -> Outcome<()> {
-        let refused = |message| Err(Problem::new(403, "PERMISSION_DENIED", message).into());
-        let document = &known.document;
-        let scopes = request.call.scopes.as_ref().map(|scopes| settings::grants(scopes));
-        if scopes.is_some_and(|scopes| !document.scopes.subset_of(&scopes)) {
-            return refused("The key's scopes go beyond those of the token.");
-        }
-        let Some(subject) = &document.subject else { return Ok(()) };
-        if self.role(subject)? > Some(request.role) {
-            return refused("The key's subject has a higher role than you.");
-        }
-        Ok(())
-    }
-
     fn replace(&mut self, meta: &Meta, before: &Known, after: &mut Known) -> Outcome<Written> {
         let document = &mut after.document;
         document.version = before.document.version.saturating_add(1);
@@ -236,6 +229,21 @@ impl Object<'_> {
         }
         Ok(known)
     }
+}
+
+/// Whoever is given a secret or loosens what a key is held to may not come to more by it
+/// than is theirs.
+fn check_reach(known: &Known, request: &Request<'_>) -> Outcome<()> {
+    let refused = |message| Err(Problem::new(403, "PERMISSION_DENIED", message).into());
+    let document = &known.document;
+    let scopes = request.call.scopes.as_ref().map(|scopes| settings::grants(scopes));
+    if scopes.is_some_and(|scopes| !document.scopes.subset_of(&scopes)) {
+        return refused("The key's scopes go beyond those of the token.");
+    }
+    if document.subject.as_ref().is_some_and(|subject| *subject != request.call.actor) {
+        return refused("A personal key is its subject's to change; others disable and revoke.");
+    }
+    Ok(())
 }
 
 /// Another version is there.

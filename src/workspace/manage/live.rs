@@ -4,6 +4,7 @@
 use super::super::keys::Held;
 use super::super::rows::{Range, Stop, Value};
 use super::super::{Meta, Object};
+use super::create::owned_row;
 use crate::clock::Now;
 use crate::fields::{BadField, Fields, Line};
 use crate::record::{Document, Status};
@@ -91,6 +92,7 @@ impl Object<'_> {
         if before.is_none() {
             self.rows.put(list_row(after), &1);
         }
+        self.own(after);
         self.rows.put(LIVE.to_owned(), &Live { epoch: meta.epoch, count });
         Ok(())
     }
@@ -113,12 +115,24 @@ impl Object<'_> {
         }
     }
 
+    /// Lets a personal key be found by its subject, as long as it is not revoked.
+    fn own(&mut self, document: &Document) {
+        let Some(subject) = &document.subject else { return };
+        let row = owned_row(subject, &document.kid);
+        if document.status == Status::Revoked {
+            self.rows.delete(row);
+        } else {
+            self.rows.put(row, &1);
+        }
+    }
+
     /// Indexes the keys from before there was an index.
     fn adopt(&mut self, meta: &Meta) -> Result<(), Stop> {
         let count = self.active(meta)?;
         for (_, held) in self.all::<Held>("key/")? {
             let document = held.effective(meta);
             self.rows.put(list_row(&document), &1);
+            self.own(&document);
             let ends = Some(&document).filter(|document| is_active(document, self.now));
             if let Some(name) = ends.and_then(|document| ends_row(meta, document)) {
                 self.rows.put(name, &1);

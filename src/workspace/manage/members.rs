@@ -35,12 +35,11 @@ impl Object<'_> {
     /// The role of somebody; `None` for a stranger. Who is named in the policy is an owner as long
     /// as there is no other.
     pub(super) fn role(&self, id: &str) -> Outcome<Option<Role>> {
-        if let Some(member) = self.member(id)? {
-            return Ok(Some(member.role));
-        }
         let owners = &self.gate.policy.management.bootstrap_owners;
-        let stands_in = owners.iter().any(|owner| owner.as_str() == id) && self.owners()? == 0;
-        Ok(stands_in.then_some(Role::Owner))
+        if owners.iter().any(|owner| owner.as_str() == id) && self.owners()? == 0 {
+            return Ok(Some(Role::Owner));
+        }
+        Ok(self.member(id)?.map(|member| member.role))
     }
 
     pub(super) fn list_members(&self) -> Outcome<Done> {
@@ -101,7 +100,9 @@ impl Object<'_> {
             self.check_other_owner()?;
         }
         let (mut revoked, mut effective_by) = (Vec::new(), self.now.millis());
-        for kid in self.owned(id)? {
+        let owned = self.owned(id)?;
+        self.require_known(&owned)?;
+        for kid in owned {
             let Some(known) = self.known(meta, &kid)? else { continue };
             if known.document.status == Status::Revoked {
                 continue;

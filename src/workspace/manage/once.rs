@@ -69,7 +69,9 @@ impl Object<'_> {
 }
 
 fn fingerprint(call: &Manage) -> String {
-    let text = [&call.actor, &call.method, &call.target, &call.body].map(String::as_str).join("\n");
+    let version = call.version.map(|version| version.to_string()).unwrap_or_default();
+    let parts = [&call.actor, &call.method, &call.target, &version, &call.body];
+    let text = parts.map(String::as_str).join("\n");
     encoding::hex(&crypto::sha256(text.as_bytes()))
 }
 

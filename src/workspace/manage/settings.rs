@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use serde_json::{Map, Value as Json};
 
 use super::super::Object;
@@ -39,8 +40,8 @@ impl Object<'_> {
             if document.expires.is_some_and(|end| end <= self.now.seconds()) {
                 wrong("expires", "has to be in the future");
             }
-            let most =
-                self.now.seconds().saturating_add(self.gate.policy.management.temporary_seconds());
+            let longest = self.gate.policy.management.temporary_seconds();
+            let most = document.created.saturating_add(longest);
             match document.expires {
                 None if document.kind == KeyType::Temporary => {
                     wrong("expires", "is required for a temporary key");
@@ -77,13 +78,15 @@ impl Object<'_> {
         }
         if fields.contains_key("ips") {
             document.ips = list(fields, "ips").and_then(|texts| Allowlist::parse(texts).ok());
-            let any = document
-                .ips
-                .iter()
-                .flat_map(Allowlist::networks)
-                .any(|network| network.prefix_len() == 0);
-            if any && fields.get("allow_any_network") != Some(&Json::Bool(true)) {
-                wrong("ips", "a network holds every address; confirm by allow_any_network");
+            let is_wide = |network: IpNet| {
+                network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 16 }
+            };
+            let wide = document.ips.iter().flat_map(Allowlist::networks).any(is_wide);
+            if wide && fields.get("allow_any_network") != Some(&Json::Bool(true)) {
+                wrong(
+                    "ips",
+                    "a network is wider than /8 (IPv6: /16); confirm by allow_any_network",
+                );
             }
         }
         if fields.contains_key("tier") {

@@ -44,4 +44,4 @@ impl Object<'_> {
     }
 }
 
-const MAX_KEYS: u32 = 1000;
+const MAX_KEYS: u32 = 100;

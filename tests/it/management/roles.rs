@@ -97,7 +97,7 @@ fn owners_are_made_and_unmade_by_owners_and_one_stays() {
     }
 }
 
-/// Whoever the policy names owns a workspace that has no owner of its own.
+/// Whoever the policy names owns a workspace that has no owner of its own, whatever others make of them.
 #[test]
 fn the_policys_owner_stands_in_where_there_is_none() {
     let mut desk = Desk::empty();
@@ -106,7 +106,16 @@ fn the_policys_owner_stands_in_where_there_is_none() {
     desk.call(&open);
     assert_eq!(desk.ask("dev:root", "GET", SPACE, &Value::Null).body["role"], json!("owner"));
     assert_eq!(desk.ask("dev:other", "GET", SPACE, &Value::Null).status, 404);
-    desk.ask("dev:root", "PUT", &format!("{SPACE}/members/dev:other"), &json!({"role": "owner"}));
+    for role in ["admin", "owner"] {
+        desk.ask("dev:root", "PUT", &format!("{SPACE}/members/dev:other"), &json!({"role": role}));
+        if role == "admin" {
+            let root = format!("{SPACE}/members/dev:root");
+            assert_eq!(desk.ask("dev:other", "PUT", &root, &json!({"role": "member"})).status, 200);
+            let again = desk.ask("dev:root", "GET", SPACE, &Value::Null);
+            assert_eq!(again.body["role"], json!("owner"));
+            desk.ask("dev:root", "DELETE", &root, &Value::Null);
+        }
+    }
     assert_eq!(desk.ask("dev:root", "GET", SPACE, &Value::Null).status, 404);
 }
 
@@ -114,13 +123,9 @@ fn the_policys_owner_stands_in_where_there_is_none() {
 fn a_personal_key_ends_with_the_membership() {
     let mut desk = Desk::open();
     for (member, path) in [("dev:a", "dev:a"), ("dev:a/b", "dev:a%2Fb")] {
-        desk.ask(
-            "dev:owner",
-            "PUT",
-            &format!("{SPACE}/members/{path}"),
-            &json!({"role": "member"}),
-        );
-        desk.key(&json!({"scopes": ["read"], "type": "personal", "subject": member}));
+        desk.ask("dev:owner", "PUT", &format!("{SPACE}/members/{path}"), &json!({"role": "admin"}));
+        let own = json!({"scopes": ["read"], "type": "personal", "subject": member});
+        assert_eq!(desk.ask(member, "POST", KEYS, &own).status, 201);
     }
     let removed = desk.ask("dev:admin", "DELETE", &format!("{SPACE}/members/dev:a"), &Value::Null);
     assert_eq!(removed.body["revoked_keys"], json!(1), "and not the key of dev:a/b");
@@ -129,13 +134,20 @@ fn a_personal_key_ends_with_the_membership() {
         keys.as_array().unwrap().iter().map(|key| (&key["subject"], &key["status"])).collect();
     assert!(states.contains(&(&json!("dev:a"), &json!("revoked"))));
     assert!(states.contains(&(&json!("dev:a/b"), &json!("active"))));
-    // Nobody acts by a key for somebody of a higher role.
-    let own = json!({"scopes": ["read"], "type": "personal", "subject": "dev:owner"});
-    assert_eq!(desk.ask("dev:admin", "POST", KEYS, &own).fields(), ["subject"]);
-    let kid = desk.ask("dev:owner", "POST", KEYS, &own).body["id"].as_str().unwrap().to_owned();
-    let rotate = format!("{KEYS}/{kid}/rotate");
-    for (actor, status) in [("dev:admin", 403), ("dev:owner", 200)] {
-        assert_eq!(desk.ask(actor, "POST", &rotate, &json!({"grace_seconds": 0})).status, status);
+    // Nobody acts by a key for somebody else, whatever the roles.
+    let own = json!({"scopes": ["read"], "type": "personal", "subject": "dev:admin"});
+    assert_eq!(desk.ask("dev:owner", "POST", KEYS, &own).fields(), ["subject"]);
+    let kid = desk.ask("dev:admin", "POST", KEYS, &own).body["id"].as_str().unwrap().to_owned();
+    let path = |what: &str| format!("{KEYS}/{kid}{what}");
+    let ask = |desk: &mut Desk, actor: &str, method: &str, what: &str, body: Value| {
+        desk.ask(actor, method, &path(what), &body).status
+    };
+    for (actor, status) in [("dev:owner", 403), ("dev:admin", 200)] {
+        let grace = json!({"grace_seconds": 0});
+        assert_eq!(ask(&mut desk, actor, "POST", "/rotate", grace), status, "{actor}");
+        assert_eq!(ask(&mut desk, actor, "PATCH", "", json!({"name": actor})), status, "{actor}");
+        assert_eq!(ask(&mut desk, actor, "POST", "/disable", Value::Null), 200, "{actor}");
+        assert_eq!(ask(&mut desk, actor, "POST", "/enable", Value::Null), status, "{actor}");
     }
     // Back again, the key stays what it is.
     desk.ask("dev:owner", "PUT", &format!("{SPACE}/members/dev:a"), &json!({"role": "member"}));

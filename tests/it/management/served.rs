@@ -379,5 +379,5 @@ fn the_document_and_health_need_no_token() {
     assert_eq!(world.send(&get("", "/healthz")).body, json!({"status": "ok"}));
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
     let committed: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    assert_eq!(committed, document.body, "docs/openapi.json is old: run `cargo xtask openapi`");
+    assert!(committed == document.body, "docs/openapi.json is old: run `cargo xtask openapi`");
 }
