@@ -108,13 +108,13 @@ pub(super) fn run(stage: &mut Stage, verdict: &mut Verdict) -> Result<()> {
     Ok(())
 }
 
-/// What an owner asks, each with an entry in the record of changes.
+/// What an owner and an admin ask, each with an entry in the record of changes.
 fn management(kid: &str) -> impl Iterator<Item = Call> {
     let space = format!("/api/v1/workspaces/{ALONE}");
     let key = format!("{space}/api-keys/{kid}");
-    let call = |number: u8, method: &str, target: String, body: Value| {
+    let call_by = |actor: &str, number: u8, method: &str, target: String, body: Value| {
         Call::Manage(Box::new(Manage {
-            actor: "dev:owner".to_owned(),
+            actor: actor.to_owned(),
             scopes: None,
             workspace: ALONE.to_owned(),
             address: "192.0.2.1".to_owned(),
@@ -127,14 +127,14 @@ fn management(kid: &str) -> impl Iterator<Item = Call> {
             body: if body.is_null() { String::new() } else { body.to_string() },
         }))
     };
+    let call = |number, method, target, body| call_by("dev:owner", number, method, target, body);
     let member = format!("{space}/members/dev:alice");
-    let personal =
-        json!({ "name": "p", "type": "personal", "subject": "dev:alice", "scopes": ["read"] });
+    let personal = json!({ "name": "p", "type": "personal", "scopes": ["read"] });
     let import = json!({ "keys": [{ "sha256": "0".repeat(64), "scopes": ["read"] }] });
     vec![
         call(1, "PUT", format!("{space}/members/dev:owner"), json!({ "role": "owner" })),
-        call(2, "PUT", member.clone(), json!({ "role": "member" })),
-        call(3, "POST", format!("{space}/api-keys"), personal),
+        call(2, "PUT", member.clone(), json!({ "role": "admin" })),
+        call_by("dev:alice", 3, "POST", format!("{space}/api-keys"), personal),
         call(4, "PATCH", key.clone(), json!({ "name": "changed", "scopes": ["read"] })),
         call(5, "POST", format!("{key}/rotate"), json!({ "grace_seconds": 60 })),
         call(6, "POST", format!("{key}/disable"), Value::Null),
