@@ -251,6 +251,33 @@ impl Rows {
             .collect()
     }
 
+    /// Reads a range to its end, so many at a time as it says.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub fn all<T: Value>(&self, mut range: Range) -> Result<Vec<(String, T)>, Stop> {
+        let mut all = Vec::new();
+        loop {
+            let some = self.scan::<T>(&range)?;
+            let next = some.last().map(|(name, _)| format!("{name}!"));
+            let full = u32::try_from(some.len()).is_ok_and(|some| some >= range.limit);
+            all.extend(some);
+            match next {
+                Some(next) if full => range.from = next,
+                _ => return Ok(all),
+            }
+        }
+    }
+
+    /// The names in a range to its end, whatever the rows hold.
+    ///
+    /// # Errors
+    /// [`Stop::Missing`].
+    pub fn all_names(&self, range: Range) -> Result<Vec<String>, Stop> {
+        let rows = self.all::<Unread>(range)?;
+        Ok(rows.into_iter().map(|(name, _)| name).collect())
+    }
+
     /// Writes a row when all is done.
     pub fn put(&mut self, name: String, value: &impl Value) {
         self.changes.set(name, Some(value.print()));

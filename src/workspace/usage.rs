@@ -159,18 +159,8 @@ impl Object<'_> {
 
     /// All leases of a key, however many.
     fn open_leases(&self, kid: &str) -> Result<Vec<Lease>, Stop> {
-        let mut range = leases(kid);
-        let mut open = Vec::new();
-        loop {
-            let held = self.rows.scan::<Lease>(&range)?;
-            let full = u32::try_from(held.len()).is_ok_and(|held| held >= range.limit);
-            let last = held.last().map(|(name, _)| format!("{name}!"));
-            open.extend(held.into_iter().map(|(_, lease)| lease));
-            match last {
-                Some(next) if full => range.from = next,
-                _ => return Ok(open),
-            }
-        }
+        let open = self.rows.all(leases(kid))?;
+        Ok(open.into_iter().map(|(_, lease)| lease).collect())
     }
 }
 

@@ -58,11 +58,11 @@ impl World {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             filled.push_str(before);
-            let placeholder = after.split_once('}').and_then(|(inside, after)| {
+            let field = after.split_once('}').and_then(|(inside, after)| {
                 let (what, name) = inside.split_once(' ')?;
                 matches!(what, "key" | "kid").then_some((what, name, after))
             });
-            let Some((what, name, after)) = placeholder else {
+            let Some((what, name, after)) = field else {
                 filled.push('{');
                 rest = after;
                 continue;

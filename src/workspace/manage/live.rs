@@ -101,18 +101,7 @@ impl Object<'_> {
     fn ended(&self, meta: &Meta) -> Result<Vec<String>, Stop> {
         let end = format!("{:012}", self.now.seconds().saturating_add(1));
         let prefix = format!("ends/{:010}/", meta.epoch);
-        let mut range = Range::between(&prefix, "", &end, CHUNK);
-        let mut ended = Vec::new();
-        loop {
-            let names = self.rows.names(&range)?;
-            let full = u32::try_from(names.len()).is_ok_and(|names| names >= CHUNK);
-            let next = names.last().map(|name| format!("{name}!"));
-            ended.extend(names);
-            match next {
-                Some(next) if full => range.from = next,
-                _ => return Ok(ended),
-            }
-        }
+        self.rows.all_names(Range::between(&prefix, "", &end, CHUNK))
     }
 
     /// Lets a personal key be found by its subject, as long as it is not revoked.

@@ -222,18 +222,7 @@ impl Object<'_> {
 
     /// Every row of a prefix, however many.
     fn all<T: Value>(&self, prefix: &str) -> Result<Vec<(String, T)>, Stop> {
-        let mut range = Range::of(prefix, CHUNK);
-        let mut all = Vec::new();
-        loop {
-            let some = self.rows.scan::<T>(&range)?;
-            let next = some.last().map(|(name, _)| format!("{name}!"));
-            let full = u32::try_from(some.len()).is_ok_and(|some| some >= range.limit);
-            all.extend(some);
-            match next {
-                Some(next) if full => range.from = next,
-                _ => return Ok(all),
-            }
-        }
+        self.rows.all(Range::of(prefix, CHUNK))
     }
 }
 

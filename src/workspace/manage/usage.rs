@@ -29,7 +29,11 @@ impl Object<'_> {
             last = last.max(last_used);
             for hour in hours {
                 match sums.binary_search_by_key(&hour.hour, |sum| sum.hour) {
-                    Ok(at) => sums.iter_mut().skip(at).take(1).for_each(|sum| sum.add(&hour)),
+                    Ok(at) => {
+                        if let Some(sum) = sums.get_mut(at) {
+                            sum.add(&hour);
+                        }
+                    }
                     Err(at) => sums.insert(at, hour),
                 }
             }
