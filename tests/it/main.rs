@@ -21,6 +21,7 @@ mod management;
 mod memory;
 mod metering;
 #[cfg(feature = "policy-source")]
+mod notice;
 mod policy;
 mod robust;
 mod route;

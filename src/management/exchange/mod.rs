@@ -5,10 +5,12 @@
 
 mod cross;
 mod head;
+mod leaks;
 mod own;
 mod reply;
 mod step;
 
+pub use leaks::Signed;
 pub use step::{BadBody, Came, NotAuthenticated, Object, Step};
 
 use crate::clock::Now;
@@ -26,6 +28,7 @@ use crate::{crypto, encoding};
 use super::endpoint::Operation;
 use super::problem::Problem;
 use head::Head;
+use leaks::Report;
 
 /// The request under way.
 pub struct Exchange<'a> {
@@ -44,6 +47,7 @@ pub struct Exchange<'a> {
     listed: Vec<String>,
     done: Option<Managed>,
     key: Option<KeyText<'a>>,
+    report: Option<Report>,
 }
 
 /// Of what the answer is awaited.
@@ -63,6 +67,10 @@ enum Asked {
     Record,
     /// Its use.
     Usage,
+    /// The record of a key that is reported as leaked.
+    Leaked,
+    /// Whether it is held back.
+    Quarantine,
 }
 
 impl core::fmt::Debug for Exchange<'_> {
@@ -116,6 +124,7 @@ impl<'a> Exchange<'a> {
             listed: Vec::new(),
             done: None,
             key: None,
+            report: None,
         }
     }
 
@@ -149,9 +158,19 @@ impl<'a> Exchange<'a> {
             Came::Authenticated(Err(NotAuthenticated::Unavailable)) => {
                 Err(Fault::IssuerUnavailable.into())
             }
+            Came::Verified(Ok(())) => self.believed(gate),
+            Came::Verified(Err(NotAuthenticated::Invalid(_))) => Err(Denial::Signature.into()),
+            Came::Verified(Err(NotAuthenticated::Unavailable)) => {
+                Err(Fault::IssuerUnavailable.into())
+            }
+            Came::Row(Some(value)) => self.pointed(value.as_deref(), gate),
+            Came::Row(None) => Err(Fault::KvUnavailable.into()),
             Came::Body(Ok(body)) => {
                 self.body = body;
-                self.resolve()
+                match &self.report {
+                    Some(report) => Ok(self.verify(report)),
+                    None => self.resolve(),
+                }
             }
             Came::Body(Err(BadBody::TooLong)) => {
                 Err(Denial::BodyTooLarge(self.head()?.limit.into()).into())
@@ -290,6 +309,8 @@ impl<'a> Exchange<'a> {
             }
             Asked::Record => self.own_record(&parse(answer)?, gate, now),
             Asked::Usage => self.own_usage(&parse(answer)?),
+            Asked::Leaked => self.leaked(&parse(answer)?, gate, now),
+            Asked::Quarantine => self.quarantined(&parse(answer)?, gate),
         }
     }
 

@@ -1,6 +1,8 @@
 //! The management API, as a workspace answers it.
 
 mod desk;
+mod expiry;
+mod leaks;
 mod roles;
 mod served;
 

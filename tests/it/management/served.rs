@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use portcullis::clock::Now;
 use portcullis::directory;
-use portcullis::management::exchange::{BadBody, Came, Exchange, NotAuthenticated, Object, Step};
+use portcullis::management::exchange::{
+    BadBody, Came, Exchange, NotAuthenticated, Object, Signed, Step,
+};
 use portcullis::policy::TokenKind;
 use portcullis::token::{Authenticated, Subject, Untrusted};
 use portcullis::workspace::rows::Rows;
@@ -15,49 +17,52 @@ use crate::simulation::object;
 use crate::workspace::at;
 
 /// All workspaces and directories there are. Tokens are believed: `a.<who>.z` speaks for `dev:<who>`.
-struct World {
-    desk: Desk,
-    workspaces: BTreeMap<String, object::Object>,
+pub struct World {
+    pub desk: Desk,
+    pub workspaces: BTreeMap<String, object::Object>,
     directories: BTreeMap<String, BTreeMap<String, String>>,
+    /// Rows of KV; `None` while it does not answer.
+    pub kv: Option<BTreeMap<String, String>>,
     sent: u64,
     waited: u32,
 }
 
-struct Sent<'a> {
-    method: &'a str,
-    path: &'a str,
-    who: &'a str,
-    headers: &'a [(&'a str, &'a str)],
-    body: Value,
+pub struct Sent<'a> {
+    pub method: &'a str,
+    pub path: &'a str,
+    pub who: &'a str,
+    pub headers: &'a [(&'a str, &'a str)],
+    pub body: Value,
 }
 
 #[derive(Debug)]
-struct Reply {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: Value,
+pub struct Reply {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: Value,
 }
 
 impl Reply {
-    fn code(&self) -> &str {
+    pub fn code(&self) -> &str {
         self.body["error"]["code"].as_str().unwrap_or_default()
     }
 }
 
-fn get<'a>(who: &'a str, path: &'a str) -> Sent<'a> {
+pub fn get<'a>(who: &'a str, path: &'a str) -> Sent<'a> {
     Sent { method: "GET", path, who, headers: &[], body: Value::Null }
 }
 
-fn with<'a>(method: &'a str, who: &'a str, path: &'a str, body: Value) -> Sent<'a> {
+pub fn with<'a>(method: &'a str, who: &'a str, path: &'a str, body: Value) -> Sent<'a> {
     Sent { method, path, who, headers: &[], body }
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             desk: Desk::empty(),
             workspaces: BTreeMap::new(),
             directories: BTreeMap::new(),
+            kv: Some(BTreeMap::new()),
             sent: 0,
             waited: 0,
         }
@@ -67,7 +72,7 @@ impl World {
         at(self.desk.millis)
     }
 
-    fn send(&mut self, sent: &Sent<'_>) -> Reply {
+    pub fn send(&mut self, sent: &Sent<'_>) -> Reply {
         self.sent += 1;
         let mut facts = format!("{}\nhttp://admin.test{}", sent.method, sent.path);
         let mut header = |name: &str, value: &str| facts.push_str(&format!("\n{name}\n{value}"));
@@ -98,6 +103,16 @@ impl World {
                     return Reply { status: answer.status, headers, body };
                 }
                 Step::Authenticate(_) => Came::Authenticated(authenticated(sent.who)),
+                // Scanners are known by the names of their keys.
+                Step::Verify(Signed { key, body, .. }) => {
+                    assert_eq!(body, sent.body.to_string());
+                    Came::Verified(match key.as_str() {
+                        "scanner" => Ok(()),
+                        "unknowable" => Err(NotAuthenticated::Unavailable),
+                        _ => Err(NotAuthenticated::Invalid(Untrusted::Key)),
+                    })
+                }
+                Step::Row(name) => Came::Row(self.kv.as_ref().map(|rows| rows.get(&name).cloned())),
                 Step::Body(limit) => {
                     let body = sent.body.to_string();
                     let fits = body.len() <= limit as usize;
@@ -146,7 +161,7 @@ impl World {
     }
 
     /// A new workspace of `dev:root`, as `/api/v1/workspaces/<number>`.
-    fn open(&mut self, name: &str) -> String {
+    pub fn open(&mut self, name: &str) -> String {
         let opened =
             self.send(&with("POST", "root", "/api/v1/workspaces", json!({ "name": name })));
         assert_eq!(opened.status, 201, "{opened:?}");

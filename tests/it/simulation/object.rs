@@ -21,7 +21,7 @@ pub struct Effect {
     pub answer: Answer,
     /// Rows written or deleted.
     pub changes: Vec<(String, Option<String>)>,
-    alarm: Option<u64>,
+    pub alarm: Option<u64>,
 }
 
 impl Object {

@@ -7,7 +7,9 @@ use portcullis::root::Keyring;
 use serde_json::json;
 
 use super::origin::Origin;
-use super::{Bench, TIMEOUT, authority, keysets, management, panics, raw, tokens, wycheproof};
+use super::{
+    Bench, TIMEOUT, authority, keysets, leaks, management, panics, raw, tokens, wycheproof,
+};
 use crate::http::{Connection, Reply, exchange};
 
 type Program = fn(&mut Bench) -> Result<()>;
@@ -50,6 +52,8 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("L14 a secret is told once", management::secret_once),
     ("L15 the same Idempotency-Key twice", management::repeated),
     ("L16 a stale If-Match", management::stale),
+    ("a secret scanner finds a key", leaks::reported),
+    ("a key that will expire", management::expiring),
     ("keys that are rotated, and a flood of invented ones", tokens::rotated),
     ("an issuer that is down", tokens::down),
     ("an issuer that was never there", tokens::never_there),
