@@ -371,6 +371,9 @@ fn limits_of_the_workspace_stay_within_the_policys() {
     assert_eq!(patch(&mut desk, 500, 50).body["limits"]["requests"], json!(500));
     assert_eq!(patch(&mut desk, 1001, 50).fields(), ["limits"]);
     assert_eq!(patch(&mut desk, 500, 101).fields(), ["limits"]);
+    // The same rate over a day, of which an hour may have more than the policy's hour.
+    let day = json!({"limits": {"requests": 24_000, "window_seconds": 86_400, "burst": 100}});
+    assert_eq!(desk.ask("dev:owner", "PATCH", SPACE, &day).fields(), ["limits"]);
     let named = desk.ask("dev:owner", "PATCH", SPACE, &json!({"name": "Other", "limits": null}));
     assert_eq!(
         (&named.body["name"], &named.body["limits"]["requests"]),
