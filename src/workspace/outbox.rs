@@ -159,6 +159,7 @@ impl Object<'_> {
             Sweep { epoch, from: Some(from) } if epoch == meta.epoch => from,
             Sweep { .. } => String::new(),
         };
+        self.forget_ends(meta)?;
         let from = self.overtaken(meta, &from)?;
         if from.is_some() {
             self.wake(self.now.millis());
