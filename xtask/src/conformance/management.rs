@@ -48,6 +48,32 @@ pub fn roles(bench: &mut Bench) -> Result<()> {
     refusal(bench, &member.ask("GET", &keys, None)?, 404, "NOT_FOUND")
 }
 
+/// A subject is whatever its issuer says; in a path it is percent-encoded.
+pub fn subjects(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let cases = [
+        ("auth0|a/b", "auth0%7Ca%2Fb"),
+        ("a;b", "a%3Bb"),
+        ("a;b", "a;b"),
+        ("a?b", "a%3Fb"),
+        ("a#b", "a%23b"),
+        ("a\\b", "a%5Cb"),
+        ("100%", "100%25"),
+        ("a:b@c", "a:b@c"),
+    ];
+    for (subject, encoded) in cases {
+        let target = format!("{space}/members/es:{encoded}");
+        join(&owner, &space, &format!("es:{encoded}"), "member")?;
+        let shown = owner.done("GET", &target, None).context(subject)?;
+        ensure!(shown["member"] == format!("es:{subject}"), "{subject}: {shown}");
+        let own = user(bench, subject)?;
+        ensure!(own.done("GET", &space, None)?["role"] == "member", "{subject} may not look");
+        own.done("DELETE", &target, None).context(subject)?;
+        refusal(bench, &own.ask("GET", &space, None)?, 404, "NOT_FOUND").context(subject)?;
+    }
+    Ok(())
+}
+
 /// As many as the policy says, one by one and all at once.
 pub fn limit(bench: &mut Bench) -> Result<()> {
     let (owner, space) = open(bench)?;

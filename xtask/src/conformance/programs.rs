@@ -44,6 +44,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("L01 no token, an API key, too much", tokens::not_presented),
     ("L01 a key with all scopes manages nothing", management::api_key),
     ("L03 a member, and another workspace's admin", management::roles),
+    ("members whose subjects have marks of URLs", management::subjects),
     ("L05 the 21st key, and 100 at once", management::limit),
     ("L06 fields that nobody may set", management::foreign_fields),
     ("L12 bodies that are read in more than one way", management::bodies),
