@@ -177,7 +177,7 @@ impl<'a> Object<'a> {
             Call::Open { .. } | Call::Manage(_) => Ok(Answer::Done),
             Call::Put { document, replaces } => self.put(&meta, document, *replaces),
             Call::SetStatus { kid, status } => self.set_status(&meta, kid, *status),
-            Call::RevokeAll => self.revoke_all(meta),
+            Call::RevokeAll => self.revoke_all(&meta),
             Call::Usage { kid, from, to } => self.usage(kid, *from, *to),
             Call::Due => self.due(&meta),
             Call::Copied { copies, failed } => self.copied(copies, *failed),

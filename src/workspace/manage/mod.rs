@@ -83,23 +83,40 @@ struct Done {
     body: Json,
     /// Shown once: neither kept nor repeated.
     secret: Option<String>,
-    change: Option<Change>,
+    /// An audit entry each.
+    changes: Vec<Change>,
 }
 
-/// What an audit entry says of it.
-struct Change {
+/// What an audit entry says of a change.
+pub(super) struct Change {
     action: &'static str,
     target: String,
     changes: Map<String, Json>,
 }
 
+impl Change {
+    /// Of the number of active keys.
+    pub(super) fn of_keys(action: &'static str, meta: &Meta, was: u32, is: u32) -> Self {
+        let mut changes = Map::new();
+        changes.insert("keys".to_owned(), serde_json::json!([was, is]));
+        Self { action, target: meta.workspace.clone(), changes }
+    }
+}
+
 impl Done {
     fn read(body: Json) -> Self {
-        Self { status: 200, version: None, effective_by: None, body, secret: None, change: None }
+        Self {
+            status: 200,
+            version: None,
+            effective_by: None,
+            body,
+            secret: None,
+            changes: Vec::new(),
+        }
     }
 
     fn changed(body: Json, change: Change) -> Self {
-        Self { change: Some(change), ..Self::read(body) }
+        Self { changes: vec![change], ..Self::read(body) }
     }
 }
 
@@ -194,17 +211,14 @@ impl Object<'_> {
         }
     }
 
-    /// Writes the audit entry, without which nothing is changed.
+    /// Writes the audit entries, without which nothing is changed.
     fn finish(&mut self, call: &Manage, done: Done) -> Outcome<Managed> {
-        let Done { status, version, effective_by, mut body, secret, change } = done;
-        match change {
-            Some(change) => self.append_audit(call, change)?,
-            None if self.rows.changes().next().is_some() => {
-                return Err(
-                    Problem::new(500, "INTERNAL", "A change without an audit entry.").into()
-                );
-            }
-            None => {}
+        let Done { status, version, effective_by, mut body, secret, changes } = done;
+        if changes.is_empty() && self.rows.changes().next().is_some() {
+            return Err(Problem::new(500, "INTERNAL", "A change without an audit entry.").into());
+        }
+        for change in changes {
+            self.append_audit(call, change)?;
         }
         let managed = |body: &Json, repeated| Managed {
             status,

@@ -1,5 +1,6 @@
 //! The management API, as a workspace answers it.
 
+mod audit;
 mod desk;
 mod roles;
 mod served;
@@ -380,74 +381,6 @@ fn limits_of_the_workspace_stay_within_the_policys() {
         (&json!("Other"), &json!(1000))
     );
     assert_eq!(named.managed.version, Some(3));
-}
-
-#[test]
-fn the_record_of_changes_tells_all_and_is_chained() {
-    let mut desk = Desk::open();
-    let (kid, secret) = desk.key(&service());
-    desk.ask("dev:admin", "PATCH", &format!("{KEYS}/{kid}"), &json!({"name": "new"}));
-    desk.ask("dev:admin", "POST", &format!("{KEYS}/{kid}/rotate"), &json!({"grace_seconds": 60}));
-    desk.ask("dev:admin", "DELETE", &format!("{KEYS}/{kid}"), &Value::Null);
-    let audit = |desk: &mut Desk, query: &str| {
-        desk.ask("dev:admin", "GET", &format!("{SPACE}/audit{query}"), &Value::Null)
-    };
-    let listed = audit(&mut desk, "");
-    let entries = listed.body["entries"].as_array().unwrap();
-    let actions: Vec<_> =
-        entries.iter().rev().map(|entry| entry["action"].as_str().unwrap()).collect();
-    assert_eq!(
-        actions,
-        [
-            "workspace.create",
-            "member.add",
-            "member.add",
-            "key.create",
-            "key.update",
-            "key.rotate",
-            "key.revoke"
-        ]
-    );
-    let update = &entries[2];
-    assert_eq!(
-        (&update["changes"], &update["actor"]),
-        (&json!({"name": ["ci", "new"]}), &json!("dev:admin"))
-    );
-    assert_eq!((&update["target"], &update["address"]), (&json!(kid), &json!("203.0.113.5")));
-    assert!(!listed.managed.body.contains(secret.rsplit('_').next().unwrap()));
-    let oldest = audit(&mut desk, "?order=oldest&limit=3");
-    assert_eq!(
-        (&oldest.body["entries"][0]["sequence"], &oldest.body["next"]),
-        (&json!(1), &json!("4"))
-    );
-    let verify = |desk: &mut Desk| {
-        let body =
-            desk.ask("dev:admin", "GET", &format!("{SPACE}/audit/verify"), &Value::Null).body;
-        (body["intact"].as_bool().unwrap(), body["broken_at"].as_u64())
-    };
-    assert_eq!(verify(&mut desk), (true, None));
-    let whole = desk.object.clone();
-    let row = |number: u32| format!("audit/{number:012}");
-    for (change, broken) in [
-        ((|text: &str| text.replace("\"new\"", "\"old\"")) as fn(&str) -> String, 5),
-        (|text| text.replace("key.update", "key.upset"), 5),
-        (|_| "broken".to_owned(), 5),
-    ] {
-        let text = change(&desk.object.rows[&row(5)]);
-        desk.object.rows.insert(row(5), text);
-        assert_eq!(verify(&mut desk), (false, Some(broken)));
-        desk.object = whole.clone();
-    }
-    desk.object.rows.remove(&row(3));
-    assert_eq!(verify(&mut desk), (false, Some(3)));
-    desk.object = whole.clone();
-    let (four, five) = (desk.object.rows[&row(4)].clone(), desk.object.rows[&row(5)].clone());
-    desk.object.rows.insert(row(4), five);
-    desk.object.rows.insert(row(5), four);
-    assert_eq!(verify(&mut desk), (false, Some(4)));
-    desk.object = whole;
-    desk.object.rows.remove(&row(7));
-    assert_eq!(verify(&mut desk), (false, Some(7)), "the end cut off");
 }
 
 /// A workspace from before the management API: keys are there and no index.
