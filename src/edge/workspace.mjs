@@ -71,12 +71,19 @@ export class Workspace extends Rows {
     this.call(["copied v=1", ...(failed ? ["failed=1"] : []), ...done].join(" "));
   }
 
-  // What points to an imported key never changes: the first stays, whichever workspace it leads to.
+  // What points to an imported key is written once; the core says whether this is the time.
   async #put(name, value) {
     const KEYS = this.env.KEYS;
-    const first = name.startsWith("h1:") ? await KEYS.get(name) : null;
-    if (first === null) return KEYS.put(name, value);
-    if (first !== value) console.error("portcullis: another key has", name);
+    if (!name.startsWith("h1:")) return KEYS.put(name, value);
+    const held = (await KEYS.get(name)) ?? "";
+    switch (this.run("pointer_claim", this.env, name, held, value)) {
+      case "put":
+        return KEYS.put(name, value);
+      case "taken":
+        return console.error("portcullis: another key has", name);
+      case "!":
+        throw new Error("portcullis: not fit to decide");
+    }
   }
 
   // At this millisecond or earlier.

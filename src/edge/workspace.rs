@@ -13,6 +13,7 @@ use super::deployment::Deployment;
 use super::entropy::Entropy;
 use super::{at, kept, now, respond};
 use crate::directory;
+use crate::imported::{Pointer, PointerId};
 use crate::token::KeySets;
 use crate::workspace::rows::{Missing, Rows};
 use crate::workspace::{self, Outcome};
@@ -51,6 +52,22 @@ pub fn workspace_answer(env: &JsValue, text: &str, missing: &str, rows: &str, no
             Err(more) => format!("?\n{}", more.lines()),
             Ok(Outcome { answer, alarm }) => done(&answer.print(), alarm, &held),
         }
+    })
+}
+
+/// Whether KV is to get `value` at `name`, the name of a pointer, where it holds `held` or, if that
+/// is empty, nothing: [`Claim`](crate::imported::Claim) as a word; `!` when the deployment is not
+/// fit to decide.
+#[wasm_bindgen]
+#[must_use]
+pub fn pointer_claim(env: &JsValue, name: &str, held: &str, value: &str) -> String {
+    with(env, |Isolate { deployment, .. }| {
+        let gate = deployment.fit(CONSEQUENCE, now());
+        let claim = gate.zip(PointerId::from_kv_name(name)).map(|(gate, id)| {
+            let held = Some(held).filter(|held| !held.is_empty());
+            Pointer::claim(gate.keyring(), &id, held, value).as_str()
+        });
+        claim.unwrap_or("!").to_owned()
     })
 }
 

@@ -27,6 +27,7 @@ impl Object<'_> {
             versions.iter().map(|root| pointer_row(&PointerId::of_sha256(root, hash)))
         });
         self.rows.require(ids.collect::<Vec<_>>())?;
+        self.require_fresh(meta, &request.call.entropy, rows.len())?;
         let (mut results, mut changes) = (Vec::new(), Vec::new());
         for (number, (row, hash)) in rows.iter().zip(&hashes).enumerate() {
             let number = u8::try_from(number).unwrap_or(u8::MAX);

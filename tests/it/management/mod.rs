@@ -2,6 +2,7 @@
 
 mod audit;
 mod desk;
+mod import;
 mod roles;
 mod served;
 
@@ -298,46 +299,6 @@ fn keys_are_listed_page_by_page_the_newest_first_and_by_project() {
             "{query}"
         );
     }
-}
-
-#[test]
-fn imported_keys_are_created_once_each_row_for_itself() {
-    let mut desk = Desk::open();
-    let hash =
-        |text: &str| data_encoding::HEXLOWER.encode(&portcullis::crypto::sha256(text.as_bytes()));
-    let base64 = data_encoding::BASE64.encode(&portcullis::crypto::sha256(b"two"));
-    let rows = json!({"keys": [
-        {"sha256": hash("one"), "scopes": ["read"]},
-        {"sha256": base64, "scopes": ["read"]},
-        {"sha256": hash("two"), "scopes": ["read"]},
-        {"sha256": hash("three"), "scopes": ["read"], "tier": "gold"},
-    ]});
-    let path = format!("{KEYS}/import");
-    let imported = desk.ask("dev:admin", "POST", &path, &rows);
-    let results = |reply: &desk::Reply| {
-        let rows = reply.body["rows"].as_array().unwrap().clone();
-        rows.iter().map(|row| row["result"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    assert_eq!(results(&imported), ["created", "created", "exists", "refused"]);
-    assert_eq!(imported.body["rows"][3]["message"], json!("tier is not in the policy"));
-    let again = desk.ask("dev:admin", "POST", &path, &rows);
-    assert_eq!(results(&again), ["exists", "exists", "exists", "refused"]);
-    assert_eq!(again.body["rows"][0]["id"], imported.body["rows"][0]["id"]);
-    // What KV gets: records, and what points to them.
-    let Answer::Due { copies } = desk.call(&Call::Due) else { panic!("nothing due") };
-    let pointers: Vec<_> = copies.iter().filter(|copy| copy.name.starts_with("h1:")).collect();
-    assert_eq!((copies.len(), pointers.len()), (4, 2));
-    let done = copies.iter().map(|copy| (copy.kid.clone(), copy.version)).collect();
-    desk.call(&Call::Copied { copies: done, failed: false });
-    let Answer::Due { copies } = desk.call(&Call::Due) else { panic!("no answer") };
-    assert!(copies.is_empty());
-    let bad = desk.ask(
-        "dev:admin",
-        "POST",
-        &path,
-        &json!({"keys": [{"sha256": "xyz", "scopes": ["read"]}]}),
-    );
-    assert_eq!(bad.fields(), ["keys[0].sha256"]);
 }
 
 #[test]

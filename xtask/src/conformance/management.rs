@@ -1,12 +1,17 @@
 //! The management API, asked at the gate's port for the admin host.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, anyhow, ensure};
+use data_encoding::HEXLOWER;
+use portcullis::imported::{Pointer, PointerId};
 use serde_json::{Value, json};
 
-use super::Bench;
 use super::tokens::{refusal, token};
+use super::{Bench, TIMEOUT};
 use crate::api::Api;
 use crate::http::Reply;
+use crate::keys::openssl_like;
 
 /// No scope of a key reaches the API.
 pub fn api_key(bench: &mut Bench) -> Result<()> {
@@ -265,6 +270,40 @@ pub fn stale(bench: &mut Bench) -> Result<()> {
         // So that the next finds another name to change.
         ensure!(send("PATCH", "*", "again")?.status == 200, "whatever is there");
     }
+    Ok(())
+}
+
+/// What points to an imported key stays what it was first; what is no pointer is written over.
+pub fn pointers(bench: &mut Bench) -> Result<()> {
+    let (owner, first) = open(bench)?;
+    let (_, second) = open(bench)?;
+    let text = openssl_like(&[0x70; 32], "pointers");
+    let id = PointerId::of(bench.keyring.newest(), &text);
+    let import = |space: &str| -> Result<String> {
+        let sha256 = HEXLOWER.encode(&portcullis::crypto::sha256(text.as_bytes()));
+        let body = json!({ "keys": [{ "sha256": sha256, "scopes": ["agents:read"] }] });
+        let told = owner.done("POST", &format!("{space}/api-keys/import"), Some(&body))?;
+        ensure!(told["rows"][0]["result"] == "created", "{told}");
+        Ok(told["rows"][0]["id"].as_str().context("id")?.to_owned())
+    };
+    let control = bench.control()?;
+    let held = |kid: &str| -> Result<bool> {
+        let deadline = Instant::now() + TIMEOUT;
+        // Records and pointers are put together.
+        while control.row(&format!("k1:{kid}"))?.is_none() {
+            ensure!(Instant::now() < deadline, "{kid} is not copied");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        let row = control.row(&id.kv_name())?.unwrap_or_default();
+        let pointer = Pointer::open(&bench.keyring, &id, &row);
+        Ok(pointer.is_ok_and(|pointer| pointer.kid.as_str() == kid))
+    };
+    control.put_rows([(id.kv_name(), b"garbage".to_vec())])?;
+    let one = import(&first)?;
+    ensure!(held(&one)?, "what is no pointer has stayed");
+    let two = import(&second)?;
+    ensure!(!held(&two)? && held(&one)?, "the pointer leads to another workspace's key now");
     Ok(())
 }
 

@@ -51,6 +51,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("L14 a secret is told once", management::secret_once),
     ("L15 the same Idempotency-Key twice", management::repeated),
     ("L16 a stale If-Match", management::stale),
+    ("a hash that two workspaces import", management::pointers),
     ("keys that are rotated, and a flood of invented ones", tokens::rotated),
     ("an issuer that is down", tokens::down),
     ("an issuer that was never there", tokens::never_there),
