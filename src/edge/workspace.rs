@@ -74,8 +74,8 @@ pub fn pointer_claim(env: &JsValue, name: &str, held: &str, value: &str) -> Stri
 /// As [`workspace_needs`], of a Directory.
 #[wasm_bindgen]
 #[must_use]
-pub fn directory_needs(_text: &str, _now: f64) -> String {
-    directory::needs().lines()
+pub fn directory_needs(text: &str, _now: f64) -> String {
+    directory::needs(text).lines()
 }
 
 /// As [`workspace_answer`], of a Directory.

@@ -91,8 +91,13 @@ export class Workspace extends Product {
     return this.ctx.storage.deleteAlarm();
   }
 
+  // How many tables there are: none where nobody has written.
+  tables() {
+    return this.ctx.storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'rows'").toArray().length;
+  }
+
   rows() {
-    return this.ctx.storage.sql.exec("SELECT name, value FROM rows ORDER BY name").toArray();
+    return this.read("SELECT name, value FROM rows ORDER BY name").map(([name, value]) => ({ name, value }));
   }
 }
 

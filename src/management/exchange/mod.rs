@@ -49,6 +49,8 @@ pub struct Exchange<'a> {
 /// Of what the answer is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
+    /// Whether the caller may be a member.
+    Membership,
     /// What `current` stands for.
     Current,
     /// The workspaces there may be.
@@ -151,7 +153,7 @@ impl<'a> Exchange<'a> {
             }
             Came::Body(Ok(body)) => {
                 self.body = body;
-                self.resolve()
+                self.resolve(gate)
             }
             Came::Body(Err(BadBody::TooLong)) => {
                 Err(Denial::BodyTooLarge(self.head()?.limit.into()).into())
@@ -166,42 +168,44 @@ impl<'a> Exchange<'a> {
     /// The token is good, or none is needed.
     fn admitted(&mut self, gate: &Gate) -> Next<'a> {
         let endpoint = self.head()?.endpoint;
-        let member = self.caller()?.member.clone();
         if endpoint.operation == Operation::Me {
             return Ok(Step::Answer(self.me()?));
         }
-        let owners = &gate.policy.management.bootstrap_owners;
-        let may_open = owners.iter().any(|owner| owner.as_str() == member);
-        if endpoint.operation == Operation::CreateWorkspace && !may_open {
+        if endpoint.operation == Operation::CreateWorkspace && !self.is_bootstrap_owner(gate)? {
             let message = "Workspaces are created by the owners that the policy names.";
             return Err(Problem::new(403, "PERMISSION_DENIED", message).into());
         }
         if endpoint.body.is_some() {
             return Ok(Step::Body(self.head()?.limit));
         }
-        self.resolve()
+        self.resolve(gate)
     }
 
-    /// Finds out which workspace to ask.
-    fn resolve(&mut self) -> Next<'a> {
+    /// Finds out which workspace to ask. No other than the caller's own is, but for those who own
+    /// what has no owner.
+    fn resolve(&mut self, gate: &Gate) -> Next<'a> {
         let Head { endpoint, params, .. } = self.head()?;
-        let member = self.caller()?.member.clone();
-        let directory = |asked| {
-            let text = directory::Call::List.print();
-            (asked, Step::Ask(Object::Directory(member), text))
-        };
-        let (asked, step) = match (endpoint.operation, params.workspace.as_str()) {
-            (Operation::ListWorkspaces, _) => directory(Asked::Workspaces),
+        let (asked, call) = match (endpoint.operation, params.workspace.as_str()) {
+            (Operation::ListWorkspaces, _) => (Asked::Workspaces, directory::Call::List),
             (Operation::CreateWorkspace, _) => return self.open(),
-            (_, "current") => directory(Asked::Current),
+            (_, "current") => (Asked::Current, directory::Call::List),
             (_, number) => {
                 let number = Workspace::parse(number).ok_or_else(Problem::not_found)?;
                 self.number = number.as_str().to_owned();
-                return self.ask();
+                if self.is_bootstrap_owner(gate)? {
+                    return self.ask();
+                }
+                (Asked::Membership, directory::Call::Find(number))
             }
         };
         self.asked = asked;
-        Ok(step)
+        Ok(Step::Ask(Object::Directory(self.caller()?.member.clone()), call.print()))
+    }
+
+    fn is_bootstrap_owner(&self, gate: &Gate) -> Result<bool, Refusal> {
+        let owners = &gate.policy.management.bootstrap_owners;
+        let member = &self.caller()?.member;
+        Ok(owners.iter().any(|owner| owner.as_str() == member))
     }
 
     /// Asks a workspace that is not there yet to come into being.
@@ -250,6 +254,12 @@ impl<'a> Exchange<'a> {
     fn answered(&mut self, answer: Option<&str>, gate: &Gate, now: Now) -> Next<'a> {
         let answer = answer.ok_or(Fault::WorkspaceUnavailable)?;
         match self.asked {
+            Asked::Membership => {
+                if named(answer)?.is_empty() {
+                    return Err(Problem::not_found().into());
+                }
+                self.ask()
+            }
             Asked::Current => {
                 let named = named(answer)?;
                 let [number] = named.as_slice() else {
@@ -307,14 +317,15 @@ impl<'a> Exchange<'a> {
             return Err(problem.map_or(Refusal::Fault(Fault::Internal), Refusal::Problem));
         }
         let number = Workspace::parse(&self.number).ok_or(Fault::Internal)?;
-        let note = if operation == Operation::CreateWorkspace {
-            Some((self.caller()?.member.clone(), directory::Call::Join(number)))
-        } else if operation == Operation::PutMember {
-            Some((params.member.clone(), directory::Call::Join(number)))
-        } else if operation == Operation::RemoveMember && !managed.repeated {
-            Some((params.member.clone(), directory::Call::Leave(number)))
-        } else {
-            None
+        let note = managed.noted.map(|at| match operation {
+            Operation::CreateWorkspace => (None, directory::Call::Join(number, at)),
+            Operation::RemoveMember => (Some(&params.member), directory::Call::Leave(number, at)),
+            _ => (Some(&params.member), directory::Call::Join(number, at)),
+        });
+        let note = match note {
+            Some((Some(member), call)) => Some((member.clone(), call)),
+            Some((None, call)) => Some((self.caller()?.member.clone(), call)),
+            None => None,
         };
         self.done = Some(managed);
         match note {

@@ -98,6 +98,11 @@ impl Object<'_> {
         self.append_audit(&Manage { actor, workspace, ..Manage::default() }, change)
     }
 
+    /// The number of the last change.
+    pub(super) fn last_change(&self) -> Result<u64, Stop> {
+        Ok(self.rows.get::<Head>(HEAD)?.unwrap_or_default().sequence)
+    }
+
     pub(super) fn list_audit(&self, request: &Request<'_>) -> Outcome<Done> {
         let head: Head = self.rows.get(HEAD)?.unwrap_or_default();
         let oldest = request.word("order") == Some("oldest");

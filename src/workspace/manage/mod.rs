@@ -13,6 +13,8 @@ mod settings;
 mod space;
 mod usage;
 
+pub(super) use members::member_row;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
@@ -83,6 +85,8 @@ struct Done {
     body: Json,
     /// Shown once: neither kept nor repeated.
     secret: Option<String>,
+    /// Whose membership it is about.
+    member: Option<String>,
     /// An audit entry each.
     changes: Vec<Change>,
 }
@@ -111,6 +115,7 @@ impl Done {
             effective_by: None,
             body,
             secret: None,
+            member: None,
             changes: Vec::new(),
         }
     }
@@ -145,8 +150,9 @@ impl Object<'_> {
                 self.alarm = None;
                 let body = serde_json::to_string(&problem).unwrap_or_default();
                 let status = problem.status;
-                let (version, effective_by, repeated) = (None, None, false);
-                Ok(Answer::Managed(Managed { status, version, effective_by, repeated, body }))
+                let (version, effective_by, repeated, noted) = (None, None, false, None);
+                let managed = Managed { status, version, effective_by, repeated, noted, body };
+                Ok(Answer::Managed(managed))
             }
         }
     }
@@ -213,18 +219,30 @@ impl Object<'_> {
 
     /// Writes the audit entries, without which nothing is changed.
     fn finish(&mut self, call: &Manage, done: Done) -> Outcome<Managed> {
-        let Done { status, version, effective_by, mut body, secret, changes } = done;
+        let Done { status, version, effective_by, mut body, secret, member, changes } = done;
         if changes.is_empty() && self.rows.changes().next().is_some() {
             return Err(Problem::new(500, "INTERNAL", "A change without an audit entry.").into());
         }
+        let is_change = !changes.is_empty();
         for change in changes {
             self.append_audit(call, change)?;
         }
+        let noted = match member {
+            Some(member) => {
+                let at = self.last_change()?;
+                if is_change {
+                    self.note_later(&member, at);
+                }
+                Some(at)
+            }
+            None => None,
+        };
         let managed = |body: &Json, repeated| Managed {
             status,
             version,
             effective_by,
             repeated,
+            noted,
             body: body.to_string(),
         };
         self.remember(call, &managed(&body, true))?;

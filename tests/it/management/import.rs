@@ -33,8 +33,9 @@ fn imported_keys_are_created_once_each_row_for_itself() {
     assert_eq!(again.body["rows"][0]["id"], imported.body["rows"][0]["id"]);
     // What KV gets: records, and what points to them.
     let Answer::Due { copies } = desk.call(&Call::Due) else { panic!("nothing due") };
+    let notes = copies.iter().filter(|copy| copy.name.starts_with("d1:")).count();
     let pointers: Vec<_> = copies.iter().filter(|copy| copy.name.starts_with("h1:")).collect();
-    assert_eq!((copies.len(), pointers.len()), (4, 2));
+    assert_eq!((copies.len() - notes, pointers.len()), (4, 2));
     let done = copies.iter().map(|copy| (copy.kid.clone(), copy.version)).collect();
     desk.call(&Call::Copied { copies: done, failed: false });
     let Answer::Due { copies } = desk.call(&Call::Due) else { panic!("no answer") };

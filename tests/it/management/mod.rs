@@ -2,9 +2,11 @@
 
 mod audit;
 mod desk;
+mod directory;
 mod import;
 mod roles;
 mod served;
+mod world;
 
 use portcullis::record::{Document, Status};
 use portcullis::workspace::call::{Answer, Call};

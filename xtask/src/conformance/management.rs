@@ -273,6 +273,70 @@ pub fn stale(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
+/// A stranger reaches no Workspace, there or not; who reads one that nobody uses stores nothing.
+pub fn strangers(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let opened = space.rsplit('/').next().context("number")?.to_owned();
+    let (stranger, control) = (user(bench, "stranger")?, bench.control()?);
+    for number in [opened.as_str(), "0N0B0D"] {
+        control.reset_workspace_counts(number)?;
+        for (method, target, body) in [
+            ("GET", "", None),
+            ("GET", "/api-keys", None),
+            ("POST", "/api-keys", Some(new_key())),
+            ("PUT", "/members/es:stranger", Some(json!({ "role": "owner" }))),
+        ] {
+            let target = format!("/api/v1/workspaces/{number}{target}");
+            let reply = stranger.ask(method, &target, body.as_ref())?;
+            refusal(bench, &reply, 404, "NOT_FOUND").context(target)?;
+        }
+        let calls = &control.workspace_counts(number)?["calls"];
+        ensure!(*calls == 0, "{number} was called {calls} times");
+    }
+    // A bootstrap owner is asked for everywhere.
+    for (method, body) in [("GET", None), ("PATCH", Some(json!({ "name": "x" })))] {
+        let reply = owner.ask(method, "/api/v1/workspaces/0N0B0D", body.as_ref())?;
+        refusal(bench, &reply, 404, "NOT_FOUND")?;
+    }
+    ensure!(control.workspace_tables("0N0B0D")? == 0, "it has a table");
+    ensure!(control.workspace_tables(&opened)? == 1, "it has none");
+    Ok(())
+}
+
+/// What a Directory was not told, because whoever was to tell it died, the alarm tells it.
+pub fn late_notes(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let number = space.rsplit('/').next().context("number")?.to_owned();
+    let member = user(bench, "late")?;
+    let control = bench.control()?;
+    // The call is made and its answer lost.
+    let fault = json!({ "kind": "lost", "ops": ["manage"], "count": 1 });
+    control.set_workspace_faults(&number, &fault)?;
+    let target = format!("{space}/members/es:late");
+    let reply = owner.ask("PUT", &target, Some(&json!({ "role": "member" })))?;
+    refusal(bench, &reply, 503, "AUTH_UNAVAILABLE")?;
+    ensure!(owner.done("GET", &target, None)?["role"] == "member", "no member");
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let reply = member.ask("GET", &space, None)?;
+        if reply.status == 200 {
+            break;
+        }
+        refusal(bench, &reply, 404, "NOT_FOUND")?;
+        ensure!(Instant::now() < deadline, "locked out for good");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let rows = bench.control()?.workspace_rows(&number)?.to_string();
+    ensure!(
+        !rows.contains("outbox/d1:es:late") || {
+            std::thread::sleep(Duration::from_secs(2));
+            !bench.control()?.workspace_rows(&number)?.to_string().contains("outbox/d1:es:late")
+        },
+        "told again and again"
+    );
+    Ok(())
+}
+
 /// What points to an imported key stays what it was first; what is no pointer is written over.
 pub fn pointers(bench: &mut Bench) -> Result<()> {
     let (owner, first) = open(bench)?;

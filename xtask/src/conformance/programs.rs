@@ -44,6 +44,8 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("L01 no token, an API key, too much", tokens::not_presented),
     ("L01 a key with all scopes manages nothing", management::api_key),
     ("L03 a member, and another workspace's admin", management::roles),
+    ("a stranger reaches no Workspace", management::strangers),
+    ("a Directory that was not told is told later", management::late_notes),
     ("members whose subjects have marks of URLs", management::subjects),
     ("L05 the 21st key, and 100 at once", management::limit),
     ("L06 fields that nobody may set", management::foreign_fields),
