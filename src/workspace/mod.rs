@@ -14,6 +14,7 @@
 //! | `call/<minute>/<call>` | an answer, for calls that are repeated |
 //! | `usage/<kid>/<hour>` | the use in an hour that is over |
 //! | `outbox/<kid>` | the version that KV is to hold |
+//! | `outbox/d1:<member>` | the change of a membership that a Directory is to know |
 //! | `due/<second>/<kid>`, `dated/<kid>` | when its copy in KV is to be made fresh |
 //! | `sweep` | how far the revocation of all keys has come |
 //! | `space`, `about/<kid>` | what is told of the workspace and of a key, and decides nothing |

@@ -39,9 +39,12 @@ pub struct Exchange<'a> {
     number: String,
     attempt: u8,
     asked: Asked,
-    /// For the list of workspaces: those still to be asked, and what those asked said.
+    /// Workspaces still to be asked whether the caller is a member.
     left: Vec<Workspace>,
-    listed: Vec<String>,
+    /// Those that said so, and what they told of themselves.
+    listed: Vec<(Workspace, String)>,
+    /// Whether one did not answer.
+    is_one_silent: bool,
     done: Option<Managed>,
     key: Option<KeyText<'a>>,
 }
@@ -55,8 +58,8 @@ enum Asked {
     Current,
     /// The workspaces there may be.
     Workspaces,
-    /// One of them.
-    Workspace,
+    /// Whether the caller is a member of this one.
+    Workspace(Workspace),
     /// The request itself.
     Request,
     /// Whether the Directory took note.
@@ -116,6 +119,7 @@ impl<'a> Exchange<'a> {
             asked: Asked::Request,
             left: Vec::new(),
             listed: Vec::new(),
+            is_one_silent: false,
             done: None,
             key: None,
         }
@@ -252,6 +256,10 @@ impl<'a> Exchange<'a> {
     }
 
     fn answered(&mut self, answer: Option<&str>, gate: &Gate, now: Now) -> Next<'a> {
+        if let Asked::Workspace(number) = self.asked {
+            self.look(number, answer);
+            return self.ask_each();
+        }
         let answer = answer.ok_or(Fault::WorkspaceUnavailable)?;
         match self.asked {
             Asked::Membership => {
@@ -260,28 +268,20 @@ impl<'a> Exchange<'a> {
                 }
                 self.ask()
             }
-            Asked::Current => {
-                let named = named(answer)?;
-                let [number] = named.as_slice() else {
-                    let message = match named.len() {
-                        0 => "You are a member of no workspace.",
-                        _ => "`current` stands for one workspace; you are a member of several.",
-                    };
-                    return Err(Problem::new(404, "NOT_FOUND", message).into());
-                };
-                self.number = number.as_str().to_owned();
-                self.ask()
-            }
+            Asked::Current => match named(answer)?.as_slice() {
+                // It says for itself whether it is the caller's.
+                [number] => {
+                    self.number = number.as_str().to_owned();
+                    self.ask()
+                }
+                several => {
+                    self.left = several.to_vec();
+                    self.ask_each()
+                }
+            },
             Asked::Workspaces => {
                 self.left = named(answer)?;
                 self.left.reverse();
-                self.ask_each()
-            }
-            Asked::Workspace => {
-                // One that is none of the caller's any more is passed over.
-                if let Answered::Managed(Managed { status: 200, body, .. }) = parse(answer)? {
-                    self.listed.push(body);
-                }
                 self.ask_each()
             }
             Asked::Request => {
@@ -298,6 +298,7 @@ impl<'a> Exchange<'a> {
                 named(answer)?;
                 self.wait(now)
             }
+            Asked::Workspace(_) => Err(Fault::Internal.into()),
             Asked::Record => self.own_record(&parse(answer)?, gate, now),
             Asked::Usage => self.own_usage(&parse(answer)?),
         }
@@ -347,16 +348,47 @@ impl<'a> Exchange<'a> {
         self.finish()
     }
 
+    /// Takes note of what a workspace said of itself, to a member; one that is none of the caller's
+    /// any more is passed over.
+    fn look(&mut self, number: Workspace, answer: Option<&str>) {
+        match answer.map(Answered::parse) {
+            Some(Ok(Answered::Managed(Managed { status: 200, body, .. }))) => {
+                self.listed.push((number, body));
+            }
+            Some(Ok(Answered::Managed(Managed { status: 404, .. }) | Answered::Unopened)) => {}
+            _ => self.is_one_silent = true,
+        }
+    }
+
     fn ask_each(&mut self) -> Next<'a> {
-        let Some(number) = self.left.pop() else {
-            let body = format!("{{\"workspaces\":[{}]}}", self.listed.join(","));
+        let Some(number) = self.left.pop() else { return self.found() };
+        self.asked = Asked::Workspace(number);
+        let text = number.as_str().to_owned();
+        let target = format!("/api/v1/workspaces/{text}");
+        let manage = self.manage(text.clone(), target, String::new())?;
+        let (method, version, once) = ("GET".to_owned(), None, None);
+        let call = Call::Manage(Box::new(Manage { method, version, once, ..manage }));
+        Ok(Step::Ask(Object::Workspace(text), call.print()))
+    }
+
+    /// All were asked that may be the caller's.
+    fn found(&mut self) -> Next<'a> {
+        if self.head()?.endpoint.operation == Operation::ListWorkspaces {
+            let bodies = self.listed.iter().map(|(_, body)| body.as_str());
+            let body = format!("{{\"workspaces\":[{}]}}", bodies.collect::<Vec<_>>().join(","));
             return Ok(Step::Answer(self.success(200, &body)));
+        }
+        let message = match self.listed.as_slice() {
+            [_, _, ..] => "`current` stands for one workspace; you are a member of several.",
+            // What is meant may be the one that did not answer.
+            _ if self.is_one_silent => return Err(Fault::WorkspaceUnavailable.into()),
+            [(number, _)] => {
+                self.number = number.as_str().to_owned();
+                return self.ask();
+            }
+            [] => "You are a member of no workspace.",
         };
-        self.asked = Asked::Workspace;
-        let number = number.as_str().to_owned();
-        let target = format!("/api/v1/workspaces/{number}");
-        let manage = self.manage(number.clone(), target, String::new())?;
-        Ok(Step::Ask(Object::Workspace(number), Call::Manage(Box::new(manage)).print()))
+        Err(Problem::new(404, "NOT_FOUND", message).into())
     }
 
     fn request(&self) -> Result<Request<'a>, Refusal> {

@@ -3,7 +3,7 @@
 use portcullis::management::exchange::Object;
 use serde_json::{Value, json};
 
-use super::world::{World, get, with};
+use super::world::{Sent, World, get, with};
 
 fn number(space: &str) -> String {
     space.rsplit('/').next().unwrap().to_owned()
@@ -41,6 +41,59 @@ fn a_stranger_reaches_no_workspace() {
     // Without the Directory nobody can tell.
     world.silent.push(directory("other"));
     assert_eq!(world.send(&get("other", &space)).status, 503);
+}
+
+/// The Directory names four: two of the member's, one of which does not answer, one that was left, one
+/// that was never opened.
+#[test]
+fn workspaces_that_do_not_answer_or_were_left_are_passed_over() {
+    let mut world = World::new();
+    let spaces = ["one", "two", "left"].map(|name| world.open(name));
+    for space in &spaces {
+        let member = format!("{space}/members/dev:other");
+        assert_eq!(world.send(&with("PUT", "root", &member, json!({"role": "admin"}))).status, 200);
+    }
+    let left = number(&spaces[2]);
+    let named = world.directories["dev:other"].clone();
+    let leaving = format!("{}/members/dev:other", spaces[2]);
+    assert_eq!(world.send(&with("DELETE", "other", &leaving, Value::Null)).status, 200);
+    world.directories.insert("dev:other".to_owned(), named);
+    world.directories.get_mut("dev:other").unwrap().insert("in/0N0B0D".to_owned(), "1".to_owned());
+    let list = |world: &mut World| {
+        let listed = world.send(&get("other", "/api/v1/workspaces"));
+        assert_eq!(listed.status, 200);
+        let spaces = listed.body["workspaces"].as_array().unwrap().clone();
+        let names = spaces.iter().map(|space| space["name"].as_str().unwrap().to_owned());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    };
+    let current = |world: &mut World, sent: &Sent<'_>| {
+        let reply = world.send(sent);
+        (reply.status, reply.body["id"].as_str().map(str::to_owned))
+    };
+    let read = get("other", "/api/v1/workspaces/current");
+    assert_eq!(list(&mut world), ["one", "two"]);
+    assert_eq!(current(&mut world, &read), (404, None), "two of them");
+    world.silent.push(Object::Workspace(number(&spaces[0])));
+    assert_eq!(list(&mut world), ["two"]);
+    assert_eq!(current(&mut world, &read), (503, None), "it may be the one that is meant");
+    world.silent.clear();
+    let member = format!("{}/members/dev:other", spaces[0]);
+    assert_eq!(world.send(&with("DELETE", "other", &member, Value::Null)).status, 200);
+    let two = number(&spaces[1]);
+    assert_eq!(current(&mut world, &read), (200, Some(two.clone())));
+    // A change is asked of the one that is found, once.
+    let patch = Sent {
+        headers: &[("idempotency-key", "x"), ("if-match", "\"1\"")],
+        ..with("PATCH", "root", "/api/v1/workspaces/current", json!({"name": "x"}))
+    };
+    assert_eq!(world.send(&patch).status, 404, "three of them");
+    let new =
+        with("POST", "other", "/api/v1/workspaces/current/api-keys", json!({"scopes": ["read"]}));
+    assert_eq!(world.send(&new).status, 201);
+    assert!(world.workspaces[&two].rows.keys().any(|name| name.starts_with("key/")));
+    assert!(!world.workspaces[&left].rows.keys().any(|name| name.starts_with("key/")));
 }
 
 /// Whoever the policy names stands in where there is no owner, so is found by no Directory.
