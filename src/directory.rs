@@ -113,7 +113,7 @@ fn run(call: &Call, rows: &mut Rows) -> Result<String, Stop> {
             rows.delete(name.clone());
             false
         }
-        _ => joined.is_some(),
+        Call::Join(..) | Call::Leave(..) | Call::Find(_) | Call::List => joined.is_some(),
     };
     Ok(named(if stands { core::slice::from_ref(&name) } else { &[] }))
 }

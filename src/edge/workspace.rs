@@ -14,6 +14,7 @@ use super::entropy::Entropy;
 use super::{at, kept, now, respond};
 use crate::directory;
 use crate::imported::{Pointer, PointerId};
+use crate::management::exchange::Recent;
 use crate::token::KeySets;
 use crate::workspace::rows::{Missing, Rows};
 use crate::workspace::{self, Outcome};
@@ -110,6 +111,7 @@ struct Isolate {
     deployment: Deployment,
     entropy: Entropy,
     key_sets: KeySets,
+    recent: Recent,
 }
 
 thread_local! {
@@ -122,6 +124,7 @@ fn with<T>(env: &JsValue, act: impl FnOnce(&mut Isolate) -> T) -> T {
             deployment: Deployment::start(env, NO_ENVIRONMENT_KEYS),
             entropy: Entropy::default(),
             key_sets: KeySets::default(),
+            recent: Recent::default(),
         }))
     })
 }

@@ -6,9 +6,11 @@
 mod cross;
 mod head;
 mod own;
+mod recent;
 mod reply;
 mod step;
 
+pub use recent::Recent;
 pub use step::{BadBody, Came, NotAuthenticated, Object, Step};
 
 use crate::clock::Now;
@@ -47,6 +49,9 @@ pub struct Exchange<'a> {
     is_one_silent: bool,
     done: Option<Managed>,
     key: Option<KeyText<'a>>,
+    /// What that key asks about itself, and how often it has waited for others that ask.
+    question: String,
+    waited: u8,
 }
 
 /// Of what the answer is awaited.
@@ -122,13 +127,22 @@ impl<'a> Exchange<'a> {
             is_one_silent: false,
             done: None,
             key: None,
+            question: String::new(),
+            waited: 0,
         }
     }
 
-    /// What to do next. Without a gate that is fit to decide, the answer is 503.
-    pub fn next(&mut self, came: Came, gate: Option<&Gate>, now: Now) -> Step<'a> {
+    /// What to do next. Without a gate that is fit to decide, the answer is 503. `recent` is of the
+    /// isolate.
+    pub fn next(
+        &mut self,
+        came: Came,
+        gate: Option<&Gate>,
+        recent: &mut Recent,
+        now: Now,
+    ) -> Step<'a> {
         let step = match gate {
-            Some(gate) => self.go_on(came, gate, now),
+            Some(gate) => self.go_on(came, gate, recent, now),
             None => Err(Fault::Unfit.into()),
         };
         let step = step.unwrap_or_else(|refusal| {
@@ -144,9 +158,9 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn go_on(&mut self, came: Came, gate: &Gate, now: Now) -> Next<'a> {
+    fn go_on(&mut self, came: Came, gate: &Gate, recent: &mut Recent, now: Now) -> Next<'a> {
         match came {
-            Came::Nothing => self.begin(gate),
+            Came::Nothing => self.begin(gate, recent, now),
             Came::Authenticated(Ok(caller)) => {
                 self.caller = Some(caller);
                 self.admitted(gate)
@@ -164,7 +178,12 @@ impl<'a> Exchange<'a> {
             }
             Came::Body(Err(BadBody::NotUtf8)) => Err(bad("The body is not UTF-8.").into()),
             Came::Body(Err(BadBody::Broken)) => Err(bad("The body broke off.").into()),
-            Came::Answered(answer) => self.answered(answer.as_deref(), gate, now),
+            Came::Answered(answer) if self.key.is_some() => {
+                recent.learn(&self.question, answer.as_deref(), now);
+                self.own_answered(answer.as_deref(), gate, recent, now)
+            }
+            Came::Answered(answer) => self.answered(answer.as_deref(), now),
+            Came::Waited if self.key.is_some() => self.own_turn(gate, recent, now),
             Came::Waited => self.finish(),
         }
     }
@@ -255,7 +274,7 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    fn answered(&mut self, answer: Option<&str>, gate: &Gate, now: Now) -> Next<'a> {
+    fn answered(&mut self, answer: Option<&str>, now: Now) -> Next<'a> {
         if let Asked::Workspace(number) = self.asked {
             self.look(number, answer);
             return self.ask_each();
@@ -298,9 +317,7 @@ impl<'a> Exchange<'a> {
                 named(answer)?;
                 self.wait(now)
             }
-            Asked::Workspace(_) => Err(Fault::Internal.into()),
-            Asked::Record => self.own_record(&parse(answer)?, gate, now),
-            Asked::Usage => self.own_usage(&parse(answer)?),
+            Asked::Workspace(_) | Asked::Record | Asked::Usage => Err(Fault::Internal.into()),
         }
     }
 
@@ -318,16 +335,13 @@ impl<'a> Exchange<'a> {
             return Err(problem.map_or(Refusal::Fault(Fault::Internal), Refusal::Problem));
         }
         let number = Workspace::parse(&self.number).ok_or(Fault::Internal)?;
-        let note = managed.noted.map(|at| match operation {
-            Operation::CreateWorkspace => (None, directory::Call::Join(number, at)),
-            Operation::RemoveMember => (Some(&params.member), directory::Call::Leave(number, at)),
-            _ => (Some(&params.member), directory::Call::Join(number, at)),
+        let opens = operation == Operation::CreateWorkspace;
+        let member = if opens { &self.caller()?.member } else { &params.member };
+        let note = managed.noted.map(|at| {
+            let leaves = operation == Operation::RemoveMember;
+            let call = if leaves { directory::Call::Leave } else { directory::Call::Join };
+            (member.clone(), call(number, at))
         });
-        let note = match note {
-            Some((Some(member), call)) => Some((member.clone(), call)),
-            Some((None, call)) => Some((self.caller()?.member.clone(), call)),
-            None => None,
-        };
         self.done = Some(managed);
         match note {
             Some((member, call)) => {

@@ -1,5 +1,9 @@
 //! Requests from head to answer.
 
+use portcullis::key::Workspace;
+use portcullis::management::exchange::Object;
+use portcullis::mint;
+use portcullis::root::Keyring;
 use serde_json::{Value, json};
 
 use super::world::{Sent, World, get, with};
@@ -101,7 +105,76 @@ fn a_key_manages_nothing_and_asks_for_its_own_use() {
     let forged = key.replace(kid, "00000000000000000000");
     assert_eq!(usage(&mut world, &forged, near).code(), "INVALID_API_KEY");
     world.send(&with("DELETE", "root", &format!("{keys}/{kid}"), Value::Null));
+    world.desk.millis += 1_000;
     assert_eq!(usage(&mut world, &key, near).code(), "REVOKED_API_KEY");
+}
+
+#[test]
+fn a_flood_of_one_keys_questions_is_a_few_calls_a_second() {
+    let mut world = World::new();
+    let keys = format!("{}/api-keys", world.open("one"));
+    let key = |world: &mut World| {
+        let made = world.send(&with("POST", "root", &keys, json!({"scopes": ["read"]})));
+        made.body["secret"].as_str().unwrap().to_owned()
+    };
+    let (one, two) = (key(&mut world), key(&mut world));
+    let usage = |world: &mut World, who: &str, query: &str| {
+        world.send(&get(who, &format!("/api/v1/keys/usage{query}")))
+    };
+    for second in 1..=3 {
+        world.asked.clear();
+        for _ in 0..100 {
+            assert_eq!(usage(&mut world, &one, "").status, 200);
+        }
+        assert_eq!(world.asked.len(), 2, "in second {second}");
+        world.desk.millis += 1_000;
+    }
+    world.asked.clear();
+    let spans = (1..100).map(|day| {
+        let query = format!("?from=2026-{:02}-{:02}T00:00:00Z", day / 28 + 1, day % 28 + 1);
+        let query = format!("{query}&to=2026-{:02}-{:02}T01:00:00Z", day / 28 + 1, day % 28 + 1);
+        usage(&mut world, &one, &query)
+    });
+    let replies: Vec<_> = spans.collect();
+    let refused: Vec<_> = replies.iter().filter(|reply| reply.status != 200).collect();
+    assert_eq!((refused.len(), world.asked.len()), (92, 8));
+    for reply in refused {
+        assert_eq!((reply.status, reply.code()), (429, "RATE_LIMITED"));
+        assert_eq!(reply.headers["retry-after"], "1");
+    }
+    assert_eq!(usage(&mut world, &two, "").status, 200, "of another key");
+    // A workspace that does not answer is asked again.
+    let number = keys.split('/').nth(4).unwrap().to_owned();
+    world.desk.millis += 1_000;
+    world.silent.push(Object::Workspace(number));
+    assert_eq!(usage(&mut world, &one, "").status, 503);
+    world.silent.clear();
+    assert_eq!(usage(&mut world, &one, "").status, 200);
+}
+
+/// What was never minted here costs no call, whichever part of it is wrong.
+#[test]
+fn a_key_that_cannot_be_ours_is_refused_without_a_call() {
+    let mut world = World::new();
+    let keys = format!("{}/api-keys", world.open("one"));
+    let made = world.send(&with("POST", "root", &keys, json!({"scopes": ["read"]})));
+    let key = made.body["secret"].as_str().unwrap().to_owned();
+    world.asked.clear();
+    // Whole, but of another root.
+    let ring = Keyring::parse("HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+    let workspace = Workspace::parse(keys.split('/').nth(4).unwrap()).unwrap();
+    let foreign = mint::native(ring.newest(), "ak", workspace, &[1; 22]).unwrap();
+    let mut texts = vec![foreign.secret.expose().to_owned()];
+    for at in (3..key.len()).filter(|at| key.as_bytes()[*at] != b'_') {
+        let mut bytes = key.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
+        texts.push(String::from_utf8(bytes).unwrap());
+    }
+    for text in texts {
+        let reply = world.send(&get(&text, "/api/v1/keys/usage"));
+        assert_eq!((reply.status, reply.code()), (401, "INVALID_API_KEY"));
+    }
+    assert!(world.asked.is_empty());
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use portcullis::clock::Now;
 use portcullis::directory;
-use portcullis::management::exchange::{BadBody, Came, Exchange, NotAuthenticated, Object, Step};
+use portcullis::management::exchange::{
+    BadBody, Came, Exchange, NotAuthenticated, Object, Recent, Step,
+};
 use portcullis::policy::TokenKind;
 use portcullis::token::{Authenticated, Subject, Untrusted};
 use portcullis::workspace::call::{Answer, Call};
@@ -24,6 +26,7 @@ pub struct World {
     pub asked: Vec<Object>,
     /// Those that do not answer.
     pub silent: Vec<Object>,
+    recent: Recent,
     sent: u64,
     pub waited: u32,
 }
@@ -65,6 +68,7 @@ impl World {
             directories: BTreeMap::new(),
             asked: Vec::new(),
             silent: Vec::new(),
+            recent: Recent::default(),
             sent: 0,
             waited: 0,
         }
@@ -91,7 +95,8 @@ impl World {
         let mut came = Came::Nothing;
         for _ in 0..200 {
             let gate = std::rc::Rc::clone(&self.desk.gate);
-            came = match exchange.next(came, Some(&gate), self.now()) {
+            let now = self.now();
+            came = match exchange.next(came, Some(&gate), &mut self.recent, now) {
                 Step::Answer(answer) => {
                     let mut lines = answer.headers.lines();
                     let mut headers = BTreeMap::new();
