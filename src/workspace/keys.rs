@@ -166,12 +166,11 @@ impl Object<'_> {
 
     /// The revocation of all keys, and what is to be noted of it.
     pub(super) fn next_epoch(&mut self, meta: &Meta) -> Result<(Written, Change), Stop> {
-        let shared: SharedAccount = self.rows.get(SHARED)?.unwrap_or_default();
+        let effective_by = self.last_lease_end()?;
         let change = Change::of_keys("key.revoke_all", meta, self.active(meta)?, 0);
         let epoch = meta.epoch.saturating_add(1);
         self.rows.put(META.to_owned(), &Meta { epoch, ..meta.clone() });
         self.wake(self.now.millis());
-        let effective_by = self.now.millis().max(shared.lease_until);
         Ok((Written { version: epoch, effective_by }, change))
     }
 
@@ -193,6 +192,12 @@ impl Object<'_> {
     pub(super) fn lease_end(&self, kid: &str) -> Result<u64, Stop> {
         let own: KeyAccount = self.rows.get(&account_row(kid))?.unwrap_or_default();
         Ok(self.now.millis().max(own.lease_until))
+    }
+
+    /// The millisecond from which no isolate acts on what any key and the workspace were before now.
+    pub(super) fn last_lease_end(&self) -> Result<u64, Stop> {
+        let shared: SharedAccount = self.rows.get(SHARED)?.unwrap_or_default();
+        Ok(self.now.millis().max(shared.lease_until))
     }
 
     pub(super) fn store(&mut self, kid: &str, held: &Held) {

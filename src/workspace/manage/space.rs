@@ -83,8 +83,11 @@ impl Object<'_> {
         }
         self.rows.put(META.to_owned(), &after);
         let change = Change { action: "workspace.update", target: meta.workspace.clone(), changes };
-        let version = Some(after.version);
-        Ok(Done { version, ..Done::changed(Json::Object(body), change) })
+        Ok(Done {
+            version: Some(after.version),
+            effective_by: Some(self.last_lease_end()?),
+            ..Done::changed(Json::Object(body), change)
+        })
     }
 
     fn view(&self, meta: &Meta, role: Role) -> Outcome<Map<String, Json>> {

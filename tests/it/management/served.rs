@@ -1,12 +1,14 @@
 //! Requests from head to answer.
 
-use portcullis::key::Workspace;
+use portcullis::key::{Kid, Workspace};
 use portcullis::management::exchange::Object;
 use portcullis::mint;
 use portcullis::root::Keyring;
+use portcullis::workspace::call::{Admit, Answer, Call};
 use serde_json::{Value, json};
 
 use super::world::{Sent, World, get, with};
+use crate::workspace::{admit, at};
 
 #[test]
 fn a_workspace_is_opened_by_the_policys_owners_and_found_by_its_members() {
@@ -280,4 +282,41 @@ fn the_document_and_health_need_no_token() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
     let committed: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert!(committed == document.body, "docs/openapi.json is old: run `cargo xtask openapi`");
+}
+
+/// Whatever takes effect at the gates can be waited for.
+#[test]
+fn changes_wait_for_the_last_lease_if_they_are_asked_to() {
+    let mut world = World::new();
+    let space = world.open("one");
+    let number = space.rsplit('/').next().unwrap().to_owned();
+    let admin = format!("{space}/members/dev:admin");
+    world.send(&with("PUT", "root", &admin, json!({"role": "admin"})));
+    let personal = json!({"scopes": ["read"], "type": "personal"});
+    let made = world.send(&with("POST", "admin", &format!("{space}/api-keys"), personal)).body;
+    let kid = Kid::parse(made["id"].as_str().unwrap()).unwrap();
+    let key = format!("{space}/api-keys/{kid}");
+    let limits = json!({"limits": {"requests": 500, "burst": 50}});
+    for (id, version, who, method, path, body) in [
+        (1, 1, "admin", "PATCH", key.clone(), json!({"name": "x"})),
+        (2, 2, "admin", "POST", format!("{key}/rotate"), json!({"grace_seconds": 0})),
+        (3, 3, "admin", "POST", format!("{key}/disable"), Value::Null),
+        (4, 4, "admin", "POST", format!("{key}/enable"), Value::Null),
+        (5, 5, "root", "PATCH", space.clone(), limits),
+        (6, 5, "root", "DELETE", admin, Value::Null),
+        (7, 6, "root", "DELETE", key.clone(), Value::Null),
+        (8, 6, "root", "POST", format!("{space}/api-keys/revoke-all"), Value::Null),
+    ] {
+        let call = Call::Admit(Admit { version, ..admit(id, &kid, 4) });
+        let gate = std::rc::Rc::clone(&world.desk.gate);
+        let object = world.workspaces.get_mut(&number).unwrap();
+        let effect = object.call(&call.print(), &gate, at(world.desk.millis));
+        let lent = matches!(&effect.answer, Answer::Granted(granted) if granted.tokens > 1);
+        object.commit(&effect);
+        world.waited = 0;
+        let reply = world.send(&with(method, who, &format!("{path}?wait=1"), body));
+        assert_eq!(reply.status, 200, "{method} {path}: {reply:?}");
+        assert_eq!(world.waited > 0, lent, "{method} {path}");
+        assert_eq!(lent, !matches!(id, 4 | 7 | 8), "{method} {path}: {:?}", effect.answer);
+    }
 }
