@@ -97,7 +97,8 @@ export class Workspace extends Product {
   }
 
   rows() {
-    return this.read("SELECT name, value FROM rows ORDER BY name").map(([name, value]) => ({ name, value }));
+    if (this.tables() === 0) return [];
+    return this.ctx.storage.sql.exec("SELECT name, value FROM rows ORDER BY name").toArray();
   }
 }
 
