@@ -21,7 +21,7 @@ use crate::policy::{Mode, Route, Upstream, WhenDown};
 use crate::record::{Record, SignatureMode, Status};
 use crate::request::Request;
 use crate::route::{Lookup, Method, Params};
-use crate::target::{Target, eq_decoded};
+use crate::target::{Classes, Target, eq_decoded};
 use crate::ticket::Ticket;
 use meter::Metering;
 use proof::Proved;
@@ -130,12 +130,14 @@ struct Check<'r, 'a, 'g, 'm> {
 impl<'a, 'g> Check<'_, 'a, 'g, '_> {
     fn run(mut self) -> Result<Grant<'g>, Stop> {
         let (request, policy) = (self.request, &self.gate.policy);
-        let target =
-            Target::parse(request.target, policy.allowed_classes).map_err(Denial::Target)?;
+        let is_admin = policy.admin_host.matches(request.authority);
+        // Its paths name people as issuers do.
+        let allowed = if is_admin { Classes::ALL } else { policy.allowed_classes };
+        let target = Target::parse(request.target, allowed).map_err(Denial::Target)?;
         if !names_host_alone(request.fields.host) {
             return Err(Denial::UnknownHost.into());
         }
-        if policy.admin_host.matches(request.authority) {
+        if is_admin {
             return Err(Stop::Admin);
         }
         if !policy.hosts.iter().any(|host| host.matches(request.authority)) {

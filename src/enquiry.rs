@@ -19,6 +19,8 @@ pub struct Enquiry {
     sent: Now,
     /// The memory's era when it was sent: by another clock no lease is counted.
     era: u32,
+    /// Its number among the questions of this isolate.
+    question: u64,
     reports: Vec<Report>,
     untold: Untold,
 }
@@ -39,9 +41,7 @@ impl Enquiry {
             Ask::Record(kid) => {
                 let about = About::Record;
                 let call = Call::Record { kid: kid.to_string() };
-                let (reports, untold) = (Vec::new(), Untold::default());
-                let enquiry = Self { kid, about, sent: now, era: memory.era(), reports, untold };
-                (enquiry, call.print())
+                (Self::ask(kid, about, Vec::new(), Untold::default(), memory, now), call.print())
             }
             Ask::Leave(leave) => Self::leave(leave, id, false, gate, memory, now),
         }
@@ -63,7 +63,6 @@ impl Enquiry {
     #[must_use]
     pub fn report(kid: Kid, memory: &mut Memory, now: Now) -> Option<(Self, String)> {
         memory.observe(now);
-        let era = memory.era();
         let wallet = memory.wallet(&kid)?;
         let (reports, untold) = (wallet.reports(now), wallet.take_untold());
         if reports.is_empty() && untold == Untold::default() {
@@ -75,7 +74,7 @@ impl Enquiry {
             denied: owned(&untold.denied),
             replaced: untold.replaced.clone(),
         };
-        Some((Self { kid, about: About::Report, sent: now, era, reports, untold }, call.print()))
+        Some((Self::ask(kid, About::Report, reports, untold, memory, now), call.print()))
     }
 
     fn leave(
@@ -112,7 +111,19 @@ impl Enquiry {
             replaced: untold.replaced.clone(),
         });
         let about = About::Leave { id, leave, ahead, version };
-        (Self { kid, about, sent: now, era: memory.era(), reports, untold }, call.print())
+        (Self::ask(kid, about, reports, untold, memory, now), call.print())
+    }
+
+    fn ask(
+        kid: Kid,
+        about: About,
+        reports: Vec<Report>,
+        untold: Untold,
+        memory: &mut Memory,
+        sent: Now,
+    ) -> Self {
+        let (era, question) = (memory.era(), memory.question());
+        Self { kid, about, sent, era, question, reports, untold }
     }
 
     /// The workspace to ask.
@@ -142,14 +153,16 @@ impl Enquiry {
             self.fail(memory);
             return Err(Fault::WorkspaceUnavailable);
         }
-        let Self { kid, about, sent, era, reports, .. } = self;
+        let Self { kid, about, sent, era, question, reports, .. } = self;
         let same_clock = era == memory.era();
         if let Some(wallet) = memory.wallet(&kid) {
             wallet.acknowledge(&reports);
         }
         match (answer, about) {
             (Answer::Record { value } | Answer::Changed { value }, _) => {
-                learn_record(kid, &value, gate, memory, now).map_err(|_| Fault::RecordUnusable)
+                learn_record(kid, &value, gate, memory, now).map_err(|_| Fault::RecordUnusable)?;
+                memory.note_answer(&kid, question);
+                Ok(())
             }
             (Answer::Unknown, _) => {
                 memory.learn(kid, None, Source::Workspace, now).map_err(|_| Fault::RecordUnusable)

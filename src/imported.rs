@@ -49,6 +49,29 @@ pub struct Pointer {
     pub kid: Kid,
 }
 
+/// What becomes of a pointer that is to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// It is written.
+    Put,
+    /// It is there.
+    Held,
+    /// The secret stands for another key already, and goes on to.
+    Taken,
+}
+
+impl Claim {
+    /// The word for an adapter.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Put => "put",
+            Self::Held => "held",
+            Self::Taken => "taken",
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document<'a> {
@@ -66,6 +89,18 @@ impl Pointer {
         seal::seal(root, &id.kv_name(), &serde_json::to_string(&document).unwrap_or_default())
     }
 
+    /// Judges the storing of `value` at `id`, where KV holds `held`. The first pointer that a holder
+    /// of the root wrote stays, whichever workspace it leads to; what is none is written over.
+    #[must_use]
+    pub fn claim(keyring: &Keyring, id: &PointerId, held: Option<&str>, value: &str) -> Claim {
+        let open = |text: &str| Self::open(keyring, id, text.as_bytes());
+        match (held.map(open), open(value)) {
+            (Some(Ok(held)), Ok(own)) if held == own => Claim::Held,
+            (Some(Ok(_)), _) => Claim::Taken,
+            _ => Claim::Put,
+        }
+    }
+
     /// Reads the KV value of `id`.
     ///
     /// # Errors
@@ -77,4 +112,32 @@ impl Pointer {
         let consistent = document.v == 1 && kid.workspace().as_str() == document.workspace;
         if consistent { Ok(Self { kid }) } else { Err(seal::Broken) }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_pointer_of_a_holder_of_the_root_stays() {
+        let keyring = Keyring::parse(&format!("{NEW} v1:{OLD}").replace(' ', ",")).unwrap();
+        let id = PointerId::of(keyring.newest(), "x");
+        let pointer = |kid| Pointer { kid: Kid::parse(kid).unwrap() };
+        let (one, two) = (pointer("0DEM0WS7K2M9QXTAG120"), pointer("0THER0S7K2M9QXTAG120"));
+        let old = keyring.versions().last().unwrap();
+        let sealed = one.seal(keyring.newest(), &id);
+        let elsewhere = PointerId::of(keyring.newest(), "y");
+        let claim = |held: Option<&str>| Pointer::claim(&keyring, &id, held, &sealed);
+        assert_eq!(claim(None), Claim::Put);
+        assert_eq!(claim(Some(&sealed)), Claim::Held);
+        assert_eq!(claim(Some(&one.seal(old, &id))), Claim::Held);
+        assert_eq!(claim(Some(&two.seal(keyring.newest(), &id))), Claim::Taken);
+        assert_eq!(claim(Some(&two.seal(old, &id))), Claim::Taken);
+        for none in ["", "garbage", &two.seal(keyring.newest(), &elsewhere)] {
+            assert_eq!(claim(Some(none)), Claim::Put, "{none}");
+        }
+    }
+
+    const NEW: &str = "v2:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    const OLD: &str = "HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 }

@@ -30,6 +30,8 @@ pub struct Memory {
     latest: Now,
     /// How often everything was forgotten.
     forgotten: u32,
+    /// How many questions were put to Workspaces.
+    questions: u64,
 }
 
 /// Somebody is finding out, or has just failed to.
@@ -86,6 +88,8 @@ struct Slot {
     floor: u64,
     /// The millisecond in which the Workspace last said that this is how it stands.
     confirmed: Option<u64>,
+    /// The number of the latest question to which it did.
+    answered: u64,
     meter: Meter,
     wallet: Wallet,
     /// Until when somebody waits to close the leases.
@@ -102,6 +106,7 @@ impl Default for Memory {
             asking: LruCache::unbounded(),
             latest: Now::from_millis(0),
             forgotten: 0,
+            questions: 0,
         }
     }
 }
@@ -112,7 +117,8 @@ impl Memory {
     pub fn observe(&mut self, now: Now) {
         if now < self.latest {
             let forgotten = self.forgotten.wrapping_add(1);
-            *self = Self { forgotten, ..Self::default() };
+            let questions = self.questions;
+            *self = Self { forgotten, questions, ..Self::default() };
         }
         self.latest = now;
     }
@@ -159,6 +165,7 @@ impl Memory {
         {
             return Err(Unusable::Stale);
         }
+        let answered = self.answered(&kid);
         let (meter, wallet, confirmed, closing) = match self.records.pop(&kid) {
             // What KV lacks, the Workspace may have: its word on another state says nothing of this.
             Some(old) if record.is_none() && source == Source::Kv => {
@@ -180,6 +187,7 @@ impl Memory {
                 Source::Workspace => Some(now.millis()),
                 Source::Kv => confirmed,
             },
+            answered,
             meter,
             wallet,
             closing,
@@ -207,12 +215,31 @@ impl Memory {
 
     /// Whether the Workspace has said within the last `millis` how `kid` stands.
     pub(crate) fn is_confirmed(&self, kid: &Kid, millis: u64, now: Now) -> bool {
-        self.confirmed_at(kid).is_some_and(|at| now.millis().saturating_sub(at) < millis)
+        let confirmed = self.records.peek(kid).and_then(|slot| slot.confirmed);
+        confirmed.is_some_and(|at| now.millis().saturating_sub(at) < millis)
     }
 
-    /// The millisecond in which the Workspace last confirmed the record.
-    pub(crate) fn confirmed_at(&self, kid: &Kid) -> Option<u64> {
-        self.records.peek(kid).and_then(|slot| slot.confirmed)
+    /// Puts one more question to a Workspace: its number.
+    pub(crate) fn question(&mut self) -> u64 {
+        self.questions = self.questions.saturating_add(1);
+        self.questions
+    }
+
+    /// The number of the latest question.
+    pub(crate) const fn asked(&self) -> u64 {
+        self.questions
+    }
+
+    /// Takes note that the Workspace has answered this question about `kid`.
+    pub(crate) fn note_answer(&mut self, kid: &Kid, question: u64) {
+        if let Some(slot) = self.records.peek_mut(kid) {
+            slot.answered = slot.answered.max(question);
+        }
+    }
+
+    /// The number of the latest question about `kid` that was answered.
+    pub(crate) fn answered(&self, kid: &Kid) -> u64 {
+        self.records.peek(kid).map_or(0, |slot| slot.answered)
     }
 
     /// The version of the record at hand; 0 if there is none.

@@ -18,9 +18,8 @@ pub struct Ticket {
     pub(crate) kv: Option<Fault>,
     /// What the Workspace did in the place of an answer.
     pub(crate) workspace: Option<Fault>,
-    /// For a secret newer than the record at hand: how often the Workspace confirmed the record since,
-    /// and when it did last.
-    pub(crate) newer: Option<(u8, Option<u64>)>,
+    /// For a secret newer than the record at hand: the latest question to a Workspace when it came.
+    pub(crate) newer: Option<u64>,
     /// The key whose request was denied, to be told to its Workspace.
     pub(crate) denied: Option<Kid>,
     /// Whether it waits, or has waited, for a record.

@@ -81,12 +81,7 @@ impl<'a> Check<'_, 'a, '_, '_> {
                 self.confirm_within(kid, ABSENT_CONFIRMED_MILLIS)?;
                 Err(Denial::Invalid(Invalid::Unknown).into())
             }
-            (Known::Unknown, Mode::Lease | Mode::Strict, Some(_)) => {
-                Err(match self.ticket.workspace {
-                    None => Stop::Need(Need::Workspace(Ask::Record(kid))),
-                    Some(fault) => Stop::Fault(fault),
-                })
-            }
+            (Known::Unknown, Mode::Lease | Mode::Strict, Some(_)) => Err(self.ask_record(kid)),
         }
     }
 
@@ -137,30 +132,28 @@ impl<'a> Check<'_, 'a, '_, '_> {
         self.confirm_within(kid, self.gate.policy.lease_seconds.millis())
     }
 
-    /// Sees to it that the Workspace was asked about `kid` since this request came: twice, for the
-    /// first answer may be to somebody who asked before.
+    /// Sees to it that the Workspace has answered a question about `kid` that was put since this
+    /// request came.
     fn confirm_anew(&mut self, kid: Kid) -> Result<(), Stop> {
-        let at = self.memory.confirmed_at(&kid);
-        let (times, last) = self.ticket.newer.unwrap_or((0, at));
-        let times = if last == at { times } else { times.saturating_add(1) };
-        self.ticket.newer = Some((times, at));
-        if times >= 2 {
+        let asked = *self.ticket.newer.get_or_insert(self.memory.asked());
+        if self.memory.answered(&kid) > asked {
             return Ok(());
         }
-        Err(match self.ticket.workspace {
-            None => Stop::Need(Need::Workspace(Ask::Record(kid))),
-            Some(fault) => Stop::Fault(fault),
-        })
+        Err(self.ask_record(kid))
     }
 
     fn confirm_within(&self, kid: Kid, millis: u64) -> Result<(), Stop> {
         if self.memory.is_confirmed(&kid, millis, self.now) {
             return Ok(());
         }
-        Err(match self.ticket.workspace {
+        Err(self.ask_record(kid))
+    }
+
+    fn ask_record(&self, kid: Kid) -> Stop {
+        match self.ticket.workspace {
             None => Stop::Need(Need::Workspace(Ask::Record(kid))),
             Some(fault) => Stop::Fault(fault),
-        })
+        }
     }
 }
 

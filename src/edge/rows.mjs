@@ -5,37 +5,52 @@ import { DurableObject } from "cloudflare:workers";
 import { core, keep, panicked } from "./restart.mjs";
 
 export class Rows extends DurableObject {
+  // Whether there is a table: an object that nobody has written to stores nothing, whoever reads it.
+  #made;
+
   // `needs` and `answers`: the core's functions for this kind of object.
   constructor(ctx, env, needs, answers) {
     super(ctx, env);
     this.needs = needs;
     this.answers = answers;
     this.sql = ctx.storage.sql;
-    this.sql.exec("CREATE TABLE IF NOT EXISTS rows (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
+    this.#made = this.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'rows'").toArray().length > 0;
+  }
+
+  // What a query of the rows finds.
+  read(query, ...args) {
+    return this.#made ? [...this.sql.exec(query, ...args).raw()] : [];
   }
 
   // Makes a call.
   call(text) {
-    const { storage } = this.ctx;
     const now = Date.now();
-    return storage.transactionSync(() => {
-      let missing = this.#run(this.needs, text, now);
-      let rows = this.#read(missing);
-      for (;;) {
-        const known = new Set(missing.split("\n"));
-        const lines = this.#run(this.answers, this.env, text, missing, rows, now).split("\n");
-        if (lines[0] === "!") throw new Error("portcullis: not fit to decide");
-        if (lines[0] !== "?") return this.#write(lines);
-        if (lines.slice(1).every((line) => known.has(line))) throw new Error("portcullis: asked twice for a row");
-        const more = lines.slice(1).join("\n");
-        missing += "\n" + more;
-        rows += "\n" + this.#read(more);
-      }
-    });
+    const made = this.#made;
+    try {
+      return this.ctx.storage.transactionSync(() => this.#transact(text, now));
+    } catch (error) {
+      this.#made = made;
+      throw error;
+    }
+  }
+
+  #transact(text, now) {
+    let missing = this.run(this.needs, text, now);
+    let rows = this.#read(missing);
+    for (;;) {
+      const known = new Set(missing.split("\n"));
+      const lines = this.run(this.answers, this.env, text, missing, rows, now).split("\n");
+      if (lines[0] === "!") throw new Error("portcullis: not fit to decide");
+      if (lines[0] !== "?") return this.#write(lines);
+      if (lines.slice(1).every((line) => known.has(line))) throw new Error("portcullis: asked twice for a row");
+      const more = lines.slice(1).join("\n");
+      missing += "\n" + more;
+      rows += "\n" + this.#read(more);
+    }
   }
 
   // A function of the core. What it throws undoes the transaction.
-  #run(name, ...args) {
+  run(name, ...args) {
     keep(this.env, this.ctx);
     try {
       return core[name].call({ env: this.env, ctx: this.ctx }, ...args);
@@ -52,11 +67,11 @@ export class Rows extends DurableObject {
     for (const line of missing.split("\n")) {
       const [from, to, limit] = line.split("\t");
       if (to === undefined) names.push(from);
-      else found.push(...this.sql.exec(RANGE, from, to, Number(limit)).raw());
+      else found.push(...this.read(RANGE, from, to, Number(limit)));
     }
     for (const some of chunks(names)) {
       const marks = some.map(() => "?").join();
-      found.push(...this.sql.exec(`SELECT name, value FROM rows WHERE name IN (${marks})`, ...some).raw());
+      found.push(...this.read(`SELECT name, value FROM rows WHERE name IN (${marks})`, ...some));
     }
     return found.map((row) => row.join("\n")).join("\n");
   }
@@ -67,8 +82,12 @@ export class Rows extends DurableObject {
     const [alarm, ...changes] = lines;
     const put = [];
     for (let at = 0; at < changes.length; at += 2) {
-      if (changes[at + 1] === "") this.sql.exec("DELETE FROM rows WHERE name = ?", changes[at]);
-      else put.push(changes[at], changes[at + 1]);
+      if (changes[at + 1] !== "") put.push(changes[at], changes[at + 1]);
+      else if (this.#made) this.sql.exec("DELETE FROM rows WHERE name = ?", changes[at]);
+    }
+    if (put.length > 0 && !this.#made) {
+      this.sql.exec(TABLE);
+      this.#made = true;
     }
     for (const some of chunks(put)) {
       const marks = some.map((_, at) => (at % 2 ? "?)" : "(?")).join();
@@ -89,4 +108,5 @@ function* chunks(list) {
   for (let at = 0; at < list.length; at += PARAMETERS) yield list.slice(at, at + PARAMETERS);
 }
 
+const TABLE = "CREATE TABLE rows (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID";
 const RANGE = "SELECT name, value FROM rows WHERE name >= ? AND name < ? ORDER BY name LIMIT ?";

@@ -1,5 +1,5 @@
-// The entry of the management API, and the classes of its objects: Workspaces with copies in KV and an
-// alarm, Directories.
+// The entry of the management API, and the classes of its objects: Workspaces, with copies in KV, notes to
+// Directories and an alarm; Directories.
 
 import { Rows } from "./rows.mjs";
 import { core, keep, kept, panicked, undecided } from "./restart.mjs";
@@ -25,7 +25,7 @@ export class Workspace extends Rows {
     ctx.blockConcurrencyWhile(async () => {
       this.#alarm = await ctx.storage.getAlarm();
       // Whatever became of an earlier alarm: what is to be copied is found by its rows.
-      if (this.#alarm === null && this.sql.exec(UNCOPIED).raw().next().done === false) this.wake(Date.now());
+      if (this.#alarm === null && this.read(UNCOPIED).length > 0) this.wake(Date.now());
     });
   }
 
@@ -71,12 +71,30 @@ export class Workspace extends Rows {
     this.call(["copied v=1", ...(failed ? ["failed=1"] : []), ...done].join(" "));
   }
 
-  // What points to an imported key never changes: the first stays, whichever workspace it leads to.
+  // What points to an imported key is written once; the core says whether this is the time. A member's
+  // Directory is no row of KV.
   async #put(name, value) {
     const KEYS = this.env.KEYS;
-    const first = name.startsWith("h1:") ? await KEYS.get(name) : null;
-    if (first === null) return KEYS.put(name, value);
-    if (first !== value) console.error("portcullis: another key has", name);
+    if (name.startsWith("d1:")) return this.#tell(name.slice("d1:".length), value);
+    if (!name.startsWith("h1:")) return KEYS.put(name, value);
+    const held = (await KEYS.get(name)) ?? "";
+    switch (this.run("pointer_claim", this.env, name, held, value)) {
+      case "put":
+        return KEYS.put(name, value);
+      case "taken":
+        return console.error("portcullis: another key has", name);
+      case "!":
+        throw new Error("portcullis: not fit to decide");
+    }
+  }
+
+  async #tell(member, text) {
+    const { DIRECTORY } = this.env;
+    const signal = AbortSignal.timeout(TELL_MILLIS);
+    const stub = DIRECTORY.get(DIRECTORY.idFromName(member));
+    const response = await stub.fetch("https://object/", { method: "POST", body: text, signal });
+    const answer = await response.text();
+    if (!answer.startsWith("named")) throw new Error(`a Directory: ${response.status}`);
   }
 
   // At this millisecond or earlier.
@@ -98,6 +116,7 @@ export class Directory extends Rows {
   }
 }
 
+const TELL_MILLIS = 10_000;
 const RETRY_MILLIS = 5_000;
 const MOST_RETRY_MILLIS = 300_000;
 // Copies to be made, dates at which to make them again, a revocation of all that is under way.

@@ -13,6 +13,8 @@ use super::deployment::Deployment;
 use super::entropy::Entropy;
 use super::{at, kept, now, respond};
 use crate::directory;
+use crate::imported::{Pointer, PointerId};
+use crate::management::exchange::Recent;
 use crate::token::KeySets;
 use crate::workspace::rows::{Missing, Rows};
 use crate::workspace::{self, Outcome};
@@ -54,11 +56,27 @@ pub fn workspace_answer(env: &JsValue, text: &str, missing: &str, rows: &str, no
     })
 }
 
+/// Whether KV is to get `value` at `name`, the name of a pointer, where it holds `held` or, if that
+/// is empty, nothing: [`Claim`](crate::imported::Claim) as a word; `!` when the deployment is not
+/// fit to decide.
+#[wasm_bindgen]
+#[must_use]
+pub fn pointer_claim(env: &JsValue, name: &str, held: &str, value: &str) -> String {
+    with(env, |Isolate { deployment, .. }| {
+        let gate = deployment.fit(CONSEQUENCE, now());
+        let claim = gate.zip(PointerId::from_kv_name(name)).map(|(gate, id)| {
+            let held = Some(held).filter(|held| !held.is_empty());
+            Pointer::claim(gate.keyring(), &id, held, value).as_str()
+        });
+        claim.unwrap_or("!").to_owned()
+    })
+}
+
 /// As [`workspace_needs`], of a Directory.
 #[wasm_bindgen]
 #[must_use]
-pub fn directory_needs(_text: &str, _now: f64) -> String {
-    directory::needs().lines()
+pub fn directory_needs(text: &str, _now: f64) -> String {
+    directory::needs(text).lines()
 }
 
 /// As [`workspace_answer`], of a Directory.
@@ -93,6 +111,7 @@ struct Isolate {
     deployment: Deployment,
     entropy: Entropy,
     key_sets: KeySets,
+    recent: Recent,
 }
 
 thread_local! {
@@ -105,6 +124,7 @@ fn with<T>(env: &JsValue, act: impl FnOnce(&mut Isolate) -> T) -> T {
             deployment: Deployment::start(env, NO_ENVIRONMENT_KEYS),
             entropy: Entropy::default(),
             key_sets: KeySets::default(),
+            recent: Recent::default(),
         }))
     })
 }

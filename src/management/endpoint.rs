@@ -170,6 +170,19 @@ impl Endpoint {
         self.method == "GET"
     }
 
+    /// Whether its success has an `ETag`.
+    #[must_use]
+    pub const fn is_tagged(&self) -> bool {
+        let shows = matches!(
+            self.operation,
+            Operation::CreateWorkspace
+                | Operation::GetWorkspace
+                | Operation::CreateKey
+                | Operation::GetKey
+        );
+        self.versioned || shows
+    }
+
     fn params(&self, path: &str) -> Option<Params> {
         let (mut own, mut sent) = (self.path.split('/'), path.split('/'));
         let mut params = Params::default();

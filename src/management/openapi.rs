@@ -39,6 +39,7 @@ fn make() -> String {
         "components": {
             "schemas": schemas,
             "responses": responses(),
+            "headers": described_headers(),
             "securitySchemes": {
                 "token": bearer("JWT"),
                 "key": bearer("API key"),
@@ -57,7 +58,10 @@ fn operation(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Value {
     let mut responses = Map::new();
     let content =
         json!({ "application/json": { "schema": body(endpoint, success, false, schemas) } });
-    responses.insert(status.to_string(), json!({ "description": "Done.", "content": content }));
+    let done = json!({
+        "description": "Done.", "headers": headers(status, Some(endpoint)), "content": content,
+    });
+    responses.insert(status.to_string(), done);
     for (status, is_possible, _) in refusals(endpoint) {
         if is_possible {
             let name = format!("#/components/responses/{status}");
@@ -92,7 +96,7 @@ fn body(
 }
 
 /// What an endpoint may be refused with: the status, whether it may, and what it means.
-fn refusals(endpoint: &Endpoint) -> [(u16, bool, &'static str); 12] {
+fn refusals(endpoint: &Endpoint) -> [(u16, bool, &'static str); 14] {
     let credential = endpoint.access != Access::Public;
     let (changes, body) = (!endpoint.is_read(), endpoint.body.is_some());
     [
@@ -100,12 +104,14 @@ fn refusals(endpoint: &Endpoint) -> [(u16, bool, &'static str); 12] {
         (401, credential, "The credential is missing or no good."),
         (403, credential, "The role or the kind of credential does not reach."),
         (404, credential, "There is no such thing, or it is somebody else's."),
+        (405, true, "This path does not take this method: answered to those that it lacks."),
         (409, changes, "What is there stands against it."),
         (412, endpoint.versioned, "There is another version than If-Match names."),
         (413, body, "The body is too long."),
         (415, body, "The body is no JSON."),
         (421, true, "This host is not served here."),
         (422, credential, "Fields are not as they have to be."),
+        (429, endpoint.access == Access::Key, "The key asks too often."),
         (500, true, "The gate failed."),
         (503, true, "It cannot be decided at present; see Retry-After."),
     ]
@@ -120,11 +126,52 @@ fn responses() -> Map<String, Value> {
     let mut responses = Map::new();
     for endpoint in ENDPOINTS {
         for (status, _, description) in refusals(endpoint) {
-            let response = json!({ "description": description, "content": content });
+            let response = json!({
+                "description": description, "headers": headers(status, None), "content": content,
+            });
             responses.entry(status.to_string()).or_insert(response);
         }
     }
     responses
+}
+
+/// The headers of an answer with this status: an endpoint's success, or else a refusal.
+fn headers(status: u16, success: Option<&Endpoint>) -> Map<String, Value> {
+    let mut headers = Map::new();
+    for (name, is_there, _) in all_headers(status, success) {
+        if is_there {
+            let reference = json!({ "$ref": format!("#/components/headers/{name}") });
+            headers.insert(name.to_owned(), reference);
+        }
+    }
+    headers
+}
+
+fn described_headers() -> Map<String, Value> {
+    let mut headers = Map::new();
+    for (name, _, about) in all_headers(0, None) {
+        let required = name != REPLAYED;
+        let described = json!({
+            "description": about, "required": required, "schema": { "type": "string" },
+        });
+        headers.insert(name.to_owned(), described);
+    }
+    headers
+}
+
+/// Every header that answers may have: its name, whether this one has it, and what it means.
+fn all_headers(status: u16, success: Option<&Endpoint>) -> [(&'static str, bool, &'static str); 8] {
+    let changes = success.is_some_and(|endpoint| !endpoint.is_read());
+    [
+        ("Cache-Control", true, "Always `no-store`."),
+        ("X-Request-Id", true, "What the record of changes calls this request."),
+        ("ETag", success.is_some_and(Endpoint::is_tagged), "The version, for If-Match."),
+        ("Location", status == 201, "Where the new one is."),
+        (REPLAYED, changes, "`true` if it was done before, under the same Idempotency-Key."),
+        ("WWW-Authenticate", status == 401, "What is missing or wrong (RFC 6750)."),
+        ("Allow", status == 405, "The methods that the path takes."),
+        ("Retry-After", matches!(status, 429 | 503), "Seconds after which to come again."),
+    ]
 }
 
 fn parameters(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Vec<Value> {
@@ -281,6 +328,7 @@ fn field_errors() -> Value {
     } })
 }
 
+const REPLAYED: &str = "Idempotent-Replayed";
 const NO_CONTROLS: &str = "^[^\\u0000-\\u001F\\u007F-\\u009F]*$";
 
 #[cfg(test)]

@@ -124,14 +124,17 @@ pub const ENDPOINTS: &[Endpoint] = {
             &out::WORKSPACE,
             "A workspace.",
         ),
-        versioned(change(
-            (Op::UpdateWorkspace, "updateWorkspace"),
-            ("PATCH", "/api/v1/workspaces/{workspace}"),
-            Owner,
-            Some(&body::WORKSPACE_CHANGES),
-            (200, &out::WORKSPACE),
-            "Changes a workspace's name or limits.",
-        )),
+        with_query(
+            versioned(change(
+                (Op::UpdateWorkspace, "updateWorkspace"),
+                ("PATCH", "/api/v1/workspaces/{workspace}"),
+                Owner,
+                Some(&body::WORKSPACE_CHANGES),
+                (200, &out::WORKSPACE),
+                "Changes a workspace's name or limits.",
+            )),
+            WAIT,
+        ),
         with_query(
             get(Op::ListKeys, "listKeys", KEYS, Member, &out::KEYS, "The keys, the newest first."),
             &{
@@ -171,14 +174,17 @@ pub const ENDPOINTS: &[Endpoint] = {
             WAIT,
         ),
         get(Op::GetKey, "getKey", KEY, Member, &out::KEY, "A key."),
-        versioned(change(
-            (Op::UpdateKey, "updateKey"),
-            ("PATCH", KEY),
-            Admin,
-            Some(&body::KEY_CHANGES),
-            (200, &out::KEY),
-            "Changes a key. What is not named stays; null takes away.",
-        )),
+        with_query(
+            versioned(change(
+                (Op::UpdateKey, "updateKey"),
+                ("PATCH", KEY),
+                Admin,
+                Some(&body::KEY_CHANGES),
+                (200, &out::KEY),
+                "Changes a key. What is not named stays; null takes away.",
+            )),
+            WAIT,
+        ),
         with_query(
             versioned(change(
                 (Op::RevokeKey, "revokeKey"),
@@ -190,14 +196,17 @@ pub const ENDPOINTS: &[Endpoint] = {
             )),
             WAIT,
         ),
-        versioned(change(
-            (Op::RotateKey, "rotateKey"),
-            ("POST", "/api/v1/workspaces/{workspace}/api-keys/{kid}/rotate"),
-            Admin,
-            Some(&body::ROTATION),
-            (200, &out::NEW_KEY),
-            "Gives a key a new secret, which is in this answer and in no other.",
-        )),
+        with_query(
+            versioned(change(
+                (Op::RotateKey, "rotateKey"),
+                ("POST", "/api/v1/workspaces/{workspace}/api-keys/{kid}/rotate"),
+                Admin,
+                Some(&body::ROTATION),
+                (200, &out::NEW_KEY),
+                "Gives a key a new secret, which is in this answer and in no other.",
+            )),
+            WAIT,
+        ),
         with_query(
             versioned(change(
                 (Op::DisableKey, "disableKey"),
@@ -209,14 +218,17 @@ pub const ENDPOINTS: &[Endpoint] = {
             )),
             WAIT,
         ),
-        versioned(change(
-            (Op::EnableKey, "enableKey"),
-            ("POST", "/api/v1/workspaces/{workspace}/api-keys/{kid}/enable"),
-            Admin,
-            None,
-            (200, &out::CHANGED),
-            "Lets a disabled or quarantined key go on.",
-        )),
+        with_query(
+            versioned(change(
+                (Op::EnableKey, "enableKey"),
+                ("POST", "/api/v1/workspaces/{workspace}/api-keys/{kid}/enable"),
+                Admin,
+                None,
+                (200, &out::CHANGED),
+                "Lets a disabled or quarantined key go on.",
+            )),
+            WAIT,
+        ),
         with_query(
             get(
                 Op::KeyUsage,
@@ -238,14 +250,17 @@ pub const ENDPOINTS: &[Endpoint] = {
             (200, &out::MEMBER),
             "Makes somebody a member, or changes the role. Owners are made and unmade by owners.",
         ),
-        change(
-            (Op::RemoveMember, "removeMember"),
-            ("DELETE", MEMBER),
-            Member,
-            None,
-            (200, &out::REMOVED),
-            "Ends a membership and revokes the member's personal keys. Anybody may leave; the last \
+        with_query(
+            change(
+                (Op::RemoveMember, "removeMember"),
+                ("DELETE", MEMBER),
+                Member,
+                None,
+                (200, &out::REMOVED),
+                "Ends a membership and revokes the member's personal keys. Anybody may leave; the last \
              owner stays.",
+            ),
+            WAIT,
         ),
         with_query(
             get(

@@ -94,13 +94,13 @@ impl Limits {
         Ok(Self { requests, window_seconds, burst })
     }
 
-    /// Whether these allow neither a faster rate nor more at once than `most`.
+    /// Whether these allow no more than `most`: neither at once nor in all the windows that begin
+    /// within one of its windows.
     #[must_use]
     pub fn is_within(&self, most: &Self) -> bool {
-        let rate = |one: &Self, other: &Self| {
-            u64::from(one.requests).saturating_mul(other.window_seconds.into())
-        };
-        rate(self, most) <= rate(most, self) && self.burst <= most.burst
+        let windows = most.window_seconds.div_ceil(self.window_seconds.max(1));
+        let requests = u64::from(windows).saturating_mul(self.requests.into());
+        requests <= u64::from(most.requests) && self.burst <= most.burst
     }
 }
 

@@ -160,6 +160,9 @@ pub struct Managed {
     pub effective_by: Option<u64>,
     /// Whether it was done before, under the same `Idempotency-Key`.
     pub repeated: bool,
+    /// Of a membership: the number of the change by which it stands so. The member's Directory is
+    /// to be told.
+    pub noted: Option<u64>,
     /// JSON: the body, or a [`Problem`](crate::management::problem::Problem).
     pub body: String,
 }

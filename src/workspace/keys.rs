@@ -2,6 +2,7 @@
 
 use super::admit::{KeyAccount, SHARED, SharedAccount, account_row};
 use super::call::{Answer, Conflict};
+use super::manage::Change;
 use super::rows::{Range, Stop, Value, readable};
 use super::{META, Meta, Object, outbox};
 use crate::fields::{BadField, number};
@@ -117,6 +118,8 @@ impl Object<'_> {
         if !self.is_usable(&document) {
             return conflict(Conflict::Invalid);
         }
+        let action = if before.is_some() { "key.update" } else { "key.create" };
+        self.audit_key(meta, action, before.as_ref(), &document)?;
         self.write(meta, before.as_ref(), document).map(Written::answer)
     }
 
@@ -144,21 +147,31 @@ impl Object<'_> {
         }
         let version = before.version.saturating_add(1);
         let document = Document { status, version, ..before.clone() };
+        let action = match status {
+            Status::Active => "key.enable",
+            Status::Disabled => "key.disable",
+            Status::Quarantined => "key.quarantine",
+            Status::Revoked => "key.revoke",
+        };
+        self.audit_key(meta, action, Some(&before), &document)?;
         self.write(meta, Some(&before), document).map(Written::answer)
     }
 
     /// One number revokes all keys; their rows and copies follow.
-    pub(super) fn revoke_all(&mut self, meta: Meta) -> Result<Answer, Stop> {
-        self.next_epoch(meta).map(Written::answer)
+    pub(super) fn revoke_all(&mut self, meta: &Meta) -> Result<Answer, Stop> {
+        let (written, change) = self.next_epoch(meta)?;
+        self.audit_internal(meta, change)?;
+        Ok(written.answer())
     }
 
-    pub(super) fn next_epoch(&mut self, meta: Meta) -> Result<Written, Stop> {
-        let shared: SharedAccount = self.rows.get(SHARED)?.unwrap_or_default();
+    /// The revocation of all keys, and what is to be noted of it.
+    pub(super) fn next_epoch(&mut self, meta: &Meta) -> Result<(Written, Change), Stop> {
+        let effective_by = self.last_lease_end()?;
+        let change = Change::of_keys("key.revoke_all", meta, self.active(meta)?, 0);
         let epoch = meta.epoch.saturating_add(1);
-        self.rows.put(META.to_owned(), &Meta { epoch, ..meta });
+        self.rows.put(META.to_owned(), &Meta { epoch, ..meta.clone() });
         self.wake(self.now.millis());
-        let effective_by = self.now.millis().max(shared.lease_until);
-        Ok(Written { version: epoch, effective_by })
+        Ok((Written { version: epoch, effective_by }, change))
     }
 
     /// Writes a new or changed key, and has it copied to KV.
@@ -179,6 +192,12 @@ impl Object<'_> {
     pub(super) fn lease_end(&self, kid: &str) -> Result<u64, Stop> {
         let own: KeyAccount = self.rows.get(&account_row(kid))?.unwrap_or_default();
         Ok(self.now.millis().max(own.lease_until))
+    }
+
+    /// The millisecond from which no isolate acts on what any key and the workspace were before now.
+    pub(super) fn last_lease_end(&self) -> Result<u64, Stop> {
+        let shared: SharedAccount = self.rows.get(SHARED)?.unwrap_or_default();
+        Ok(self.now.millis().max(shared.lease_until))
     }
 
     pub(super) fn store(&mut self, kid: &str, held: &Held) {

@@ -14,6 +14,7 @@
 //! | `call/<minute>/<call>` | an answer, for calls that are repeated |
 //! | `usage/<kid>/<hour>` | the use in an hour that is over |
 //! | `outbox/<kid>` | the version that KV is to hold |
+//! | `outbox/d1:<member>` | the change of a membership that a Directory is to know |
 //! | `due/<second>/<kid>`, `dated/<kid>` | when its copy in KV is to be made fresh |
 //! | `sweep` | how far the revocation of all keys has come |
 //! | `space`, `about/<kid>` | what is told of the workspace and of a key, and decides nothing |
@@ -178,7 +179,7 @@ impl<'a> Object<'a> {
             Call::Open { .. } | Call::Manage(_) => Ok(Answer::Done),
             Call::Put { document, replaces } => self.put(&meta, document, *replaces),
             Call::SetStatus { kid, status } => self.set_status(&meta, kid, *status),
-            Call::RevokeAll => self.revoke_all(meta),
+            Call::RevokeAll => self.revoke_all(&meta),
             Call::Usage { kid, from, to } => self.usage(kid, *from, *to),
             Call::Due => self.due(&meta),
             Call::Copied { copies, failed } => self.copied(copies, *failed),

@@ -1,12 +1,15 @@
-//! Copies in KV: what is to be written there, again until it is.
+//! Copies in KV, and what Directories are to know: what is to be written there, again until it is.
 
 use super::call::{Answer, Copy};
 use super::keys::{self, Held};
+use super::manage::member_row;
 use super::rows::{Range, Stop, Value, readable};
 use super::{Meta, Object};
+use crate::directory;
 use crate::fields::{BadField, Fields, Line, number};
 use crate::imported::{Pointer, PointerId};
-use crate::key::Kid;
+use crate::key::{Kid, Workspace};
+use crate::management::body::MEMBER;
 use crate::mint::FRESH_SECONDS;
 use crate::record::kv_name;
 
@@ -85,11 +88,33 @@ impl Object<'_> {
             let name = kid.to_owned();
             return Ok(Some(Copy { kid: name.clone(), version: 1, name, value }));
         }
+        if let Some(member) = noted(kid) {
+            return self.note(meta, kid, member);
+        }
         let Some(held) = self.rows.get::<Held>(&keys::row(kid))? else { return Ok(None) };
         let Some(name) = Kid::parse(kid).map(|kid| kv_name(&kid)) else { return Ok(None) };
         let version = held.clone().effective(meta).version;
         let value = self.sealed(meta, held)?;
         Ok(Some(Copy { kid: kid.to_owned(), version, name, value }))
+    }
+
+    /// What a Directory is to be told of a membership.
+    fn note(&self, meta: &Meta, name: &str, member: &str) -> Result<Option<Copy>, Stop> {
+        let at = self.rows.get::<u64>(&row(name))?.unwrap_or(0);
+        let Some(workspace) = Workspace::parse(&meta.workspace) else { return Ok(None) };
+        let call = match self.rows.text(&member_row(member))? {
+            Some(_) => directory::Call::Join(workspace, at),
+            None => directory::Call::Leave(workspace, at),
+        };
+        let name = name.to_owned();
+        Ok(Some(Copy { kid: name.clone(), version: at, name, value: call.print() }))
+    }
+
+    /// Has the Directory of a member told how the membership stands since the change of this number.
+    /// Whoever asked for it tells it first; the alarm does in case that comes to nothing.
+    pub(super) fn note_later(&mut self, member: &str, at: u64) {
+        self.rows.put(row(&format!("{NOTE}{member}")), &at);
+        self.wake(self.now.millis().saturating_add(RETRY_MILLIS));
     }
 
     /// Takes note of what KV holds now.
@@ -107,7 +132,7 @@ impl Object<'_> {
                 self.rows.delete(row(kid));
             }
             // What points to a key never changes.
-            if PointerId::from_kv_name(kid).is_none() {
+            if Kid::parse(kid).is_some() {
                 self.refresh_later(kid)?;
             }
         }
@@ -160,6 +185,7 @@ impl Object<'_> {
             Sweep { epoch, from: Some(from) } if epoch == meta.epoch => from,
             Sweep { .. } => String::new(),
         };
+        self.forget_ends(meta)?;
         let from = self.overtaken(meta, &from)?;
         if from.is_some() {
             self.wake(self.now.millis());
@@ -179,7 +205,16 @@ pub(super) fn pointer_row(name: &str) -> String {
 }
 
 fn source_row(name: &str) -> String {
-    if PointerId::from_kv_name(name).is_some() { pointer_row(name) } else { keys::row(name) }
+    match noted(name) {
+        Some(member) => member_row(member),
+        None if PointerId::from_kv_name(name).is_some() => pointer_row(name),
+        None => keys::row(name),
+    }
+}
+
+/// The member whose Directory is to be told something, by the name under which it waits.
+pub(super) fn noted(name: &str) -> Option<&str> {
+    name.strip_prefix(NOTE).filter(|member| (MEMBER.check)(member).is_ok())
 }
 
 fn dated_row(kid: &str) -> String {
@@ -190,6 +225,8 @@ fn due_row(at: u64, kid: &str) -> String {
     format!("due/{at:012}/{kid}")
 }
 
+/// No name of a row in KV, nor of a key.
+const NOTE: &str = "d1:";
 const SWEEP: &str = "sweep";
 const CHUNK: u32 = 100;
 /// KV takes one write a second of a key.

@@ -6,6 +6,7 @@
 //! ```
 
 use super::call::{Admit, Answer, Call, Conflict, Copy, Hour, Manage, Managed, VERSION};
+use super::outbox::noted;
 use crate::account::View;
 use crate::encoding;
 use crate::fields::{BadField, Fields, Line, number, pair};
@@ -222,7 +223,8 @@ impl Answer {
                     .with("status", managed.status)
                     .all("version", managed.version)
                     .all("effective_by", managed.effective_by)
-                    .flag("repeated", managed.repeated);
+                    .flag("repeated", managed.repeated)
+                    .all("noted", managed.noted);
                 format!("{}\n{}", line.finish(), managed.body)
             }
             Self::Version { newest } => Line::new("version").with("newest", newest).finish(),
@@ -281,6 +283,7 @@ impl Answer {
                 version: fields.get("version").map(number).transpose()?,
                 effective_by: fields.get("effective_by").map(number).transpose()?,
                 repeated: fields.flag("repeated"),
+                noted: fields.get("noted").map(number).transpose()?,
                 body: body.to_owned(),
             }),
             "version" => Self::Version { newest: number(fields.text("newest")?)? },
@@ -335,10 +338,10 @@ fn kid(text: &str) -> Result<String, BadField> {
     Kid::parse(text).map(|kid| kid.to_string()).ok_or(BadField)
 }
 
-/// A key, or the name in KV of what points to an imported one.
+/// A key, the name in KV of what points to an imported one, or whose Directory was told.
 fn copied(text: &str) -> Result<String, BadField> {
-    let points = PointerId::from_kv_name(text).is_some();
-    if points { Ok(text.to_owned()) } else { kid(text) }
+    let is_other = PointerId::from_kv_name(text).is_some() || noted(text).is_some();
+    if is_other { Ok(text.to_owned()) } else { kid(text) }
 }
 
 fn told(line: Line, reports: &[Report], denied: &[(String, u32)], replaced: &[(u8, u64)]) -> Line {

@@ -54,7 +54,30 @@ fn some_limits() -> impl Strategy<Value = Limits> {
         .prop_map(Result::unwrap)
 }
 
+/// How many somebody gets who takes all that there is, as soon as it is there, until then.
+fn most_taken(limits: &Limits, end: u64) -> u64 {
+    let (mut account, mut now, mut taken) = (Account::default(), START, 0);
+    while now < end {
+        let left = account.left(limits, Now::from_millis(now));
+        account.take(limits, left, Now::from_millis(now));
+        taken += u64::from(left);
+        now = account.next(limits, Now::from_millis(now));
+    }
+    taken
+}
+
 proptest! {
+    /// Limits within others are an order, and give nobody more than those do.
+    #[test]
+    fn limits_within_others_allow_no_more(own in some_limits(), most in some_limits()) {
+        prop_assert!(own.is_within(&own));
+        if own.is_within(&most) {
+            prop_assert!(!most.is_within(&own) || own == most);
+            let end = START + millis(&most);
+            prop_assert!(most_taken(&own, end) <= most_taken(&most, end));
+        }
+    }
+
     #[test]
     fn what_is_left_is_what_the_log_says(
         limits in some_limits(),

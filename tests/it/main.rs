@@ -20,6 +20,7 @@ mod leave;
 mod management;
 mod memory;
 mod metering;
+mod newer;
 #[cfg(feature = "policy-source")]
 mod notice;
 mod policy;

@@ -1,7 +1,45 @@
 //! Accepted targets against a slow second opinion that decodes first and looks afterwards.
 
+use portcullis::clock::Now;
+use portcullis::decide::{Decision, decide};
+use portcullis::denial::Denial;
+use portcullis::memory::Memory;
+use portcullis::request::Request;
 use portcullis::target::{Class, Classes, Target};
+use portcullis::ticket::Ticket;
 use proptest::prelude::*;
+
+use crate::simulation::deployment::{self, Rules};
+
+/// Its paths name people, whatever routes opt in to.
+#[test]
+fn the_admin_host_takes_every_class_and_what_is_none_of_them_no_more_than_others() {
+    let gate = deployment::gate(&Rules {
+        strict: false,
+        lease_seconds: 2,
+        shared: None,
+        workspace_timeout: 250,
+    });
+    let decided = |host: &str, path: &str| {
+        let facts = format!("GET\nhttp://{host}{path}");
+        let (mut memory, mut ticket) = (Memory::default(), Ticket::default());
+        let now = Now::from_millis(1_800_000_000_000);
+        let request = Request::parse(&facts).unwrap();
+        match decide(&request, &gate, &mut memory, &mut ticket, now) {
+            Decision::Admin => "admin",
+            Decision::Deny(Denial::Target(_)) => "target",
+            Decision::Allow(_) | Decision::Deny(_) | Decision::Need(_) | Decision::Fault(_) => {
+                "other"
+            }
+        }
+    };
+    for path in ["/a%2Fb", "/a%5Cb", "/a%3Bb", "/a;b", "/a%3Fb", "/a%23b", "/a%25", "/a/"] {
+        assert_eq!((decided("admin.test", path), decided("api.test", path)), ("admin", "target"));
+    }
+    for path in ["/a//b", "/a%2F%2Fb", "/..%2Fb", "/%2Ea", "/a%2520b", "/a%00", "/a?"] {
+        assert_eq!(decided("admin.test", path), "target", "{path}");
+    }
+}
 
 /// Bytes from which traps are made.
 fn hostile() -> impl Strategy<Value = String> {

@@ -150,4 +150,4 @@ fn frozen() -> Value {
 
 const RULES: Rules =
     Rules { strict: false, lease_seconds: 2, shared: Some((50, 60, 50)), workspace_timeout: 250 };
-const ADDED: [&str; 3] = ["list/", "ends/", "live"];
+const ADDED: [&str; 4] = ["list/", "ends/", "live", "audit"];

@@ -184,6 +184,27 @@ fn a_revocation_of_all_comes_to_every_copy() {
     }
 }
 
+/// Of what counts the active keys of before nothing is left, however many there were.
+#[test]
+fn a_revocation_of_all_leaves_no_ends_of_keys_behind() {
+    let mut workspace = workspace();
+    let create = |workspace: &mut Workspace, number: u32| {
+        let (_, document) = workspace.key(WORKSPACE, number);
+        let document = Box::new(Document { expires: Some(START / 1000 + 86_400), ..document });
+        workspace.call(&Call::Put { document, replaces: 0 }, 0);
+    };
+    (0..1100).for_each(|number| create(&mut workspace, number));
+    let ends = |workspace: &Workspace| {
+        workspace.object.rows.keys().filter(|name| name.starts_with("ends/")).count()
+    };
+    assert_eq!(ends(&workspace), 1100);
+    workspace.run_alarm(MINUTE);
+    workspace.call(&Call::RevokeAll, MINUTE);
+    create(&mut workspace, 1100);
+    workspace.run_alarm(2 * MINUTE);
+    assert_eq!(ends(&workspace), 1, "that of the key made since");
+}
+
 /// Of what one turn has not put there the next one comes a second later.
 #[test]
 fn copies_that_are_left_follow_soon() {

@@ -108,6 +108,11 @@ impl Control {
         self.call("GET", &format!("/workspace/{number}/rows"), b"")?.json()
     }
 
+    /// How many tables a Workspace has: none if nothing was ever written.
+    pub fn workspace_tables(&self, number: &str) -> Result<Value> {
+        self.call("GET", &format!("/workspace/{number}/tables"), b"")?.json()
+    }
+
     /// A request of the Worker that holds the Workspaces, whatever it answers.
     pub fn authority(&self, method: &str, path: &str, accept: &str) -> Result<Reply> {
         let target = format!("/authority{path}");

@@ -16,6 +16,7 @@
 //   PUT    /workspace/<number>/faults     FAULT | [FAULT…], see object.mjs
 //   DELETE /workspace/<number>/alarm      as a runtime does that has given up
 //   GET    /workspace/<number>/rows       [{name, value}…]
+//   GET    /workspace/<number>/tables     how many tables it has
 //   *      /authority/<path>              a request of the Worker that holds the Workspaces -> its answer
 //   GET    /faults           {"kv": [FAULT…], "origin": [FAULT…]}
 //   PUT    /faults           {"kv"?: FAULT | [FAULT…], "origin"?: FAULT | [FAULT…]}; a part that is absent stays
@@ -102,6 +103,8 @@ async function workspace(request, env, number, what, query) {
     case "DELETE alarm":
       await stub.forgetAlarm();
       return Response.json({});
+    case "GET tables":
+      return Response.json(await stub.tables());
     case "GET rows":
       return Response.json(await stub.rows());
     default:

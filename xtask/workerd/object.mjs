@@ -91,7 +91,13 @@ export class Workspace extends Product {
     return this.ctx.storage.deleteAlarm();
   }
 
+  // How many tables there are: none where nobody has written.
+  tables() {
+    return this.ctx.storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'rows'").toArray().length;
+  }
+
   rows() {
+    if (this.tables() === 0) return [];
     return this.ctx.storage.sql.exec("SELECT name, value FROM rows ORDER BY name").toArray();
   }
 }

@@ -16,8 +16,8 @@ pub(super) async fn answer(env: &JsValue, request: &web_sys::Request, facts: &st
     let mut exchange = Exchange::new(facts, request_id, seed);
     let mut came = Came::Nothing;
     loop {
-        let step = with(env, |Isolate { deployment, .. }| {
-            exchange.next(came, deployment.fit(CONSEQUENCE, now()), now())
+        let step = with(env, |Isolate { deployment, recent, .. }| {
+            exchange.next(came, deployment.fit(CONSEQUENCE, now()), recent, now())
         });
         came = match step {
             Step::Answer(answer) => return answer,

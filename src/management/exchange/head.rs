@@ -1,9 +1,10 @@
 //! What the head of a request says, before anybody is asked.
 
 use super::cross::{self, Cross};
-use super::{Exchange, Next, Refusal, Step, bad, once};
+use super::{Exchange, Next, Recent, Refusal, Step, bad, once};
 use crate::address::ClientAddress;
 use crate::answer;
+use crate::clock::Now;
 use crate::denial::{Denial, Wire};
 use crate::gate::Gate;
 use crate::management::endpoint::{self, Access, Endpoint, Found, Operation, Params};
@@ -29,7 +30,7 @@ pub(super) struct Head {
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn begin(&mut self, gate: &Gate) -> Next<'a> {
+    pub(super) fn begin(&mut self, gate: &Gate, recent: &mut Recent, now: Now) -> Next<'a> {
         let request = self.request()?;
         if !gate.policy.admin_host.matches(request.authority()) {
             return Err(Denial::UnknownHost.into());
@@ -72,7 +73,7 @@ impl<'a> Exchange<'a> {
             return Ok(Step::Answer(self.success(200, openapi::document())));
         }
         if endpoint.access == Access::Key {
-            return self.own(gate);
+            return self.own(gate, recent, now);
         }
         if endpoint.access == Access::Scanner {
             return self.report(gate);

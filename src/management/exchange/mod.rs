@@ -7,10 +7,12 @@ mod cross;
 mod head;
 mod leaks;
 mod own;
+mod recent;
 mod reply;
 mod step;
 
 pub use leaks::Signed;
+pub use recent::Recent;
 pub use step::{BadBody, Came, NotAuthenticated, Object, Step};
 
 use crate::clock::Now;
@@ -42,23 +44,31 @@ pub struct Exchange<'a> {
     number: String,
     attempt: u8,
     asked: Asked,
-    /// For the list of workspaces: those still to be asked, and what those asked said.
+    /// Workspaces still to be asked whether the caller is a member.
     left: Vec<Workspace>,
-    listed: Vec<String>,
+    /// Those that said so, and what they told of themselves.
+    listed: Vec<(Workspace, String)>,
+    /// Whether one did not answer.
+    is_one_silent: bool,
     done: Option<Managed>,
     key: Option<KeyText<'a>>,
     report: Option<Report>,
+    /// What that key asks about itself, and how often it has waited for others that ask.
+    question: String,
+    waited: u8,
 }
 
 /// Of what the answer is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
+    /// Whether the caller may be a member.
+    Membership,
     /// What `current` stands for.
     Current,
     /// The workspaces there may be.
     Workspaces,
-    /// One of them.
-    Workspace,
+    /// Whether the caller is a member of this one.
+    Workspace(Workspace),
     /// The request itself.
     Request,
     /// Whether the Directory took note.
@@ -122,16 +132,26 @@ impl<'a> Exchange<'a> {
             asked: Asked::Request,
             left: Vec::new(),
             listed: Vec::new(),
+            is_one_silent: false,
             done: None,
             key: None,
             report: None,
+            question: String::new(),
+            waited: 0,
         }
     }
 
-    /// What to do next. Without a gate that is fit to decide, the answer is 503.
-    pub fn next(&mut self, came: Came, gate: Option<&Gate>, now: Now) -> Step<'a> {
+    /// What to do next. Without a gate that is fit to decide, the answer is 503. `recent` is of the
+    /// isolate.
+    pub fn next(
+        &mut self,
+        came: Came,
+        gate: Option<&Gate>,
+        recent: &mut Recent,
+        now: Now,
+    ) -> Step<'a> {
         let step = match gate {
-            Some(gate) => self.go_on(came, gate, now),
+            Some(gate) => self.go_on(came, gate, recent, now),
             None => Err(Fault::Unfit.into()),
         };
         let step = step.unwrap_or_else(|refusal| {
@@ -147,9 +167,9 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn go_on(&mut self, came: Came, gate: &Gate, now: Now) -> Next<'a> {
+    fn go_on(&mut self, came: Came, gate: &Gate, recent: &mut Recent, now: Now) -> Next<'a> {
         match came {
-            Came::Nothing => self.begin(gate),
+            Came::Nothing => self.begin(gate, recent, now),
             Came::Authenticated(Ok(caller)) => {
                 self.caller = Some(caller);
                 self.admitted(gate)
@@ -169,7 +189,7 @@ impl<'a> Exchange<'a> {
                 self.body = body;
                 match &self.report {
                     Some(report) => Ok(self.verify(report)),
-                    None => self.resolve(),
+                    None => self.resolve(gate),
                 }
             }
             Came::Body(Err(BadBody::TooLong)) => {
@@ -177,7 +197,15 @@ impl<'a> Exchange<'a> {
             }
             Came::Body(Err(BadBody::NotUtf8)) => Err(bad("The body is not UTF-8.").into()),
             Came::Body(Err(BadBody::Broken)) => Err(bad("The body broke off.").into()),
-            Came::Answered(answer) => self.answered(answer.as_deref(), gate, now),
+            Came::Answered(answer) if self.key.is_some() => {
+                recent.learn(&self.question, answer.as_deref(), now);
+                self.own_answered(answer.as_deref(), gate, recent, now)
+            }
+            Came::Answered(answer) if self.report.is_some() => {
+                self.report_answered(answer.as_deref(), gate, now)
+            }
+            Came::Answered(answer) => self.answered(answer.as_deref(), now),
+            Came::Waited if self.key.is_some() => self.own_turn(gate, recent, now),
             Came::Waited => self.finish(),
         }
     }
@@ -185,42 +213,44 @@ impl<'a> Exchange<'a> {
     /// The token is good, or none is needed.
     fn admitted(&mut self, gate: &Gate) -> Next<'a> {
         let endpoint = self.head()?.endpoint;
-        let member = self.caller()?.member.clone();
         if endpoint.operation == Operation::Me {
             return Ok(Step::Answer(self.me()?));
         }
-        let owners = &gate.policy.management.bootstrap_owners;
-        let may_open = owners.iter().any(|owner| owner.as_str() == member);
-        if endpoint.operation == Operation::CreateWorkspace && !may_open {
+        if endpoint.operation == Operation::CreateWorkspace && !self.is_bootstrap_owner(gate)? {
             let message = "Workspaces are created by the owners that the policy names.";
             return Err(Problem::new(403, "PERMISSION_DENIED", message).into());
         }
         if endpoint.body.is_some() {
             return Ok(Step::Body(self.head()?.limit));
         }
-        self.resolve()
+        self.resolve(gate)
     }
 
-    /// Finds out which workspace to ask.
-    fn resolve(&mut self) -> Next<'a> {
+    /// Finds out which workspace to ask. No other than the caller's own is, but for those who own
+    /// what has no owner.
+    fn resolve(&mut self, gate: &Gate) -> Next<'a> {
         let Head { endpoint, params, .. } = self.head()?;
-        let member = self.caller()?.member.clone();
-        let directory = |asked| {
-            let text = directory::Call::List.print();
-            (asked, Step::Ask(Object::Directory(member), text))
-        };
-        let (asked, step) = match (endpoint.operation, params.workspace.as_str()) {
-            (Operation::ListWorkspaces, _) => directory(Asked::Workspaces),
+        let (asked, call) = match (endpoint.operation, params.workspace.as_str()) {
+            (Operation::ListWorkspaces, _) => (Asked::Workspaces, directory::Call::List),
             (Operation::CreateWorkspace, _) => return self.open(),
-            (_, "current") => directory(Asked::Current),
+            (_, "current") => (Asked::Current, directory::Call::List),
             (_, number) => {
                 let number = Workspace::parse(number).ok_or_else(Problem::not_found)?;
                 self.number = number.as_str().to_owned();
-                return self.ask();
+                if self.is_bootstrap_owner(gate)? {
+                    return self.ask();
+                }
+                (Asked::Membership, directory::Call::Find(number))
             }
         };
         self.asked = asked;
-        Ok(step)
+        Ok(Step::Ask(Object::Directory(self.caller()?.member.clone()), call.print()))
+    }
+
+    fn is_bootstrap_owner(&self, gate: &Gate) -> Result<bool, Refusal> {
+        let owners = &gate.policy.management.bootstrap_owners;
+        let member = &self.caller()?.member;
+        Ok(owners.iter().any(|owner| owner.as_str() == member))
     }
 
     /// Asks a workspace that is not there yet to come into being.
@@ -266,31 +296,33 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    fn answered(&mut self, answer: Option<&str>, gate: &Gate, now: Now) -> Next<'a> {
+    fn answered(&mut self, answer: Option<&str>, now: Now) -> Next<'a> {
+        if let Asked::Workspace(number) = self.asked {
+            self.look(number, answer);
+            return self.ask_each();
+        }
         let answer = answer.ok_or(Fault::WorkspaceUnavailable)?;
         match self.asked {
-            Asked::Current => {
-                let named = named(answer)?;
-                let [number] = named.as_slice() else {
-                    let message = match named.len() {
-                        0 => "You are a member of no workspace.",
-                        _ => "`current` stands for one workspace; you are a member of several.",
-                    };
-                    return Err(Problem::new(404, "NOT_FOUND", message).into());
-                };
-                self.number = number.as_str().to_owned();
+            Asked::Membership => {
+                if named(answer)?.is_empty() {
+                    return Err(Problem::not_found().into());
+                }
                 self.ask()
             }
+            Asked::Current => match named(answer)?.as_slice() {
+                // It says for itself whether it is the caller's.
+                [number] => {
+                    self.number = number.as_str().to_owned();
+                    self.ask()
+                }
+                several => {
+                    self.left = several.to_vec();
+                    self.ask_each()
+                }
+            },
             Asked::Workspaces => {
                 self.left = named(answer)?;
                 self.left.reverse();
-                self.ask_each()
-            }
-            Asked::Workspace => {
-                // One that is none of the caller's any more is passed over.
-                if let Answered::Managed(Managed { status: 200, body, .. }) = parse(answer)? {
-                    self.listed.push(body);
-                }
                 self.ask_each()
             }
             Asked::Request => {
@@ -307,10 +339,11 @@ impl<'a> Exchange<'a> {
                 named(answer)?;
                 self.wait(now)
             }
-            Asked::Record => self.own_record(&parse(answer)?, gate, now),
-            Asked::Usage => self.own_usage(&parse(answer)?),
-            Asked::Leaked => self.leaked(&parse(answer)?, gate, now),
-            Asked::Quarantine => self.quarantined(&parse(answer)?, gate),
+            Asked::Workspace(_)
+            | Asked::Record
+            | Asked::Usage
+            | Asked::Leaked
+            | Asked::Quarantine => Err(Fault::Internal.into()),
         }
     }
 
@@ -328,15 +361,13 @@ impl<'a> Exchange<'a> {
             return Err(problem.map_or(Refusal::Fault(Fault::Internal), Refusal::Problem));
         }
         let number = Workspace::parse(&self.number).ok_or(Fault::Internal)?;
-        let note = if operation == Operation::CreateWorkspace {
-            Some((self.caller()?.member.clone(), directory::Call::Join(number)))
-        } else if operation == Operation::PutMember {
-            Some((params.member.clone(), directory::Call::Join(number)))
-        } else if operation == Operation::RemoveMember && !managed.repeated {
-            Some((params.member.clone(), directory::Call::Leave(number)))
-        } else {
-            None
-        };
+        let opens = operation == Operation::CreateWorkspace;
+        let member = if opens { &self.caller()?.member } else { &params.member };
+        let note = managed.noted.map(|at| {
+            let leaves = operation == Operation::RemoveMember;
+            let call = if leaves { directory::Call::Leave } else { directory::Call::Join };
+            (member.clone(), call(number, at))
+        });
         self.done = Some(managed);
         match note {
             Some((member, call)) => {
@@ -357,16 +388,47 @@ impl<'a> Exchange<'a> {
         self.finish()
     }
 
+    /// Takes note of what a workspace said of itself, to a member; one that is none of the caller's
+    /// any more is passed over.
+    fn look(&mut self, number: Workspace, answer: Option<&str>) {
+        match answer.map(Answered::parse) {
+            Some(Ok(Answered::Managed(Managed { status: 200, body, .. }))) => {
+                self.listed.push((number, body));
+            }
+            Some(Ok(Answered::Managed(Managed { status: 404, .. }) | Answered::Unopened)) => {}
+            _ => self.is_one_silent = true,
+        }
+    }
+
     fn ask_each(&mut self) -> Next<'a> {
-        let Some(number) = self.left.pop() else {
-            let body = format!("{{\"workspaces\":[{}]}}", self.listed.join(","));
+        let Some(number) = self.left.pop() else { return self.found() };
+        self.asked = Asked::Workspace(number);
+        let text = number.as_str().to_owned();
+        let target = format!("/api/v1/workspaces/{text}");
+        let manage = self.manage(text.clone(), target, String::new())?;
+        let (method, version, once) = ("GET".to_owned(), None, None);
+        let call = Call::Manage(Box::new(Manage { method, version, once, ..manage }));
+        Ok(Step::Ask(Object::Workspace(text), call.print()))
+    }
+
+    /// All were asked that may be the caller's.
+    fn found(&mut self) -> Next<'a> {
+        if self.head()?.endpoint.operation == Operation::ListWorkspaces {
+            let bodies = self.listed.iter().map(|(_, body)| body.as_str());
+            let body = format!("{{\"workspaces\":[{}]}}", bodies.collect::<Vec<_>>().join(","));
             return Ok(Step::Answer(self.success(200, &body)));
+        }
+        let message = match self.listed.as_slice() {
+            [_, _, ..] => "`current` stands for one workspace; you are a member of several.",
+            // What is meant may be the one that did not answer.
+            _ if self.is_one_silent => return Err(Fault::WorkspaceUnavailable.into()),
+            [(number, _)] => {
+                self.number = number.as_str().to_owned();
+                return self.ask();
+            }
+            [] => "You are a member of no workspace.",
         };
-        self.asked = Asked::Workspace;
-        let number = number.as_str().to_owned();
-        let target = format!("/api/v1/workspaces/{number}");
-        let manage = self.manage(number.clone(), target, String::new())?;
-        Ok(Step::Ask(Object::Workspace(number), Call::Manage(Box::new(manage)).print()))
+        Err(Problem::new(404, "NOT_FOUND", message).into())
     }
 
     fn request(&self) -> Result<Request<'a>, Refusal> {

@@ -1,10 +1,11 @@
 //! `GET /keys/usage`: a key asks for its own use, the one thing that a key may ask.
 
 use super::head::header;
-use super::{Asked, Exchange, Next, Object, Refusal, Step};
+use super::recent::Turn;
+use super::{Asked, Exchange, Next, Object, Recent, Refusal, Step, parse};
 use crate::clock::Now;
 use crate::credential::{self, Credential};
-use crate::denial::{Denial, Fault, Invalid};
+use crate::denial::{Denial, Fault, Invalid, Wait};
 use crate::gate::Gate;
 use crate::management::endpoint::Endpoint;
 use crate::management::problem::Problem;
@@ -14,7 +15,7 @@ use crate::record::{Record, SignatureMode};
 use crate::workspace::call::{Answer, Call};
 
 impl<'a> Exchange<'a> {
-    pub(super) fn own(&mut self, gate: &Gate) -> Next<'a> {
+    pub(super) fn own(&mut self, gate: &Gate, recent: &mut Recent, now: Now) -> Next<'a> {
         let request = self.request()?;
         let key = match credential::find(&request.fields) {
             Ok(Credential::Native(key)) => key,
@@ -33,14 +34,48 @@ impl<'a> Exchange<'a> {
         }
         self.key = Some(key);
         self.asked = Asked::Record;
-        let kid = key.kid();
-        let number = kid.workspace().as_str().to_owned();
-        let text = Call::Record { kid: kid.to_string() }.print();
-        Ok(Step::Ask(Object::Workspace(number), text))
+        self.question = Call::Record { kid: key.kid().to_string() }.print();
+        self.own_turn(gate, recent, now)
+    }
+
+    /// Asks the object, or makes do with what it has just said to somebody who has the same key.
+    pub(super) fn own_turn(&mut self, gate: &Gate, recent: &mut Recent, now: Now) -> Next<'a> {
+        let kid = self.key.ok_or(Fault::Internal)?.kid();
+        match recent.turn(kid, &self.question, now) {
+            Turn::Ask => {
+                let number = kid.workspace().as_str().to_owned();
+                Ok(Step::Ask(Object::Workspace(number), self.question.clone()))
+            }
+            Turn::Known(answer) => self.own_answered(Some(&answer), gate, recent, now),
+            Turn::Wait if self.waited < MOST_WAITS => {
+                self.waited = self.waited.saturating_add(1);
+                Ok(Step::Wait(WAIT_MILLIS))
+            }
+            Turn::Wait => Err(Fault::WorkspaceUnavailable.into()),
+            Turn::Refuse => {
+                let wait = Wait { seconds: 1, rate: None, shared: false };
+                Err(Denial::RateLimited(wait).into())
+            }
+        }
+    }
+
+    pub(super) fn own_answered(
+        &mut self,
+        answer: Option<&str>,
+        gate: &Gate,
+        recent: &mut Recent,
+        now: Now,
+    ) -> Next<'a> {
+        let answer = parse(answer.ok_or(Fault::WorkspaceUnavailable)?)?;
+        if self.asked == Asked::Usage {
+            return self.own_usage(&answer);
+        }
+        self.own_record(&answer, gate, now)?;
+        self.own_turn(gate, recent, now)
     }
 
     /// Proves the key by the record, as the gate does.
-    pub(super) fn own_record(&mut self, answer: &Answer, gate: &Gate, now: Now) -> Next<'a> {
+    fn own_record(&mut self, answer: &Answer, gate: &Gate, now: Now) -> Result<(), Refusal> {
         let key = self.key.ok_or(Fault::Internal)?;
         if matches!(answer, Answer::Unknown | Answer::Unopened) {
             return Err(Denial::Invalid(Invalid::Unknown).into());
@@ -65,12 +100,11 @@ impl<'a> Exchange<'a> {
         let query = query::parse(search, query)?;
         let (from, to) = usage::hours(&query, now).map_err(Refusal::Problem)?;
         self.asked = Asked::Usage;
-        let number = kid.workspace().as_str().to_owned();
-        let text = Call::Usage { kid: kid.to_string(), from, to }.print();
-        Ok(Step::Ask(Object::Workspace(number), text))
+        self.question = Call::Usage { kid: kid.to_string(), from, to }.print();
+        Ok(())
     }
 
-    pub(super) fn own_usage(&self, answer: &Answer) -> Next<'a> {
+    fn own_usage(&self, answer: &Answer) -> Next<'a> {
         let Answer::Usage { hours, last_used } = answer else {
             return Err(Fault::WorkspaceUnavailable.into());
         };
@@ -83,3 +117,7 @@ impl<'a> Exchange<'a> {
         Ok(target.split_once('?').map_or("", |(_, query)| query))
     }
 }
+
+const WAIT_MILLIS: u32 = 20;
+/// In all twice as long as one who asks may take.
+const MOST_WAITS: u8 = 200;

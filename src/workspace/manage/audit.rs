@@ -3,14 +3,16 @@
 
 use serde_json::{Value as Json, json};
 
-use super::super::Object;
 use super::super::call::Manage;
 use super::super::rows::{Stop, Value};
+use super::super::{Meta, Object};
+use super::about::{About, Known, difference};
 use super::{Change, Done, Outcome, Request};
 use crate::encoding;
 use crate::fields::{BadField, Fields, Line, number};
 use crate::management::problem::Problem;
 use crate::management::time;
+use crate::record::Document;
 
 /// The newest entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +72,35 @@ impl Object<'_> {
         self.rows.put(row(sequence), &Entry { root: root.version(), hash: hash.clone(), json });
         self.rows.put(HEAD.to_owned(), &Head { sequence, hash });
         Ok(())
+    }
+
+    /// Takes note of a change of a key that no request asked for, but a call of our own.
+    pub(in super::super) fn audit_key(
+        &mut self,
+        meta: &Meta,
+        action: &'static str,
+        before: Option<&Document>,
+        after: &Document,
+    ) -> Result<(), Stop> {
+        let fields = |document: &Document| Known::new(document.clone(), About::default()).fields();
+        let before = before.map(fields).unwrap_or_default();
+        let (target, changes) = (after.kid.clone(), difference(&before, &fields(after)));
+        self.audit_internal(meta, Change { action, target, changes })
+    }
+
+    /// The same of any change.
+    pub(in super::super) fn audit_internal(
+        &mut self,
+        meta: &Meta,
+        change: Change,
+    ) -> Result<(), Stop> {
+        let (actor, workspace) = (INTERNAL.to_owned(), meta.workspace.clone());
+        self.append_audit(&Manage { actor, workspace, ..Manage::default() }, change)
+    }
+
+    /// The number of the last change.
+    pub(super) fn last_change(&self) -> Result<u64, Stop> {
+        Ok(self.rows.get::<Head>(HEAD)?.unwrap_or_default().sequence)
     }
 
     pub(super) fn list_audit(&self, request: &Request<'_>) -> Outcome<Done> {
@@ -165,4 +196,6 @@ fn row(number: u64) -> String {
 }
 
 const HEAD: &str = "audit";
+/// No member's id: those have a colon.
+const INTERNAL: &str = "internal";
 const STRETCH: u64 = 200;

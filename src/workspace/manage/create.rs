@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
+use super::super::admit::account_row;
 use super::super::call::Manage;
 use super::super::keys;
 use super::super::{Meta, Object};
@@ -79,16 +80,40 @@ impl Object<'_> {
 
     /// A kid that no key of this workspace has.
     pub(super) fn fresh_kid(&self, meta: &Meta, entropy: &[u8; 32], number: u8) -> Outcome<Kid> {
-        let workspace = Workspace::parse(&meta.workspace).ok_or_else(defect)?;
         for attempt in 0..ATTEMPTS {
-            let random = draw(entropy, b"kid", u16::from_be_bytes([number, attempt]));
-            let random = random.first_chunk().copied().unwrap_or_default();
-            let kid = mint::kid(self.gate.keyring.newest(), workspace, random);
+            let kid = self.draw_kid(meta, entropy, number, attempt)?;
             if self.rows.text(&keys::row(kid.as_str()))?.is_none() {
                 return Ok(kid);
             }
         }
         Err(defect().into())
+    }
+
+    /// Has the rows of so many new keys fetched in one go.
+    pub(super) fn require_fresh(
+        &self,
+        meta: &Meta,
+        entropy: &[u8; 32],
+        count: usize,
+    ) -> Outcome<()> {
+        let kids: Vec<Kid> = (0..u8::try_from(count).unwrap_or(u8::MAX))
+            .map(|number| self.draw_kid(meta, entropy, number, 0))
+            .collect::<Result<_, _>>()?;
+        let rows = kids.iter().flat_map(|kid| [keys::row(kid.as_str()), account_row(kid.as_str())]);
+        Ok(self.rows.require(rows)?)
+    }
+
+    fn draw_kid(
+        &self,
+        meta: &Meta,
+        entropy: &[u8; 32],
+        number: u8,
+        attempt: u8,
+    ) -> Result<Kid, Problem> {
+        let workspace = Workspace::parse(&meta.workspace).ok_or_else(defect)?;
+        let random = draw(entropy, b"kid", u16::from_be_bytes([number, attempt]));
+        let random = random.first_chunk().copied().unwrap_or_default();
+        Ok(mint::kid(self.gate.keyring.newest(), workspace, random))
     }
 
     pub(super) fn about(&self, fields: &Map<String, Json>, call: &Manage, imported: bool) -> About {

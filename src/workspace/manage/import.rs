@@ -1,8 +1,9 @@
 //! Keys that were made elsewhere: known by the SHA-256 of their texts, found by a pointer in KV.
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::super::{Meta, Object, outbox};
+use super::about::difference;
 use super::create::defect;
 use super::{Change, Done, Outcome, Request, Trouble};
 use crate::imported::PointerId;
@@ -26,15 +27,16 @@ impl Object<'_> {
             versions.iter().map(|root| pointer_row(&PointerId::of_sha256(root, hash)))
         });
         self.rows.require(ids.collect::<Vec<_>>())?;
-        let (mut results, mut created) = (Vec::new(), Vec::new());
+        self.require_fresh(meta, &request.call.entropy, rows.len())?;
+        let (mut results, mut changes) = (Vec::new(), Vec::new());
         for (number, (row, hash)) in rows.iter().zip(&hashes).enumerate() {
             let number = u8::try_from(number).unwrap_or(u8::MAX);
             let result = match self.import(meta, request, row, hash, number) {
-                Ok((kid, true)) => {
-                    created.push(kid.clone());
+                Ok((kid, Some(change))) => {
+                    changes.push(change);
                     json!({ "result": "created", "id": kid })
                 }
-                Ok((kid, false)) => json!({ "result": "exists", "id": kid }),
+                Ok((kid, None)) => json!({ "result": "exists", "id": kid }),
                 Err(Trouble::Problem(problem)) => {
                     json!({ "result": "refused", "message": told(&problem) })
                 }
@@ -42,17 +44,10 @@ impl Object<'_> {
             };
             results.push(result);
         }
-        let body = json!({ "rows": results });
-        if created.is_empty() {
-            return Ok(Done::read(body));
-        }
-        let mut changes = serde_json::Map::new();
-        changes.insert("created".to_owned(), json!(created));
-        let target = meta.workspace.clone();
-        Ok(Done::changed(body, Change { action: "key.import", target, changes }))
+        Ok(Done { changes, ..Done::read(json!({ "rows": results })) })
     }
 
-    /// The key, and whether it is new.
+    /// The key, and what was changed if it is new.
     fn import(
         &mut self,
         meta: &Meta,
@@ -60,11 +55,11 @@ impl Object<'_> {
         row: &Json,
         hash: &[u8; 32],
         number: u8,
-    ) -> Outcome<(String, bool)> {
+    ) -> Outcome<(String, Option<Change>)> {
         for root in self.gate.keyring.versions() {
             let id = PointerId::of_sha256(root, hash);
             if let Some(kid) = self.rows.text(&pointer_row(&id))? {
-                return Ok((kid.to_owned(), false));
+                return Ok((kid.to_owned(), None));
             }
         }
         let fields = row.as_object().ok_or_else(defect)?;
@@ -75,11 +70,13 @@ impl Object<'_> {
         let prefix = self.gate.policy.management.key_prefix.to_string();
         let document = Document::new(&kid, &prefix, secret, self.now.seconds());
         let about = self.about(fields, request.call, true);
-        self.add_key(meta, request.call, fields, document, about)?;
+        let known = self.add_key(meta, request.call, fields, document, about)?;
         let id = PointerId::of_sha256(root, hash);
         self.rows.put(pointer_row(&id), &outbox::Pointed(kid));
         self.rows.put(outbox::row(&id.kv_name()), &1);
-        Ok((kid.to_string(), true))
+        let changes = difference(&Map::new(), &known.fields());
+        let target = kid.to_string();
+        Ok((target.clone(), Some(Change { action: "key.import", target, changes })))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Keys that are there: shown, changed, given new secrets, held back, revoked.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::super::keys::Written;
 use super::super::{Meta, Object};
@@ -177,12 +177,7 @@ impl Object<'_> {
     }
 
     pub(super) fn revoke_all_keys(&mut self, meta: &Meta, _: &Request<'_>) -> Outcome<Done> {
-        let keys = self.active(meta)?;
-        let Written { effective_by, .. } = self.next_epoch(meta.clone())?;
-        let mut changes = Map::new();
-        changes.insert("keys".to_owned(), json!([keys, 0]));
-        let target = meta.workspace.clone();
-        let change = Change { action: "key.revoke_all", target, changes };
+        let (Written { effective_by, .. }, change) = self.next_epoch(meta)?;
         let body = json!({ "revoked": true, "effective_by": time::print_millis(effective_by) });
         Ok(Done { effective_by: Some(effective_by), ..Done::changed(body, change) })
     }

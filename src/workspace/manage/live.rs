@@ -101,7 +101,7 @@ impl Object<'_> {
     /// Keys that expired since somebody looked.
     fn ended(&self, meta: &Meta) -> Result<Vec<String>, Stop> {
         let end = format!("{:012}", self.now.seconds().saturating_add(1));
-        let prefix = format!("ends/{:010}/", meta.epoch);
+        let prefix = format!("{ENDS}{}/", epoch(meta));
         self.rows.all_names(Range::between(&prefix, "", &end, CHUNK))
     }
 
@@ -111,6 +111,15 @@ impl Object<'_> {
             self.rows.put(name, &1);
             self.note_expiry(document);
         }
+    }
+
+    /// Forgets the ends of keys that a revocation of all has ended, a few at a time: more than the
+    /// keys to which it comes meanwhile.
+    pub(in super::super) fn forget_ends(&mut self, meta: &Meta) -> Result<(), Stop> {
+        for name in self.rows.names(&Range::between(ENDS, "", &epoch(meta), CHUNK))? {
+            self.rows.delete(name);
+        }
+        Ok(())
     }
 
     /// Lets a personal key be found by its subject, as long as it is not revoked.
@@ -152,10 +161,15 @@ fn list_row(document: &Document) -> String {
 
 fn ends_row(meta: &Meta, document: &Document) -> Option<String> {
     let end = document.expires?;
-    Some(format!("ends/{:010}/{end:012}/{}", meta.epoch, document.kid))
+    Some(format!("{ENDS}{}/{end:012}/{}", epoch(meta), document.kid))
+}
+
+fn epoch(meta: &Meta) -> String {
+    format!("{:010}", meta.epoch)
 }
 
 pub(super) const LIST: &str = "list/";
+const ENDS: &str = "ends/";
 const LIVE: &str = "live";
 const LAST: u64 = 999_999_999_999;
 const CHUNK: u32 = 500;

@@ -68,7 +68,7 @@ impl Object<'_> {
             self.check_other_owner()?;
         }
         if let Some(before) = before.filter(|before| before.role == role) {
-            return Ok(Done::read(before.view(id)));
+            return Ok(Done { member: Some(id.clone()), ..Done::read(before.view(id)) });
         }
         if was.is_none() && self.members()?.len() >= MAX_MEMBERS {
             let message = format!("a workspace has at most {MAX_MEMBERS} members");
@@ -83,7 +83,7 @@ impl Object<'_> {
             target: id.clone(),
             changes: role_change(was, Some(role)),
         };
-        Ok(Done::changed(body, change))
+        Ok(Done { member: Some(id.clone()), ..Done::changed(body, change) })
     }
 
     pub(super) fn remove_member(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
@@ -122,7 +122,11 @@ impl Object<'_> {
             changes.insert("revoked_keys".to_owned(), json!([[], revoked]));
         }
         let change = Change { action: "member.remove", target: id.to_owned(), changes };
-        Ok(Done { effective_by: Some(effective_by), ..Done::changed(body, change) })
+        Ok(Done {
+            effective_by: Some(effective_by),
+            member: Some(id.to_owned()),
+            ..Done::changed(body, change)
+        })
     }
 
     /// The personal keys of a member.
@@ -182,7 +186,7 @@ pub(super) fn role_change(was: Option<Role>, is: Option<Role>) -> Map<String, Js
     changes
 }
 
-pub(super) fn member_row(id: &str) -> String {
+pub(in super::super) fn member_row(id: &str) -> String {
     format!("{MEMBERS}{id}")
 }
 

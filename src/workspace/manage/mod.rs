@@ -15,6 +15,8 @@ mod settings;
 mod space;
 mod usage;
 
+pub(super) use members::member_row;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
@@ -85,23 +87,43 @@ struct Done {
     body: Json,
     /// Shown once: neither kept nor repeated.
     secret: Option<String>,
-    change: Option<Change>,
+    /// Whose membership it is about.
+    member: Option<String>,
+    /// An audit entry each.
+    changes: Vec<Change>,
 }
 
-/// What an audit entry says of it.
-struct Change {
+/// What an audit entry says of a change.
+pub(super) struct Change {
     action: &'static str,
     target: String,
     changes: Map<String, Json>,
 }
 
+impl Change {
+    /// Of the number of active keys.
+    pub(super) fn of_keys(action: &'static str, meta: &Meta, was: u32, is: u32) -> Self {
+        let mut changes = Map::new();
+        changes.insert("keys".to_owned(), serde_json::json!([was, is]));
+        Self { action, target: meta.workspace.clone(), changes }
+    }
+}
+
 impl Done {
     fn read(body: Json) -> Self {
-        Self { status: 200, version: None, effective_by: None, body, secret: None, change: None }
+        Self {
+            status: 200,
+            version: None,
+            effective_by: None,
+            body,
+            secret: None,
+            member: None,
+            changes: Vec::new(),
+        }
     }
 
     fn changed(body: Json, change: Change) -> Self {
-        Self { change: Some(change), ..Self::read(body) }
+        Self { changes: vec![change], ..Self::read(body) }
     }
 }
 
@@ -130,8 +152,9 @@ impl Object<'_> {
                 self.alarm = None;
                 let body = serde_json::to_string(&problem).unwrap_or_default();
                 let status = problem.status;
-                let (version, effective_by, repeated) = (None, None, false);
-                Ok(Answer::Managed(Managed { status, version, effective_by, repeated, body }))
+                let (version, effective_by, repeated, noted) = (None, None, false, None);
+                let managed = Managed { status, version, effective_by, repeated, noted, body };
+                Ok(Answer::Managed(managed))
             }
         }
     }
@@ -202,23 +225,32 @@ impl Object<'_> {
         }
     }
 
-    /// Writes the audit entry, without which nothing is changed.
+    /// Writes the audit entries, without which nothing is changed.
     fn finish(&mut self, call: &Manage, done: Done) -> Outcome<Managed> {
-        let Done { status, version, effective_by, mut body, secret, change } = done;
-        match change {
-            Some(change) => self.append_audit(call, change)?,
-            None if self.rows.changes().next().is_some() => {
-                return Err(
-                    Problem::new(500, "INTERNAL", "A change without an audit entry.").into()
-                );
-            }
-            None => {}
+        let Done { status, version, effective_by, mut body, secret, member, changes } = done;
+        if changes.is_empty() && self.rows.changes().next().is_some() {
+            return Err(Problem::new(500, "INTERNAL", "A change without an audit entry.").into());
         }
+        let is_change = !changes.is_empty();
+        for change in changes {
+            self.append_audit(call, change)?;
+        }
+        let noted = match member {
+            Some(member) => {
+                let at = self.last_change()?;
+                if is_change {
+                    self.note_later(&member, at);
+                }
+                Some(at)
+            }
+            None => None,
+        };
         let managed = |body: &Json, repeated| Managed {
             status,
             version,
             effective_by,
             repeated,
+            noted,
             body: body.to_string(),
         };
         self.remember(call, &managed(&body, true))?;

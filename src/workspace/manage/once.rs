@@ -19,6 +19,8 @@ struct Once {
     version: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     effective_by: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    noted: Option<u64>,
     body: String,
 }
 
@@ -37,8 +39,9 @@ impl Object<'_> {
                 let message = "This Idempotency-Key stands for another request.";
                 return Err(Problem::new(422, "IDEMPOTENCY_CONFLICT", message).into());
             }
-            let Once { status, version, effective_by, body, .. } = once;
-            return Ok(Some(Managed { status, version, effective_by, repeated: true, body }));
+            let Once { status, version, effective_by, noted, body, .. } = once;
+            let repeated = true;
+            return Ok(Some(Managed { status, version, effective_by, repeated, noted, body }));
         }
         Ok(None)
     }
@@ -53,6 +56,7 @@ impl Object<'_> {
             status: answer.status,
             version: answer.version,
             effective_by: answer.effective_by,
+            noted: answer.noted,
             body: answer.body.clone(),
         };
         let last = format!("{:08}", self.day().saturating_sub(1));

@@ -41,8 +41,8 @@ impl Object<'_> {
         changes.insert("name".to_owned(), json!([null, body.get("name")]));
         let target = meta.workspace.clone();
         let change = Change { action: "workspace.create", target, changes };
-        let version = Some(meta.version);
-        Ok(Done { status: 201, version, ..Done::changed(Json::Object(body), change) })
+        let (version, member) = (Some(meta.version), Some(owner.clone()));
+        Ok(Done { status: 201, version, member, ..Done::changed(Json::Object(body), change) })
     }
 
     pub(super) fn get_workspace(&self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
@@ -83,8 +83,11 @@ impl Object<'_> {
         }
         self.rows.put(META.to_owned(), &after);
         let change = Change { action: "workspace.update", target: meta.workspace.clone(), changes };
-        let version = Some(after.version);
-        Ok(Done { version, ..Done::changed(Json::Object(body), change) })
+        Ok(Done {
+            version: Some(after.version),
+            effective_by: Some(self.last_lease_end()?),
+            ..Done::changed(Json::Object(body), change)
+        })
     }
 
     fn view(&self, meta: &Meta, role: Role) -> Outcome<Map<String, Json>> {

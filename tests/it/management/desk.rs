@@ -25,6 +25,8 @@ pub struct Reply {
     pub status: u16,
     pub body: Value,
     pub managed: Managed,
+    /// How often the object fetched rows.
+    pub fetches: usize,
 }
 
 impl Reply {
@@ -96,7 +98,7 @@ impl Desk {
         // As it comes over the wire.
         assert_eq!(Answer::parse(&effect.answer.print()), Ok(effect.answer));
         let body = serde_json::from_str(&managed.body).unwrap();
-        Reply { status: managed.status, body, managed }
+        Reply { status: managed.status, body, managed, fetches: effect.fetches }
     }
 
     /// A new key's kid and secret.

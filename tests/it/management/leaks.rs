@@ -4,7 +4,7 @@ use portcullis::workspace::call::{Answer, Call};
 use serde_json::{Value, json};
 
 use super::desk::{self, Desk};
-use super::served::{Reply, Sent, World, get, with};
+use super::world::{Reply, Sent, World, get, with};
 
 /// Two numbers of one byte: whether it holds is the world's to say.
 const DER: &str = "MAYCAQUCAQU=";

@@ -1,10 +1,14 @@
 //! The management API, as a workspace answers it.
 
+mod audit;
 mod desk;
+mod directory;
 mod expiry;
+mod import;
 mod leaks;
 mod roles;
 mod served;
+mod world;
 
 use portcullis::record::{Document, Status};
 use portcullis::workspace::call::{Answer, Call};
@@ -302,46 +306,6 @@ fn keys_are_listed_page_by_page_the_newest_first_and_by_project() {
 }
 
 #[test]
-fn imported_keys_are_created_once_each_row_for_itself() {
-    let mut desk = Desk::open();
-    let hash =
-        |text: &str| data_encoding::HEXLOWER.encode(&portcullis::crypto::sha256(text.as_bytes()));
-    let base64 = data_encoding::BASE64.encode(&portcullis::crypto::sha256(b"two"));
-    let rows = json!({"keys": [
-        {"sha256": hash("one"), "scopes": ["read"]},
-        {"sha256": base64, "scopes": ["read"]},
-        {"sha256": hash("two"), "scopes": ["read"]},
-        {"sha256": hash("three"), "scopes": ["read"], "tier": "gold"},
-    ]});
-    let path = format!("{KEYS}/import");
-    let imported = desk.ask("dev:admin", "POST", &path, &rows);
-    let results = |reply: &desk::Reply| {
-        let rows = reply.body["rows"].as_array().unwrap().clone();
-        rows.iter().map(|row| row["result"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    assert_eq!(results(&imported), ["created", "created", "exists", "refused"]);
-    assert_eq!(imported.body["rows"][3]["message"], json!("tier is not in the policy"));
-    let again = desk.ask("dev:admin", "POST", &path, &rows);
-    assert_eq!(results(&again), ["exists", "exists", "exists", "refused"]);
-    assert_eq!(again.body["rows"][0]["id"], imported.body["rows"][0]["id"]);
-    // What KV gets: records, and what points to them.
-    let Answer::Due { copies } = desk.call(&Call::Due) else { panic!("nothing due") };
-    let pointers: Vec<_> = copies.iter().filter(|copy| copy.name.starts_with("h1:")).collect();
-    assert_eq!((copies.len(), pointers.len()), (4, 2));
-    let done = copies.iter().map(|copy| (copy.kid.clone(), copy.version)).collect();
-    desk.call(&Call::Copied { copies: done, failed: false });
-    let Answer::Due { copies } = desk.call(&Call::Due) else { panic!("no answer") };
-    assert!(copies.is_empty());
-    let bad = desk.ask(
-        "dev:admin",
-        "POST",
-        &path,
-        &json!({"keys": [{"sha256": "xyz", "scopes": ["read"]}]}),
-    );
-    assert_eq!(bad.fields(), ["keys[0].sha256"]);
-}
-
-#[test]
 fn what_is_held_back_goes_on_and_what_is_revoked_never() {
     let mut desk = Desk::open();
     let (kid, _) = desk.key(&service());
@@ -373,80 +337,15 @@ fn limits_of_the_workspace_stay_within_the_policys() {
     assert_eq!(patch(&mut desk, 500, 50).body["limits"]["requests"], json!(500));
     assert_eq!(patch(&mut desk, 1001, 50).fields(), ["limits"]);
     assert_eq!(patch(&mut desk, 500, 101).fields(), ["limits"]);
+    // The same rate over a day, of which an hour may have more than the policy's hour.
+    let day = json!({"limits": {"requests": 24_000, "window_seconds": 86_400, "burst": 100}});
+    assert_eq!(desk.ask("dev:owner", "PATCH", SPACE, &day).fields(), ["limits"]);
     let named = desk.ask("dev:owner", "PATCH", SPACE, &json!({"name": "Other", "limits": null}));
     assert_eq!(
         (&named.body["name"], &named.body["limits"]["requests"]),
         (&json!("Other"), &json!(1000))
     );
     assert_eq!(named.managed.version, Some(3));
-}
-
-#[test]
-fn the_record_of_changes_tells_all_and_is_chained() {
-    let mut desk = Desk::open();
-    let (kid, secret) = desk.key(&service());
-    desk.ask("dev:admin", "PATCH", &format!("{KEYS}/{kid}"), &json!({"name": "new"}));
-    desk.ask("dev:admin", "POST", &format!("{KEYS}/{kid}/rotate"), &json!({"grace_seconds": 60}));
-    desk.ask("dev:admin", "DELETE", &format!("{KEYS}/{kid}"), &Value::Null);
-    let audit = |desk: &mut Desk, query: &str| {
-        desk.ask("dev:admin", "GET", &format!("{SPACE}/audit{query}"), &Value::Null)
-    };
-    let listed = audit(&mut desk, "");
-    let entries = listed.body["entries"].as_array().unwrap();
-    let actions: Vec<_> =
-        entries.iter().rev().map(|entry| entry["action"].as_str().unwrap()).collect();
-    assert_eq!(
-        actions,
-        [
-            "workspace.create",
-            "member.add",
-            "member.add",
-            "key.create",
-            "key.update",
-            "key.rotate",
-            "key.revoke"
-        ]
-    );
-    let update = &entries[2];
-    assert_eq!(
-        (&update["changes"], &update["actor"]),
-        (&json!({"name": ["ci", "new"]}), &json!("dev:admin"))
-    );
-    assert_eq!((&update["target"], &update["address"]), (&json!(kid), &json!("203.0.113.5")));
-    assert!(!listed.managed.body.contains(secret.rsplit('_').next().unwrap()));
-    let oldest = audit(&mut desk, "?order=oldest&limit=3");
-    assert_eq!(
-        (&oldest.body["entries"][0]["sequence"], &oldest.body["next"]),
-        (&json!(1), &json!("4"))
-    );
-    let verify = |desk: &mut Desk| {
-        let body =
-            desk.ask("dev:admin", "GET", &format!("{SPACE}/audit/verify"), &Value::Null).body;
-        (body["intact"].as_bool().unwrap(), body["broken_at"].as_u64())
-    };
-    assert_eq!(verify(&mut desk), (true, None));
-    let whole = desk.object.clone();
-    let row = |number: u32| format!("audit/{number:012}");
-    for (change, broken) in [
-        ((|text: &str| text.replace("\"new\"", "\"old\"")) as fn(&str) -> String, 5),
-        (|text| text.replace("key.update", "key.upset"), 5),
-        (|_| "broken".to_owned(), 5),
-    ] {
-        let text = change(&desk.object.rows[&row(5)]);
-        desk.object.rows.insert(row(5), text);
-        assert_eq!(verify(&mut desk), (false, Some(broken)));
-        desk.object = whole.clone();
-    }
-    desk.object.rows.remove(&row(3));
-    assert_eq!(verify(&mut desk), (false, Some(3)));
-    desk.object = whole.clone();
-    let (four, five) = (desk.object.rows[&row(4)].clone(), desk.object.rows[&row(5)].clone());
-    desk.object.rows.insert(row(4), five);
-    desk.object.rows.insert(row(5), four);
-    assert_eq!(verify(&mut desk), (false, Some(4)));
-    desk.object = whole;
-    desk.object.rows.remove(&row(7));
-    assert_eq!(verify(&mut desk), (false, Some(7)), "the end cut off");
 }
 
 /// A workspace from before the management API: keys are there and no index.

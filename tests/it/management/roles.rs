@@ -41,6 +41,12 @@ fn every_endpoint_is_open_to_the_roles_it_declares() {
                 (_, false) => 403,
             };
             assert_eq!(reply.status, expected, "{actor} {} {reply:?}", endpoint.id);
+            if expected < 300 {
+                // What the document says of ETag and `wait` is so.
+                let waits = endpoint.query.iter().any(|field| field.name == "wait");
+                let told = (reply.managed.version.is_some(), reply.managed.effective_by.is_some());
+                assert_eq!(told, (endpoint.is_tagged(), waits), "{}", endpoint.id);
+            }
         }
     }
 }

@@ -1,196 +1,14 @@
-//! Requests from head to answer, with objects in memory.
+//! Requests from head to answer.
 
-use std::collections::BTreeMap;
-
-use portcullis::clock::Now;
-use portcullis::directory;
-use portcullis::management::exchange::{
-    BadBody, Came, Exchange, NotAuthenticated, Object, Signed, Step,
-};
-use portcullis::policy::TokenKind;
-use portcullis::token::{Authenticated, Subject, Untrusted};
-use portcullis::workspace::rows::Rows;
+use portcullis::key::{Kid, Workspace};
+use portcullis::management::exchange::Object;
+use portcullis::mint;
+use portcullis::root::Keyring;
+use portcullis::workspace::call::{Admit, Answer, Call};
 use serde_json::{Value, json};
 
-use super::desk::Desk;
-use crate::simulation::object;
-use crate::workspace::at;
-
-/// All workspaces and directories there are. Tokens are believed: `a.<who>.z` speaks for `dev:<who>`.
-pub struct World {
-    pub desk: Desk,
-    pub workspaces: BTreeMap<String, object::Object>,
-    directories: BTreeMap<String, BTreeMap<String, String>>,
-    /// Rows of KV; `None` while it does not answer.
-    pub kv: Option<BTreeMap<String, String>>,
-    sent: u64,
-    waited: u32,
-}
-
-pub struct Sent<'a> {
-    pub method: &'a str,
-    pub path: &'a str,
-    pub who: &'a str,
-    pub headers: &'a [(&'a str, &'a str)],
-    pub body: Value,
-}
-
-#[derive(Debug)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: BTreeMap<String, String>,
-    pub body: Value,
-}
-
-impl Reply {
-    pub fn code(&self) -> &str {
-        self.body["error"]["code"].as_str().unwrap_or_default()
-    }
-}
-
-pub fn get<'a>(who: &'a str, path: &'a str) -> Sent<'a> {
-    Sent { method: "GET", path, who, headers: &[], body: Value::Null }
-}
-
-pub fn with<'a>(method: &'a str, who: &'a str, path: &'a str, body: Value) -> Sent<'a> {
-    Sent { method, path, who, headers: &[], body }
-}
-
-impl World {
-    pub fn new() -> Self {
-        Self {
-            desk: Desk::empty(),
-            workspaces: BTreeMap::new(),
-            directories: BTreeMap::new(),
-            kv: Some(BTreeMap::new()),
-            sent: 0,
-            waited: 0,
-        }
-    }
-
-    fn now(&self) -> Now {
-        at(self.desk.millis)
-    }
-
-    pub fn send(&mut self, sent: &Sent<'_>) -> Reply {
-        self.sent += 1;
-        let mut facts = format!("{}\nhttp://admin.test{}", sent.method, sent.path);
-        let mut header = |name: &str, value: &str| facts.push_str(&format!("\n{name}\n{value}"));
-        if !sent.who.is_empty() {
-            header("authorization", &format!("Bearer {}", credential(sent.who)));
-        }
-        if !sent.body.is_null() && !sent.headers.iter().any(|(name, _)| *name == "content-type") {
-            header("content-type", "application/json");
-        }
-        sent.headers.iter().for_each(|(name, value)| header(name, value));
-        let mut entropy = [9; 32];
-        entropy[..8].copy_from_slice(&self.sent.to_be_bytes());
-        let mut exchange = Exchange::new(&facts, format!("{:032x}", self.sent), entropy);
-        let mut came = Came::Nothing;
-        for _ in 0..200 {
-            let gate = std::rc::Rc::clone(&self.desk.gate);
-            came = match exchange.next(came, Some(&gate), self.now()) {
-                Step::Answer(answer) => {
-                    let mut lines = answer.headers.lines();
-                    let mut headers = BTreeMap::new();
-                    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
-                        assert!(
-                            headers.insert(name.to_owned(), value.to_owned()).is_none(),
-                            "{name} twice"
-                        );
-                    }
-                    let body = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
-                    return Reply { status: answer.status, headers, body };
-                }
-                Step::Authenticate(_) => Came::Authenticated(authenticated(sent.who)),
-                // Scanners are known by the names of their keys.
-                Step::Verify(Signed { key, body, .. }) => {
-                    assert_eq!(body, sent.body.to_string());
-                    Came::Verified(match key.as_str() {
-                        "scanner" => Ok(()),
-                        "unknowable" => Err(NotAuthenticated::Unavailable),
-                        _ => Err(NotAuthenticated::Invalid(Untrusted::Key)),
-                    })
-                }
-                Step::Row(name) => Came::Row(self.kv.as_ref().map(|rows| rows.get(&name).cloned())),
-                Step::Body(limit) => {
-                    let body = sent.body.to_string();
-                    let fits = body.len() <= limit as usize;
-                    Came::Body(if fits { Ok(body) } else { Err(BadBody::TooLong) })
-                }
-                Step::Wait(millis) => {
-                    self.waited += millis;
-                    self.desk.millis += u64::from(millis);
-                    Came::Waited
-                }
-                Step::Ask(Object::Workspace(number), text) => {
-                    let object = self.workspaces.entry(number).or_default();
-                    let effect = object.call(&text, &gate, at(self.desk.millis));
-                    object.commit(&effect);
-                    Came::Answered(Some(effect.answer.print()))
-                }
-                Step::Ask(Object::Directory(member), text) => {
-                    Came::Answered(Some(self.directory(member, &text)))
-                }
-            };
-        }
-        panic!("no end of it");
-    }
-
-    fn directory(&mut self, member: String, text: &str) -> String {
-        let stored = self.directories.entry(member).or_default();
-        let mut rows = Rows::default();
-        loop {
-            match directory::answer(text, &mut rows) {
-                Err(missing) => {
-                    let lines =
-                        stored.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
-                    rows.load(&missing, &lines.collect::<Vec<_>>().join("\n"));
-                }
-                Ok(answer) => {
-                    for (name, value) in rows.changes() {
-                        match value {
-                            Some(value) => drop(stored.insert(name.to_owned(), value.to_owned())),
-                            None => drop(stored.remove(name)),
-                        }
-                    }
-                    return answer;
-                }
-            }
-        }
-    }
-
-    /// A new workspace of `dev:root`, as `/api/v1/workspaces/<number>`.
-    pub fn open(&mut self, name: &str) -> String {
-        let opened =
-            self.send(&with("POST", "root", "/api/v1/workspaces", json!({ "name": name })));
-        assert_eq!(opened.status, 201, "{opened:?}");
-        opened.headers["location"].clone()
-    }
-}
-
-/// What somebody sends: a token, or the key whose text it is.
-fn credential(who: &str) -> String {
-    if who.contains('_') { who.to_owned() } else { format!("YQ.{who}.eg") }
-}
-
-fn authenticated(who: &str) -> Result<Authenticated, NotAuthenticated> {
-    match who {
-        "bad" => Err(NotAuthenticated::Invalid(Untrusted::Signature)),
-        "unknowable" => Err(NotAuthenticated::Unavailable),
-        _ => Ok(Authenticated {
-            issuer: 0,
-            member: format!("dev:{who}"),
-            subject: Subject {
-                id: who.to_owned(),
-                scopes: ["*:*", "openid", "x version=7", "a\nb"].map(str::to_owned).to_vec(),
-                email: None,
-                until: 1_800_000_000,
-            },
-            credential: TokenKind::Oauth,
-        }),
-    }
-}
+use super::world::{Sent, World, get, with};
+use crate::workspace::{admit, at};
 
 #[test]
 fn a_workspace_is_opened_by_the_policys_owners_and_found_by_its_members() {
@@ -289,7 +107,76 @@ fn a_key_manages_nothing_and_asks_for_its_own_use() {
     let forged = key.replace(kid, "00000000000000000000");
     assert_eq!(usage(&mut world, &forged, near).code(), "INVALID_API_KEY");
     world.send(&with("DELETE", "root", &format!("{keys}/{kid}"), Value::Null));
+    world.desk.millis += 1_000;
     assert_eq!(usage(&mut world, &key, near).code(), "REVOKED_API_KEY");
+}
+
+#[test]
+fn a_flood_of_one_keys_questions_is_a_few_calls_a_second() {
+    let mut world = World::new();
+    let keys = format!("{}/api-keys", world.open("one"));
+    let key = |world: &mut World| {
+        let made = world.send(&with("POST", "root", &keys, json!({"scopes": ["read"]})));
+        made.body["secret"].as_str().unwrap().to_owned()
+    };
+    let (one, two) = (key(&mut world), key(&mut world));
+    let usage = |world: &mut World, who: &str, query: &str| {
+        world.send(&get(who, &format!("/api/v1/keys/usage{query}")))
+    };
+    for second in 1..=3 {
+        world.asked.clear();
+        for _ in 0..100 {
+            assert_eq!(usage(&mut world, &one, "").status, 200);
+        }
+        assert_eq!(world.asked.len(), 2, "in second {second}");
+        world.desk.millis += 1_000;
+    }
+    world.asked.clear();
+    let spans = (1..100).map(|day| {
+        let query = format!("?from=2026-{:02}-{:02}T00:00:00Z", day / 28 + 1, day % 28 + 1);
+        let query = format!("{query}&to=2026-{:02}-{:02}T01:00:00Z", day / 28 + 1, day % 28 + 1);
+        usage(&mut world, &one, &query)
+    });
+    let replies: Vec<_> = spans.collect();
+    let refused: Vec<_> = replies.iter().filter(|reply| reply.status != 200).collect();
+    assert_eq!((refused.len(), world.asked.len()), (92, 8));
+    for reply in refused {
+        assert_eq!((reply.status, reply.code()), (429, "RATE_LIMITED"));
+        assert_eq!(reply.headers["retry-after"], "1");
+    }
+    assert_eq!(usage(&mut world, &two, "").status, 200, "of another key");
+    // A workspace that does not answer is asked again.
+    let number = keys.split('/').nth(4).unwrap().to_owned();
+    world.desk.millis += 1_000;
+    world.silent.push(Object::Workspace(number));
+    assert_eq!(usage(&mut world, &one, "").status, 503);
+    world.silent.clear();
+    assert_eq!(usage(&mut world, &one, "").status, 200);
+}
+
+/// What was never minted here costs no call, whichever part of it is wrong.
+#[test]
+fn a_key_that_cannot_be_ours_is_refused_without_a_call() {
+    let mut world = World::new();
+    let keys = format!("{}/api-keys", world.open("one"));
+    let made = world.send(&with("POST", "root", &keys, json!({"scopes": ["read"]})));
+    let key = made.body["secret"].as_str().unwrap().to_owned();
+    world.asked.clear();
+    // Whole, but of another root.
+    let ring = Keyring::parse("HwECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+    let workspace = Workspace::parse(keys.split('/').nth(4).unwrap()).unwrap();
+    let foreign = mint::native(ring.newest(), "ak", workspace, &[1; 22]).unwrap();
+    let mut texts = vec![foreign.secret.expose().to_owned()];
+    for at in (3..key.len()).filter(|at| key.as_bytes()[*at] != b'_') {
+        let mut bytes = key.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
+        texts.push(String::from_utf8(bytes).unwrap());
+    }
+    for text in texts {
+        let reply = world.send(&get(&text, "/api/v1/keys/usage"));
+        assert_eq!((reply.status, reply.code()), (401, "INVALID_API_KEY"));
+    }
+    assert!(world.asked.is_empty());
 }
 
 #[test]
@@ -395,4 +282,41 @@ fn the_document_and_health_need_no_token() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
     let committed: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert!(committed == document.body, "docs/openapi.json is old: run `cargo xtask openapi`");
+}
+
+/// Whatever takes effect at the gates can be waited for.
+#[test]
+fn changes_wait_for_the_last_lease_if_they_are_asked_to() {
+    let mut world = World::new();
+    let space = world.open("one");
+    let number = space.rsplit('/').next().unwrap().to_owned();
+    let admin = format!("{space}/members/dev:admin");
+    world.send(&with("PUT", "root", &admin, json!({"role": "admin"})));
+    let personal = json!({"scopes": ["read"], "type": "personal"});
+    let made = world.send(&with("POST", "admin", &format!("{space}/api-keys"), personal)).body;
+    let kid = Kid::parse(made["id"].as_str().unwrap()).unwrap();
+    let key = format!("{space}/api-keys/{kid}");
+    let limits = json!({"limits": {"requests": 500, "burst": 50}});
+    for (id, version, who, method, path, body) in [
+        (1, 1, "admin", "PATCH", key.clone(), json!({"name": "x"})),
+        (2, 2, "admin", "POST", format!("{key}/rotate"), json!({"grace_seconds": 0})),
+        (3, 3, "admin", "POST", format!("{key}/disable"), Value::Null),
+        (4, 4, "admin", "POST", format!("{key}/enable"), Value::Null),
+        (5, 5, "root", "PATCH", space.clone(), limits),
+        (6, 5, "root", "DELETE", admin, Value::Null),
+        (7, 6, "root", "DELETE", key.clone(), Value::Null),
+        (8, 6, "root", "POST", format!("{space}/api-keys/revoke-all"), Value::Null),
+    ] {
+        let call = Call::Admit(Admit { version, ..admit(id, &kid, 4) });
+        let gate = std::rc::Rc::clone(&world.desk.gate);
+        let object = world.workspaces.get_mut(&number).unwrap();
+        let effect = object.call(&call.print(), &gate, at(world.desk.millis));
+        let lent = matches!(&effect.answer, Answer::Granted(granted) if granted.tokens > 1);
+        object.commit(&effect);
+        world.waited = 0;
+        let reply = world.send(&with(method, who, &format!("{path}?wait=1"), body));
+        assert_eq!(reply.status, 200, "{method} {path}: {reply:?}");
+        assert_eq!(world.waited > 0, lent, "{method} {path}");
+        assert_eq!(lent, !matches!(id, 4 | 7 | 8), "{method} {path}: {:?}", effect.answer);
+    }
 }

@@ -21,6 +21,8 @@ pub struct Effect {
     pub answer: Answer,
     /// Rows written or deleted.
     pub changes: Vec<(String, Option<String>)>,
+    /// How often rows were fetched.
+    pub fetches: usize,
     pub alarm: Option<u64>,
 }
 
@@ -40,7 +42,12 @@ impl Object {
                     let owned = |(name, value): (&str, Option<&str>)| {
                         (name.to_owned(), value.map(str::to_owned))
                     };
-                    return Effect { answer, changes: rows.changes().map(owned).collect(), alarm };
+                    return Effect {
+                        answer,
+                        changes: rows.changes().map(owned).collect(),
+                        fetches: fetched.len(),
+                        alarm,
+                    };
                 }
             }
         }

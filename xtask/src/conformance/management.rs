@@ -1,15 +1,18 @@
 //! The management API, asked at the gate's port for the admin host.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use data_encoding::HEXLOWER;
+use portcullis::imported::{Pointer, PointerId};
 use portcullis::management::time;
 use serde_json::{Value, json};
 
-use super::Bench;
 use super::tokens::{refusal, token};
+use super::{Bench, TIMEOUT};
 use crate::api::Api;
 use crate::http::Reply;
+use crate::keys::openssl_like;
 
 /// No scope of a key reaches the API.
 pub fn api_key(bench: &mut Bench) -> Result<()> {
@@ -49,6 +52,32 @@ pub fn roles(bench: &mut Bench) -> Result<()> {
     // Whoever is removed is out with the next request.
     owner.done("DELETE", &format!("{space}/members/es:member"), None)?;
     refusal(bench, &member.ask("GET", &keys, None)?, 404, "NOT_FOUND")
+}
+
+/// A subject is whatever its issuer says; in a path it is percent-encoded.
+pub fn subjects(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let cases = [
+        ("auth0|a/b", "auth0%7Ca%2Fb"),
+        ("a;b", "a%3Bb"),
+        ("a;b", "a;b"),
+        ("a?b", "a%3Fb"),
+        ("a#b", "a%23b"),
+        ("a\\b", "a%5Cb"),
+        ("100%", "100%25"),
+        ("a:b@c", "a:b@c"),
+    ];
+    for (subject, encoded) in cases {
+        let target = format!("{space}/members/es:{encoded}");
+        join(&owner, &space, &format!("es:{encoded}"), "member")?;
+        let shown = owner.done("GET", &target, None).context(subject)?;
+        ensure!(shown["member"] == format!("es:{subject}"), "{subject}: {shown}");
+        let own = user(bench, subject)?;
+        ensure!(own.done("GET", &space, None)?["role"] == "member", "{subject} may not look");
+        own.done("DELETE", &target, None).context(subject)?;
+        refusal(bench, &own.ask("GET", &space, None)?, 404, "NOT_FOUND").context(subject)?;
+    }
+    Ok(())
 }
 
 /// As many as the policy says, one by one and all at once.
@@ -259,6 +288,104 @@ pub fn expiring(bench: &mut Bench) -> Result<()> {
         let told = reply.header("x-portcullis-key-expires").map(str::to_owned);
         ensure!(reply.status == 200 && told == is_near.then(|| end.to_string()), "{told:?}");
     }
+    Ok(())
+}
+
+/// A stranger reaches no Workspace, there or not; who reads one that nobody uses stores nothing.
+pub fn strangers(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let opened = space.rsplit('/').next().context("number")?.to_owned();
+    let (stranger, control) = (user(bench, "stranger")?, bench.control()?);
+    for number in [opened.as_str(), "0N0B0D"] {
+        control.reset_workspace_counts(number)?;
+        for (method, target, body) in [
+            ("GET", "", None),
+            ("GET", "/api-keys", None),
+            ("POST", "/api-keys", Some(new_key())),
+            ("PUT", "/members/es:stranger", Some(json!({ "role": "owner" }))),
+        ] {
+            let target = format!("/api/v1/workspaces/{number}{target}");
+            let reply = stranger.ask(method, &target, body.as_ref())?;
+            refusal(bench, &reply, 404, "NOT_FOUND").context(target)?;
+        }
+        let calls = &control.workspace_counts(number)?["calls"];
+        ensure!(*calls == 0, "{number} was called {calls} times");
+    }
+    // A bootstrap owner is asked for everywhere.
+    for (method, body) in [("GET", None), ("PATCH", Some(json!({ "name": "x" })))] {
+        let reply = owner.ask(method, "/api/v1/workspaces/0N0B0D", body.as_ref())?;
+        refusal(bench, &reply, 404, "NOT_FOUND")?;
+    }
+    ensure!(control.workspace_tables("0N0B0D")? == 0, "it has a table");
+    ensure!(control.workspace_tables(&opened)? == 1, "it has none");
+    Ok(())
+}
+
+/// What a Directory was not told, because whoever was to tell it died, the alarm tells it.
+pub fn late_notes(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let number = space.rsplit('/').next().context("number")?.to_owned();
+    let member = user(bench, "late")?;
+    let control = bench.control()?;
+    // The call is made and its answer lost.
+    let fault = json!({ "kind": "lost", "ops": ["manage"], "count": 1 });
+    control.set_workspace_faults(&number, &fault)?;
+    let target = format!("{space}/members/es:late");
+    let reply = owner.ask("PUT", &target, Some(&json!({ "role": "member" })))?;
+    refusal(bench, &reply, 503, "AUTH_UNAVAILABLE")?;
+    ensure!(owner.done("GET", &target, None)?["role"] == "member", "no member");
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let reply = member.ask("GET", &space, None)?;
+        if reply.status == 200 {
+            break;
+        }
+        refusal(bench, &reply, 404, "NOT_FOUND")?;
+        ensure!(Instant::now() < deadline, "locked out for good");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let rows = bench.control()?.workspace_rows(&number)?.to_string();
+    ensure!(
+        !rows.contains("outbox/d1:es:late") || {
+            std::thread::sleep(Duration::from_secs(2));
+            !bench.control()?.workspace_rows(&number)?.to_string().contains("outbox/d1:es:late")
+        },
+        "told again and again"
+    );
+    Ok(())
+}
+
+/// What points to an imported key stays what it was first; what is no pointer is written over.
+pub fn pointers(bench: &mut Bench) -> Result<()> {
+    let (owner, first) = open(bench)?;
+    let (_, second) = open(bench)?;
+    let text = openssl_like(&[0x70; 32], "pointers");
+    let id = PointerId::of(bench.keyring.newest(), &text);
+    let import = |space: &str| -> Result<String> {
+        let sha256 = HEXLOWER.encode(&portcullis::crypto::sha256(text.as_bytes()));
+        let body = json!({ "keys": [{ "sha256": sha256, "scopes": ["agents:read"] }] });
+        let told = owner.done("POST", &format!("{space}/api-keys/import"), Some(&body))?;
+        ensure!(told["rows"][0]["result"] == "created", "{told}");
+        Ok(told["rows"][0]["id"].as_str().context("id")?.to_owned())
+    };
+    let control = bench.control()?;
+    let held = |kid: &str| -> Result<bool> {
+        let deadline = Instant::now() + TIMEOUT;
+        // Records and pointers are put together.
+        while control.row(&format!("k1:{kid}"))?.is_none() {
+            ensure!(Instant::now() < deadline, "{kid} is not copied");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        let row = control.row(&id.kv_name())?.unwrap_or_default();
+        let pointer = Pointer::open(&bench.keyring, &id, &row);
+        Ok(pointer.is_ok_and(|pointer| pointer.kid.as_str() == kid))
+    };
+    control.put_rows([(id.kv_name(), b"garbage".to_vec())])?;
+    let one = import(&first)?;
+    ensure!(held(&one)?, "what is no pointer has stayed");
+    let two = import(&second)?;
+    ensure!(!held(&two)? && held(&one)?, "the pointer leads to another workspace's key now");
     Ok(())
 }
 
