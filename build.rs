@@ -18,6 +18,8 @@ use policy::{Document, Fingerprint};
 mod address;
 #[path = "src/host.rs"]
 mod host;
+#[path = "src/pem.rs"]
+mod pem;
 #[path = "src/policy/mod.rs"]
 mod policy;
 #[path = "src/route/mod.rs"]

@@ -53,6 +53,8 @@ pub struct Grant<'g> {
     /// Whether it was decided without the Workspace, which should have been asked.
     pub(crate) degraded: bool,
     kid: Option<Kid>,
+    /// The generation of its secret, if it is being replaced.
+    replaced: Option<u8>,
     mode: Mode,
     _metered: Metered,
 }
@@ -62,6 +64,11 @@ impl Grant<'_> {
     #[must_use]
     pub fn kid(&self) -> Option<Kid> {
         self.kid
+    }
+
+    /// The first second in which the key, or this secret of it, works no more.
+    pub(crate) fn end(&self) -> Option<u64> {
+        self.key.as_ref()?.end(self.replaced)
     }
 
     /// What is worth finding out behind the answer, so that later requests need not wait: leave for
@@ -159,6 +166,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
                 view: None,
                 degraded: false,
                 kid: None,
+                replaced: None,
                 mode: Mode::Edge,
                 _metered: Metered::unlimited(),
             });
@@ -184,7 +192,8 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             None => Metered::unlimited().into(),
         };
         let key = Some(record);
-        Ok(Grant { route, origin: route.origin, key, view, degraded, kid, mode, _metered: metered })
+        let origin = route.origin;
+        Ok(Grant { route, origin, key, view, degraded, kid, replaced, mode, _metered: metered })
     }
 
     /// Who has a say besides this isolate. Environment keys are known to no Workspace.

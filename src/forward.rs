@@ -26,10 +26,11 @@ pub const OWN: [&str; 10] = [
 ];
 
 /// The headers that the client's response gets, in the plan's order: the fields of
-/// [`ratelimit::NAMES`], and whether the Workspace should have been asked.
-pub const TOLD: [&str; 6] = {
+/// [`ratelimit::NAMES`], whether the Workspace should have been asked, and from which second since 1970 on
+/// the credential works no more, if that is near.
+pub const TOLD: [&str; 7] = {
     let [limit, remaining, reset, policy, state] = ratelimit::NAMES;
-    [limit, remaining, reset, policy, state, "x-portcullis-degraded"]
+    [limit, remaining, reset, policy, state, "x-portcullis-degraded", "x-portcullis-key-expires"]
 };
 
 /// Writes the plan by which an adapter forwards the request: lines, in this order.
@@ -40,8 +41,8 @@ pub const TOLD: [&str; 6] = {
 /// 4. flags: `k` the answer belongs to a key's holder and no shared cache may
 ///    keep it, `p` the client wants errors as problem JSON;
 /// 5. to 14. the values of [`OWN`], empty for a header that is not set;
-/// 15. to 20. the values of [`TOLD`], empty for a header that is not set;
-/// 21. and on: the names of the headers to drop first, if any.
+/// 15. to 21. the values of [`TOLD`], empty for a header that is not set;
+/// 22. and on: the names of the headers to drop first, if any.
 #[must_use]
 pub fn plan(
     request: &Request<'_>,
@@ -68,7 +69,7 @@ pub fn plan(
         out.push_str(text);
     }
     write_own(&mut out, request, grant, gate, request_id, now);
-    write_told(&mut out, grant, now);
+    write_told(&mut out, grant, gate, now);
     for name in dropped(request, grant) {
         line(&mut out, name);
     }
@@ -121,7 +122,7 @@ fn write_own(
 }
 
 /// The values of [`TOLD`].
-fn write_told(out: &mut String, grant: &Grant<'_>, now: Now) {
+fn write_told(out: &mut String, grant: &Grant<'_>, gate: &Gate, now: Now) {
     match &grant.view {
         Some(view) => {
             out.push('\n');
@@ -130,6 +131,11 @@ fn write_told(out: &mut String, grant: &Grant<'_>, now: Now) {
         None => ratelimit::NAMES.iter().for_each(|_| line(out, "")),
     }
     line(out, if grant.degraded { "workspace" } else { "" });
+    line(out, "");
+    let noticed = now.seconds().saturating_add(gate.policy.expiry_notice_seconds.into());
+    if let Some(end) = grant.end().filter(|end| *end <= noticed) {
+        encoding::append_decimal(end, out);
+    }
 }
 
 fn line(out: &mut String, text: &str) {

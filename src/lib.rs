@@ -17,6 +17,7 @@ pub mod target;
 mod credential;
 pub mod key;
 
+mod pem;
 pub mod policy;
 pub mod route;
 pub mod scope;

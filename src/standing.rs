@@ -29,6 +29,15 @@ impl Record {
         Err(if expired { Denial::Expired } else { Denial::Invalid(Invalid::Secret) })
     }
 
+    /// The first second in which it works no more by a secret; `replaced`: its generation if it is being
+    /// replaced.
+    pub(crate) fn end(&self, replaced: Option<u8>) -> Option<u64> {
+        let secret = replaced.and_then(|generation| {
+            self.secrets.iter().find(|secret| secret.generation == generation)?.expires
+        });
+        self.expires.into_iter().chain(secret).min()
+    }
+
     /// Whether it knows nothing yet of a secret of this generation.
     pub(crate) fn is_older_than(&self, generation: u8) -> bool {
         self.secrets.iter().all(|secret| secret.generation < generation)

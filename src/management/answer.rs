@@ -237,6 +237,20 @@ const HOUR: Object = Object {
     ],
 };
 
+/// What became of a text that a secret scanner has found.
+pub const LEAK: Object = Object {
+    name: "JudgedSecret",
+    fields: &[
+        Field::required("token_hash", TEXT, "SHA-256 of the text, in base64."),
+        Field::required("token_type", TEXT, "As the scanner named it."),
+        Field::required(
+            "label",
+            Kind::Word(&["true_positive", "false_positive"]),
+            "Whether it is a key, or was one that is no longer live.",
+        ),
+    ],
+};
+
 const NEXT: Field = Field::required(
     "next",
     Kind::Optional(&TEXT),

@@ -161,6 +161,17 @@ const SCOPE: Form = Form {
     check: |text| Grants::parse([text]).map(drop).map_err(|wrong| wrong.to_string()),
 };
 
+/// What a secret scanner has found (GitHub's partner programme). A scanner may add members.
+pub const LEAK: Object = Object {
+    name: "FoundSecret",
+    fields: &[
+        Field::required("token", Kind::Text(0, 1000), "The text that was found."),
+        Field::new("type", Kind::Text(0, 1000), "As what the scanner knows it."),
+        Field::new("url", Kind::Text(0, 10_000), "Where it was found."),
+        Field::new("source", Kind::Text(0, 1000), "In what it was found."),
+    ],
+};
+
 const NETWORK: Form = Form {
     name: "Network",
     pattern: "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$",

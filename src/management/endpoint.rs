@@ -57,6 +57,8 @@ pub enum Operation {
     WorkspaceUsage,
     /// What the key that asks was used for.
     OwnUsage,
+    /// Keys that a secret scanner has found.
+    ReportLeaks,
 }
 
 /// Who may ask.
@@ -66,6 +68,8 @@ pub enum Access {
     Public,
     /// An API key, for itself.
     Key,
+    /// A secret scanner, by its signature.
+    Scanner,
     /// Whoever has a token.
     Token,
     /// A member of the workspace.
@@ -83,6 +87,7 @@ impl Access {
         match self {
             Self::Public => "public",
             Self::Key => "key",
+            Self::Scanner => "scanner",
             Self::Token => "token",
             Self::Member => "member",
             Self::Admin => "admin",
@@ -112,6 +117,8 @@ pub struct Endpoint {
     pub success: (u16, &'static Object),
     /// Whether `If-Match` may say which version it is about.
     pub versioned: bool,
+    /// Whether body and answer are lists of such objects.
+    pub listed: bool,
     /// For the documentation.
     pub summary: &'static str,
 }

@@ -40,7 +40,14 @@ fn make() -> String {
             "schemas": schemas,
             "responses": responses(),
             "headers": described_headers(),
-            "securitySchemes": { "token": bearer("JWT"), "key": bearer("API key") },
+            "securitySchemes": {
+                "token": bearer("JWT"),
+                "key": bearer("API key"),
+                "scanner": {
+                    "type": "apiKey", "in": "header", "name": "Github-Public-Key-Signature",
+                    "description": "ECDSA with P-256 and SHA-256 over the body: DER in base64.",
+                },
+            },
         },
     })
     .to_string()
@@ -49,7 +56,8 @@ fn make() -> String {
 fn operation(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Value {
     let (status, success) = endpoint.success;
     let mut responses = Map::new();
-    let content = json!({ "application/json": { "schema": reference(success, false, schemas) } });
+    let content =
+        json!({ "application/json": { "schema": body(endpoint, success, false, schemas) } });
     let done = json!({
         "description": "Done.", "headers": headers(status, Some(endpoint)), "content": content,
     });
@@ -68,12 +76,23 @@ fn operation(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Value {
     describe("responses", Value::Object(responses));
     describe("security", security(endpoint.access));
     describe("x-portcullis-access", json!(endpoint.access.as_str()));
-    if let Some(body) = endpoint.body {
-        let schema = reference(body, true, schemas);
+    if let Some(object) = endpoint.body {
+        let schema = body(endpoint, object, !endpoint.listed, schemas);
         let content = json!({ "application/json": { "schema": schema } });
         describe("requestBody", json!({ "required": true, "content": content }));
     }
     Value::Object(described)
+}
+
+/// One object, or a list of them.
+fn body(
+    endpoint: &Endpoint,
+    object: &Object,
+    strict: bool,
+    schemas: &mut Map<String, Value>,
+) -> Value {
+    let item = reference(object, strict, schemas);
+    if endpoint.listed { json!({ "type": "array", "items": item }) } else { item }
 }
 
 /// What an endpoint may be refused with: the status, whether it may, and what it means.
@@ -193,7 +212,9 @@ fn parameters(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Vec<Valu
     if endpoint.versioned {
         header("If-Match", "The ETag of the version that is to be changed.");
     }
-    if !endpoint.is_read() {
+    if endpoint.access == Access::Scanner {
+        header("Github-Public-Key-Identifier", "The name of the key that the report is signed by.");
+    } else if !endpoint.is_read() {
         header(
             "Idempotency-Key",
             "1 to 255 characters: the same request is done once within a day.",
@@ -206,7 +227,11 @@ fn security(access: Access) -> Value {
     if access == Access::Public {
         return json!([]);
     }
-    let scheme = if access == Access::Key { "key" } else { "token" };
+    let scheme = match access {
+        Access::Key => "key",
+        Access::Scanner => "scanner",
+        Access::Public | Access::Token | Access::Member | Access::Admin | Access::Owner => "token",
+    };
     let mut security = Map::new();
     security.insert(scheme.to_owned(), json!([]));
     json!([security])

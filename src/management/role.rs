@@ -40,8 +40,8 @@ impl Role {
             Access::Public | Access::Token | Access::Member => true,
             Access::Admin => self >= Self::Admin,
             Access::Owner => self == Self::Owner,
-            // A person is no key.
-            Access::Key => false,
+            // A person is neither.
+            Access::Key | Access::Scanner => false,
         }
     }
 }

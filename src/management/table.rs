@@ -41,6 +41,7 @@ const fn get(
         query: &[],
         success: (200, success),
         versioned: false,
+        listed: false,
         summary,
     }
 }
@@ -63,6 +64,7 @@ const fn change(
         query: &[],
         success,
         versioned: false,
+        listed: false,
         summary,
     }
 }
@@ -75,6 +77,10 @@ const fn versioned(endpoint: Endpoint) -> Endpoint {
     Endpoint { versioned: true, ..endpoint }
 }
 
+const fn listed(endpoint: Endpoint) -> Endpoint {
+    Endpoint { listed: true, ..endpoint }
+}
+
 const KEYS: &str = "/api/v1/workspaces/{workspace}/api-keys";
 const KEY: &str = "/api/v1/workspaces/{workspace}/api-keys/{kid}";
 const MEMBERS: &str = "/api/v1/workspaces/{workspace}/members";
@@ -82,7 +88,7 @@ const MEMBER: &str = "/api/v1/workspaces/{workspace}/members/{member}";
 
 /// All of them.
 pub const ENDPOINTS: &[Endpoint] = {
-    use Access::{Admin, Key, Member, Owner, Public, Token};
+    use Access::{Admin, Key, Member, Owner, Public, Scanner, Token};
     use Operation as Op;
     &[
         get(
@@ -307,5 +313,13 @@ pub const ENDPOINTS: &[Endpoint] = {
             ),
             HOURS,
         ),
+        listed(change(
+            (Op::ReportLeaks, "reportLeaks"),
+            ("POST", "/api/v1/leaks"),
+            Scanner,
+            Some(&body::LEAK),
+            (200, &out::LEAK),
+            "Keys that a secret scanner has found: each is held back.",
+        )),
     ]
 };

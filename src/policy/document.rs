@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Binding, Credentials, DocsUrl, Fingerprint, ImportShape, IssuerRules, LeaseSeconds, Limits,
-    Management, Millis, Name, OriginUrl, WorkspaceNumber,
+    Binding, Bounded, Credentials, DocsUrl, Fingerprint, ImportShape, IssuerRules, LeakReports,
+    LeaseSeconds, Limits, Management, Millis, Name, OriginUrl, WorkspaceNumber,
 };
 use crate::address::Allowlist;
 use crate::host::HostName;
@@ -73,6 +73,13 @@ pub struct Document {
     #[cfg_attr(feature = "gate", serde(skip))]
     #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub issuers: Vec<IssuerRules>,
+    /// See [`Policy::leak_reports`](super::Policy::leak_reports).
+    #[cfg_attr(feature = "gate", serde(skip))]
+    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Option::is_none"))]
+    pub leak_reports: Option<LeakReports>,
+    /// How long ahead the expiry of a key is told, in days.
+    #[serde(default = "default_notice", skip_serializing_if = "is_default_notice")]
+    pub expiry_notice_days: Bounded<0, 365>,
     /// See [`Policy::routes`](super::Policy::routes).
     #[cfg_attr(feature = "workspace", serde(skip))]
     pub routes: Vec<Route>,
@@ -81,6 +88,9 @@ pub struct Document {
 impl Document {
     /// The one version of this format.
     pub const VERSION: u32 = 1;
+
+    /// [`Document::expiry_notice_days`] of a policy that does not say.
+    pub const NOTICE_DAYS: Bounded<0, 365> = Bounded::clamped(14);
 
     /// The compact form that [`Policy::from_json`](super::Policy::from_json) reads.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
@@ -126,6 +136,14 @@ pub struct WorkspaceRules {
     /// What happens while it does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_workspace_down: Option<WhenDown>,
+}
+
+const fn default_notice() -> Bounded<0, 365> {
+    Document::NOTICE_DAYS
+}
+
+fn is_default_notice(days: &Bounded<0, 365>) -> bool {
+    *days == default_notice()
 }
 
 const fn default_workspace_timeout() -> Millis<20, 10_000> {

@@ -14,8 +14,6 @@ pub struct Management {
     pub max_active_keys: Bounded<1, 1_000_000>,
     /// How long a temporary key may last, in days.
     pub temporary_max_days: Bounded<1, 3650>,
-    /// How long ahead the expiry of a key is to be announced, in days; nothing announces it yet.
-    pub expiry_notice_days: Bounded<0, 365>,
     /// Who may open a workspace, and owns it, before anybody is a member of any.
     pub bootstrap_owners: Vec<MemberId>,
     /// The web origins whose pages may call the API (CORS).
@@ -28,7 +26,6 @@ impl Default for Management {
             key_prefix: KeyPrefix::default(),
             max_active_keys: Bounded::clamped(20),
             temporary_max_days: Bounded::clamped(90),
-            expiry_notice_days: Bounded::clamped(14),
             bootstrap_owners: Vec::new(),
             dashboard_origins: Vec::new(),
         }

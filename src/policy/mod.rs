@@ -4,6 +4,7 @@ mod credentials;
 mod document;
 mod import;
 mod issuer;
+mod leaks;
 mod limits;
 mod management;
 mod names;
@@ -19,6 +20,7 @@ pub use document::{
 };
 pub use import::{Alphabet, BadImport, ImportShape};
 pub use issuer::{IssuerRules, TokenKind};
+pub use leaks::{BadKey, LeakReports, PublicKeyPem, ScannerKey};
 pub use limits::{BadLimits, Bounded, LeaseSeconds, Limits, Millis};
 pub use management::Management;
 pub use names::{
@@ -69,6 +71,11 @@ pub struct Policy {
     pub management: Management,
     /// Whose tokens are believed. In the gate's Worker, which takes none, empty.
     pub issuers: Vec<IssuerRules>,
+    /// Whose reports of leaked keys are believed; `None`: nobody's. In the gate's Worker, which takes
+    /// none, `None`.
+    pub leak_reports: Option<LeakReports>,
+    /// For how many seconds ahead the expiry of a key is told to its holder.
+    pub expiry_notice_seconds: u32,
     /// The routes (none of them in the Worker of the Workspaces); the table names them by their place here.
     pub routes: Vec<Route>,
     /// Finds a route.
@@ -154,6 +161,8 @@ impl TryFrom<Document> for Policy {
             imports: document.imports,
             management: document.management,
             issuers: document.issuers,
+            leak_reports: document.leak_reports,
+            expiry_notice_seconds: document.expiry_notice_days.get().saturating_mul(24 * 3600),
             routes: document.routes,
             table,
             allowed_classes,

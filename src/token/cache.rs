@@ -1,15 +1,19 @@
-//! The key sets of issuers, as one isolate remembers them: when to fetch one, who fetches it, and how
+//! The key sets of issuers and secret scanners, as one isolate remembers them: when to fetch one, who fetches it, and how
 //! long it is believed.
 
-use super::{Key, KeySet, Token, Untrusted};
+use super::{Key, KeySet, Untrusted};
 use crate::clock::Now;
 
-/// What is known of each issuer's keys, by the issuer's place in the policy.
+/// What is known of each issuer's keys, by the issuer's place in the policy; a secret scanner's place is
+/// after them all.
 #[derive(Debug, Default)]
 pub struct KeySets {
     slots: Vec<Slot>,
     latest: u64,
 }
+
+/// Picks the keys of a set by which something may be signed.
+pub type Find<'f> = &'f dyn for<'s> Fn(&'s KeySet) -> Result<Vec<&'s Key>, Untrusted>;
 
 /// What to do about a token.
 #[derive(Clone, Debug)]
@@ -49,27 +53,25 @@ struct Held {
 }
 
 impl KeySets {
-    /// What to do about a token of the issuer at `place`. A caller that has waited long enough is not
-    /// `patient`, and not told to wait again.
-    pub fn look(&mut self, place: usize, token: &Token<'_>, patient: bool, now: Now) -> Look {
+    /// What to do about a token of the issuer at `place`, whose keys `find` picks. A caller that has waited
+    /// long enough is not `patient`, and not told to wait again.
+    pub fn look(&mut self, place: usize, find: Find<'_>, patient: bool, now: Now) -> Look {
         self.observe(now);
-        self.slot(place).map_or(Look::Unavailable, |slot| slot.look(token, patient, now.millis()))
+        self.slot(place).map_or(Look::Unavailable, |slot| slot.look(find, patient, now.millis()))
     }
 
-    /// Keeps what a fetch brought: the text of a key set, or nothing. A text that is no key set is
-    /// nothing. Says whether it was of use.
-    pub fn learn(&mut self, place: usize, text: Option<&str>, now: Now) -> bool {
+    /// Keeps what a fetch brought: a key set, or nothing.
+    pub fn learn(&mut self, place: usize, keys: Option<KeySet>, now: Now) {
         self.observe(now);
-        let Some(slot) = self.slot(place) else { return false };
+        let Some(slot) = self.slot(place) else { return };
         slot.asking_until = 0;
-        let Some(keys) = text.and_then(|text| KeySet::parse(text.as_bytes()).ok()) else {
+        let Some(keys) = keys else {
             // Those who come next pause from now on.
             slot.asked = Some(now.millis());
-            return false;
+            return;
         };
         slot.failed = false;
         slot.set = Some(Held { keys, since: slot.begun });
-        true
     }
 
     /// Should the clock go back, everything is forgotten: no age could be trusted any more.
@@ -89,12 +91,12 @@ impl KeySets {
 }
 
 impl Slot {
-    fn look(&mut self, token: &Token<'_>, patient: bool, now: u64) -> Look {
+    fn look(&mut self, find: Find<'_>, patient: bool, now: u64) -> Look {
         if self.age(now).is_some_and(|age| age >= KEPT_MILLIS) {
             self.set = None;
         }
         let is_fresh = self.age(now).is_some_and(|age| age < FRESH_MILLIS);
-        let found = self.set.as_ref().map(|set| set.keys.find(token));
+        let found = self.set.as_ref().map(|set| find(&set.keys));
         let found = found.map(|found| found.map(|keys| keys.into_iter().cloned().collect()));
         match found {
             // Whatever the issuer's keys are, no key makes it good.

@@ -1,10 +1,11 @@
 //! The public keys of an issuer (RFC 7517), and which of them a token has to be verified with.
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Token, Untrusted};
-use crate::encoding;
+use crate::{encoding, pem};
 
 /// How a signature is made. Each key has one: what a token's header says is only compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,29 @@ impl KeySet {
         Ok(Self(set.keys.into_iter().take(MAX_KEYS).filter_map(Key::read).collect()))
     }
 
+    /// Reads the list of keys in PEM that a secret scanner publishes, as GitHub does. Those that are not
+    /// of P-256 are passed over.
+    ///
+    /// # Errors
+    /// [`Untrusted::Key`] if it is no such list.
+    pub fn parse_published(text: &[u8]) -> Result<Self, Untrusted> {
+        let list: Value = serde_json::from_slice(text).map_err(|_| Untrusted::Key)?;
+        let list = list.get("public_keys").and_then(Value::as_array).ok_or(Untrusted::Key)?;
+        let text = |key: &Value, name: &str| Some(key.get(name)?.as_str()?.to_owned());
+        let key = |key: &Value| Key::of_pem(&text(key, "key_identifier")?, &text(key, "key")?);
+        Ok(Self(list.iter().take(MAX_KEYS).filter_map(key).collect()))
+    }
+
+    /// The keys of this id; at most a few, however many there are.
+    ///
+    /// # Errors
+    /// [`Untrusted::Key`] if there is none.
+    pub fn named(&self, id: &str) -> Result<Vec<&Key>, Untrusted> {
+        let named = self.0.iter().filter(|key| key.id.as_deref() == Some(id));
+        let keys: Vec<&Key> = named.take(MAX_TRIED).collect();
+        if keys.is_empty() { Err(Untrusted::Key) } else { Ok(keys) }
+    }
+
     /// The keys by which `token` may be signed; several only if the issuer names none of them apart.
     ///
     /// # Errors
@@ -134,6 +158,19 @@ impl Key {
         &self.jwk
     }
 
+    /// A P-256 key in PEM (RFC 7468); `None` for any other.
+    #[must_use]
+    pub fn of_pem(id: &str, text: &str) -> Option<Self> {
+        let (x, y) = pem::p256_point(text)?;
+        let (x, y) = (encoding::base64url(&x), encoding::base64url(&y));
+        Some(Self { id: Some(id.to_owned()), ..Self::p256(&x, &y) })
+    }
+
+    fn p256(x: &str, y: &str) -> Self {
+        let jwk = format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}"#);
+        Self { id: None, algorithm: Algorithm::Es256, signature: 64, jwk }
+    }
+
     fn read(text: &RawValue) -> Option<Self> {
         let jwk: Jwk = serde_json::from_str(text.get()).ok()?;
         let is_for_verifying = jwk.r#use.as_deref().is_none_or(|usage| usage == "sig")
@@ -155,8 +192,8 @@ impl Key {
             }
             ("EC", Some("P-256")) => {
                 let ((x, _), (y, _)) = (text(&jwk.x, 32..=32)?, text(&jwk.y, 32..=32)?);
-                let members = format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}"#);
-                (Algorithm::Es256, 64, members)
+                let Self { algorithm, signature, jwk, .. } = Self::p256(&x, &y);
+                (algorithm, signature, jwk)
             }
             ("OKP", Some("Ed25519")) => {
                 let (x, _) = text(&jwk.x, 32..=32)?;

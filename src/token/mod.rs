@@ -6,6 +6,7 @@
 
 mod cache;
 mod claims;
+pub(crate) mod ecdsa;
 mod jwk;
 mod presented;
 
@@ -14,7 +15,7 @@ use serde::Deserialize;
 use crate::encoding;
 
 pub use cache::{
-    COOL_DOWN_MILLIS, FETCH_MILLIS, FRESH_MILLIS, KEPT_MILLIS, KeySets, Look, RETRY_MILLIS,
+    COOL_DOWN_MILLIS, FETCH_MILLIS, FRESH_MILLIS, Find, KEPT_MILLIS, KeySets, Look, RETRY_MILLIS,
 };
 pub use claims::{Issuer, Subject};
 pub use jwk::{Algorithm, Key, KeySet};

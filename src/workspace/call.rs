@@ -145,6 +145,10 @@ impl core::fmt::Debug for Manage {
     }
 }
 
+/// The actor of what reports of leaks change, which no member can be. Its [`Manage`] has a body of its
+/// own: `kid`, and `leak` for the audit log.
+pub const SCANNER: &str = "secret-scanner";
+
 /// What a request of the management API is answered with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Managed {

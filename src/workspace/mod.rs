@@ -20,6 +20,7 @@
 //! | `space`, `about/<kid>` | what is told of the workspace and of a key, and decides nothing |
 //! | `list/<when>/<kid>` | the keys, the newest first |
 //! | `live`, `ends/<epoch>/<second>/<kid>` | how many keys count as active, and until when |
+//! | `notice/<second>/<kid>` | when the expiry of a key is to be announced |
 //! | `member/<id>`, `owned/<id>/<kid>` | a member, and the personal keys that go with the membership |
 //! | `pointer/<id>` | the key that an imported secret stands for |
 //! | `audit`, `audit/<number>` | the last change's number and hash; the changes |

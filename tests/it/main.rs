@@ -21,6 +21,7 @@ mod management;
 mod memory;
 mod metering;
 mod newer;
+mod notice;
 #[cfg(feature = "policy-source")]
 mod policy;
 mod robust;

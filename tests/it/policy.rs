@@ -247,7 +247,7 @@ fn what_compiles_is_a_policy() {
     let management = &policy.management;
     assert_eq!((management.key_prefix.as_str(), management.max_active_keys.get()), ("acme", 50));
     assert_eq!(management.temporary_max_days.get(), 30);
-    assert_eq!(management.expiry_notice_days.get(), 0);
+    assert_eq!(policy.expiry_notice_seconds, 0);
     assert_eq!(management.bootstrap_owners[0].as_str(), "auth:user|1");
     assert_eq!(management.dashboard_origins[1].as_str(), "http://localhost:5173");
     let [access, auth] = policy.issuers.as_slice() else { panic!("{:?}", policy.issuers) };
@@ -268,7 +268,7 @@ fn a_policy_without_management_has_its_defaults() {
     assert_eq!(policy.management.key_prefix.as_str(), "ak");
     assert_eq!(policy.management.max_active_keys.get(), 20);
     assert_eq!(policy.management.temporary_max_days.get(), 90);
-    assert_eq!(policy.management.expiry_notice_days.get(), 14);
+    assert_eq!(policy.expiry_notice_seconds, 14 * 24 * 3600);
 }
 
 /// What a policy takes before the environment is what a key may begin with.

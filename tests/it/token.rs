@@ -240,7 +240,8 @@ fn signed_by(kid: &str) -> String {
 /// What a look comes to, in a word.
 fn look(sets: &mut KeySets, kid: &str, patient: bool, millis: u64) -> &'static str {
     let text = signed_by(kid);
-    match sets.look(0, &Token::parse(&text).unwrap(), patient, Now::from_millis(millis)) {
+    let token = Token::parse(&text).unwrap();
+    match sets.look(0, &|set| set.find(&token), patient, Now::from_millis(millis)) {
         Look::Keys(_) => "keys",
         Look::Fetch => "fetch",
         Look::Wait => "wait",
@@ -251,7 +252,10 @@ fn look(sets: &mut KeySets, kid: &str, patient: bool, millis: u64) -> &'static s
 }
 
 fn learn(sets: &mut KeySets, text: Option<&str>, millis: u64) -> bool {
-    sets.learn(0, text, Now::from_millis(millis))
+    let keys = text.and_then(|text| KeySet::parse(text.as_bytes()).ok());
+    let is_of_use = keys.is_some();
+    sets.learn(0, keys, Now::from_millis(millis));
+    is_of_use
 }
 
 #[test]
@@ -371,7 +375,7 @@ fn issuers_do_not_share_keys() {
     learn(&mut sets, Some(&set("a")), START);
     let text = signed_by("a");
     let token = Token::parse(&text).unwrap();
-    let other = sets.look(1, &token, true, Now::from_millis(START));
+    let other = sets.look(1, &|set| set.find(&token), true, Now::from_millis(START));
     assert!(matches!(other, Look::Fetch), "{other:?}");
 }
 

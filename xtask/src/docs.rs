@@ -27,7 +27,7 @@ use crate::serve::{self, Running, Serve};
 
 /// Runs the commands of README.md and docs/*.md.
 pub fn test(checkout: &Checkout) -> Result<()> {
-    let state = checkout.private("docs-state")?;
+    let state = checkout.private(STATE)?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let serve = Serve { fresh: true, issuer: 0, ..Serve::dev(port, state) };
     let running = serve::start(checkout, &serve)?;
@@ -140,6 +140,7 @@ fn run(
     let mut bash = checkout.command("bash");
     bash.current_dir(&desk).arg("-c").arg(format!("{PRELUDE}\n{script}"));
     bash.env("PATH", path).env("CHECKOUT", checkout.path("")).env("WRANGLER_SEND_METRICS", "false");
+    bash.env("PORTCULLIS_DEV_STATE", checkout.private(STATE)?);
     bash.env_remove("PORTCULLIS_ROOT").env_remove("PORTCULLIS_STATIC_KEYS");
     for (key, text) in &running.seeds.keys {
         bash.env(key.to_uppercase(), text);
@@ -161,6 +162,7 @@ fn tail(text: &str) -> String {
     lines[lines.len().saturating_sub(TAIL)..].join("\n")
 }
 
+const STATE: &str = "docs-state";
 const PRELUDE: &str = include_str!("../docs/prelude.sh");
 const TAIL: usize = 40;
 

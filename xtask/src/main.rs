@@ -1,9 +1,10 @@
 //! The command line of every build, run and test step.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::exit;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 
 use xtask::checkout::{self, Checkout};
@@ -69,6 +70,15 @@ enum Task {
         port: u16,
         /// Folder for its key [default: .portcullis/dev-state].
         #[arg(long)]
+        state: Option<PathBuf>,
+    },
+    /// Report the key on standard input as leaked, signed by the development issuer.
+    Leak {
+        /// Address of the gate.
+        #[arg(long, default_value = "127.0.0.1:8787")]
+        gate: SocketAddr,
+        /// Folder of the issuer's key [default: .portcullis/dev-state].
+        #[arg(long, env = "PORTCULLIS_DEV_STATE")]
         state: Option<PathBuf>,
     },
     /// Build the Workers that are deployed, into build/.
@@ -159,6 +169,14 @@ fn run(task: Task) -> Result<i32> {
             let issuer = Issuer::start(port, &state)?;
             println!("The development issuer answers at {}.\nCtrl-C ends it.", issuer.url());
             issuer.wait();
+        }
+        Task::Leak { gate, state } => {
+            let state = state.map_or_else(|| checkout.private("dev-state"), Ok)?;
+            let text = std::io::read_to_string(std::io::stdin())?;
+            let key = issuer::signing_key(&state)?;
+            let reply = issuer::scanner::report(gate, &key, &[text.trim()])?;
+            println!("{} {}", reply.status, reply.text());
+            ensure!(reply.status == 200, "the report was refused");
         }
         Task::Build => {
             tools::ensure_present(&checkout, tools::BUILD)?;

@@ -3,7 +3,7 @@
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
-use super::authenticate::authenticate;
+use super::authenticate::{authenticate, verify};
 use super::{CONSEQUENCE, Isolate, now, shim, with};
 use crate::answer::Answer;
 use crate::edge::shim::{log, sleep};
@@ -24,6 +24,8 @@ pub(super) async fn answer(env: &JsValue, request: &web_sys::Request, facts: &st
             Step::Authenticate(presented) => {
                 Came::Authenticated(authenticate(env, &presented).await)
             }
+            Step::Verify(signed) => Came::Verified(verify(env, &signed).await),
+            Step::Row(name) => Came::Row(row(env, &name).await),
             Step::Body(limit) => Came::Body(shim::body(request, limit).await),
             Step::Wait(millis) => {
                 let _ = JsFuture::from(sleep(millis)).await;
@@ -44,4 +46,15 @@ async fn ask(env: &JsValue, object: &Object, text: &str) -> Option<String> {
         log(&format!("portcullis: {binding} {name}: {why}"));
     }
     answer.ok()
+}
+
+/// What KV holds; nothing if it cannot be told.
+async fn row(env: &JsValue, name: &str) -> Option<Option<String>> {
+    match shim::row(env, name).await {
+        Ok(value) => Some(value),
+        Err(why) => {
+            log(&format!("portcullis: KV: {why}"));
+            None
+        }
+    }
 }

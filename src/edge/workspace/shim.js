@@ -30,6 +30,11 @@ export async function ask(env, binding, name, text) {
 
 const ASK_MILLIS = 10_000;
 
+// A row of KV, or `null`.
+export async function row(env, name) {
+  return env.KEYS.get(name);
+}
+
 // A request's body as text; the number 1 if it is longer than `limit` bytes, 2 if it is not UTF-8;
 // rejects if it breaks off.
 export async function body(request, limit) {

@@ -16,6 +16,9 @@ extern "C" {
     #[wasm_bindgen(js_name = ask)]
     fn ask_object(env: &JsValue, binding: &str, name: &str, text: &str) -> Promise;
 
+    #[wasm_bindgen(js_name = row)]
+    fn read_row(env: &JsValue, name: &str) -> Promise;
+
     #[wasm_bindgen(js_name = body)]
     fn read_body(request: &web_sys::Request, limit: u32) -> Promise;
 }
@@ -36,14 +39,20 @@ pub(super) async fn ask(
     text_of(ask_object(env, binding, name, text)).await
 }
 
+/// A row of KV, if there is one; or why that cannot be told.
+pub(super) async fn row(env: &JsValue, name: &str) -> Result<Option<String>, String> {
+    Ok(value_of(read_row(env, name)).await?.as_string())
+}
+
 async fn text_of(promise: Promise) -> Result<String, String> {
-    match JsFuture::from(promise).await {
-        Ok(text) => text.as_string().ok_or_else(|| "no text".to_owned()),
-        Err(error) => {
-            let message = error.dyn_ref::<js_sys::Error>().map(|error| error.message().into());
-            Err(message.unwrap_or_else(|| "no answer".to_owned()))
-        }
-    }
+    value_of(promise).await?.as_string().ok_or_else(|| "no text".to_owned())
+}
+
+async fn value_of(promise: Promise) -> Result<JsValue, String> {
+    JsFuture::from(promise).await.map_err(|error| {
+        let message = error.dyn_ref::<js_sys::Error>().map(|error| error.message().into());
+        message.unwrap_or_else(|| "no answer".to_owned())
+    })
 }
 
 /// Whether `signature` over `signed` is that of `key`; nothing if the platform could not tell.

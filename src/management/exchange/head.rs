@@ -63,7 +63,7 @@ impl<'a> Exchange<'a> {
         self.head = Some(Head {
             endpoint,
             params,
-            limit: if endpoint.operation == Operation::ImportKeys { LONG_BODY } else { BODY },
+            limit: if LONG.contains(&endpoint.operation) { LONG_BODY } else { BODY },
             version,
             once: key.filter(|_| !endpoint.is_read()).map(once),
             waits: target.query.is_some_and(|query| query.split('&').any(|part| part == "wait=1")),
@@ -74,6 +74,9 @@ impl<'a> Exchange<'a> {
         }
         if endpoint.access == Access::Key {
             return self.own(gate, recent, now);
+        }
+        if endpoint.access == Access::Scanner {
+            return self.report(gate);
         }
         let presented = Presented::find(&request, &gate.policy);
         let presented = presented.map_err(|why| Refusal::Wire(why.wire()))?;
@@ -115,4 +118,5 @@ fn is_json(media: &str) -> bool {
 }
 
 const BODY: u32 = 64 * 1024;
+const LONG: [Operation; 2] = [Operation::ImportKeys, Operation::ReportLeaks];
 const LONG_BODY: u32 = 1024 * 1024;

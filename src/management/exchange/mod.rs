@@ -5,11 +5,13 @@
 
 mod cross;
 mod head;
+mod leaks;
 mod own;
 mod recent;
 mod reply;
 mod step;
 
+pub use leaks::Signed;
 pub use recent::Recent;
 pub use step::{BadBody, Came, NotAuthenticated, Object, Step};
 
@@ -28,6 +30,7 @@ use crate::{crypto, encoding};
 use super::endpoint::Operation;
 use super::problem::Problem;
 use head::Head;
+use leaks::Report;
 
 /// The request under way.
 pub struct Exchange<'a> {
@@ -52,6 +55,7 @@ pub struct Exchange<'a> {
     /// What that key asks about itself, and how often it has waited for others that ask.
     question: String,
     waited: u8,
+    report: Option<Report>,
 }
 
 /// Of what the answer is awaited.
@@ -73,6 +77,10 @@ enum Asked {
     Record,
     /// Its use.
     Usage,
+    /// The record of a key that is reported as leaked.
+    Leaked,
+    /// Whether it is held back.
+    Quarantine,
 }
 
 impl core::fmt::Debug for Exchange<'_> {
@@ -129,6 +137,7 @@ impl<'a> Exchange<'a> {
             key: None,
             question: String::new(),
             waited: 0,
+            report: None,
         }
     }
 
@@ -169,9 +178,19 @@ impl<'a> Exchange<'a> {
             Came::Authenticated(Err(NotAuthenticated::Unavailable)) => {
                 Err(Fault::IssuerUnavailable.into())
             }
+            Came::Verified(Ok(())) => self.believed(gate),
+            Came::Verified(Err(NotAuthenticated::Invalid(_))) => Err(Denial::Signature.into()),
+            Came::Verified(Err(NotAuthenticated::Unavailable)) => {
+                Err(Fault::IssuerUnavailable.into())
+            }
+            Came::Row(Some(value)) => self.pointed(value.as_deref(), gate),
+            Came::Row(None) => Err(Fault::KvUnavailable.into()),
             Came::Body(Ok(body)) => {
                 self.body = body;
-                self.resolve(gate)
+                match &self.report {
+                    Some(report) => Ok(self.verify(report)),
+                    None => self.resolve(gate),
+                }
             }
             Came::Body(Err(BadBody::TooLong)) => {
                 Err(Denial::BodyTooLarge(self.head()?.limit.into()).into())
@@ -182,7 +201,7 @@ impl<'a> Exchange<'a> {
                 recent.learn(&self.question, answer.as_deref(), now);
                 self.own_answered(answer.as_deref(), gate, recent, now)
             }
-            Came::Answered(answer) => self.answered(answer.as_deref(), now),
+            Came::Answered(answer) => self.answered(answer.as_deref(), gate, now),
             Came::Waited if self.key.is_some() => self.own_turn(gate, recent, now),
             Came::Waited => self.finish(),
         }
@@ -274,7 +293,7 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    fn answered(&mut self, answer: Option<&str>, now: Now) -> Next<'a> {
+    fn answered(&mut self, answer: Option<&str>, gate: &Gate, now: Now) -> Next<'a> {
         if let Asked::Workspace(number) = self.asked {
             self.look(number, answer);
             return self.ask_each();
@@ -318,6 +337,8 @@ impl<'a> Exchange<'a> {
                 self.wait(now)
             }
             Asked::Workspace(_) | Asked::Record | Asked::Usage => Err(Fault::Internal.into()),
+            Asked::Leaked => self.leaked(&parse(answer)?, gate, now),
+            Asked::Quarantine => self.quarantined(&parse(answer)?, gate),
         }
     }
 

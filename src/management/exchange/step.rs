@@ -1,5 +1,6 @@
 //! What an adapter is asked to do, and what it says came of it.
 
+use super::leaks::Signed;
 use crate::answer::Answer;
 use crate::token::{Authenticated, Presented, Untrusted};
 
@@ -7,6 +8,10 @@ use crate::token::{Authenticated, Presented, Untrusted};
 pub enum Step<'a> {
     /// Find out whom a token speaks for.
     Authenticate(Presented<'a>),
+    /// Verify the signature of a secret scanner.
+    Verify(Signed),
+    /// Read a row of KV.
+    Row(String),
     /// Read the body, of so many bytes at most.
     Body(u32),
     /// Ask an object.
@@ -32,6 +37,10 @@ pub enum Came {
     Nothing,
     /// Whom the token speaks for.
     Authenticated(Result<Authenticated, NotAuthenticated>),
+    /// Whether the signature holds.
+    Verified(Result<(), NotAuthenticated>),
+    /// The row of KV, or that there is none; nothing if that cannot be told.
+    Row(Option<Option<String>>),
     /// The body.
     Body(Result<String, BadBody>),
     /// What the object answered, if it did.
@@ -65,6 +74,8 @@ impl core::fmt::Debug for Step<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Authenticate(_) => f.write_str("Authenticate(..)"),
+            Self::Verify(_) => f.write_str("Verify(..)"),
+            Self::Row(name) => write!(f, "Row({name})"),
             Self::Body(limit) => write!(f, "Body({limit})"),
             Self::Ask(object, _) => write!(f, "Ask({object:?}, ..)"),
             Self::Wait(millis) => write!(f, "Wait({millis})"),
@@ -78,6 +89,8 @@ impl core::fmt::Debug for Came {
         f.write_str(match self {
             Self::Nothing => "Nothing",
             Self::Authenticated(_) => "Authenticated(..)",
+            Self::Verified(_) => "Verified(..)",
+            Self::Row(_) => "Row(..)",
             Self::Body(_) => "Body(..)",
             Self::Answered(_) => "Answered(..)",
             Self::Waited => "Waited",

@@ -13,16 +13,16 @@ pub use error::SourceError;
 use crate::address::Allowlist;
 use crate::host::HostName;
 use crate::policy::{
-    BadLimits, Bindings, ClaimText, Document, Fingerprint, ImportShape, IssuerRules, Limits,
-    Management, MemberId, Name, Origin, Route, StaticKey, Tier, Upstream, WebOrigin,
-    WorkspaceNumber, WorkspaceRules,
+    BadLimits, Bindings, ClaimText, Document, Fingerprint, ImportShape, IssuerRules, LeakReports,
+    Limits, Management, MemberId, Name, Origin, PublicKeyPem, Route, ScannerKey, StaticKey, Tier,
+    Upstream, WebOrigin, WorkspaceNumber, WorkspaceRules,
 };
 use crate::route::{Conflict, RouteTable, is_param_name};
 use crate::scope::{Grants, Scope};
 use error::Fault;
 use raw::{
-    RawBindings, RawImport, RawIssuer, RawList, RawManagement, RawOrigin, RawPolicy, RawRoute,
-    RawStaticKey, RawTier, RawWorkspace,
+    RawBindings, RawImport, RawIssuer, RawLeakReports, RawList, RawManagement, RawOrigin,
+    RawPolicy, RawRoute, RawScannerKey, RawStaticKey, RawTier, RawWorkspace,
 };
 
 /// Reads a policy. The first thing that is wrong is the error; a document that comes out is one
@@ -60,7 +60,9 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
     let workspace_limits = raw.workspace_limits.map(limits).transpose()?;
     let workspaces = raw.workspaces.into_iter().map(workspace).collect::<Result<_, _>>()?;
     let issuers = issuers(raw.issuers)?;
+    let expiry_notice_days = raw.management.expiry_notice_days.unwrap_or(Document::NOTICE_DAYS);
     let management = management(raw.management, &issuers)?;
+    let leak_reports = raw.leak_reports.map(leak_reports).transpose()?;
     let routes = routes(raw.routes, &origins)?;
     Ok(Document {
         version: Document::VERSION,
@@ -81,6 +83,8 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         imports,
         management,
         issuers,
+        leak_reports,
+        expiry_notice_days,
         routes,
     })
 }
@@ -176,10 +180,22 @@ fn management(raw: RawManagement, issuers: &[IssuerRules]) -> Result<Management,
         key_prefix: raw.key_prefix.unwrap_or(default.key_prefix),
         max_active_keys: raw.max_active_keys.unwrap_or(default.max_active_keys),
         temporary_max_days: raw.temporary_max_days.unwrap_or(default.temporary_max_days),
-        expiry_notice_days: raw.expiry_notice_days.unwrap_or(default.expiry_notice_days),
         bootstrap_owners,
         dashboard_origins: elements(&raw.dashboard_origins, WebOrigin::parse)?,
     })
+}
+
+fn leak_reports(raw: Spanned<RawLeakReports>) -> Result<LeakReports, Fault> {
+    let RawLeakReports { keys_url, keys } = raw.get_ref();
+    if keys_url.is_none() && keys.is_empty() {
+        return Err(Fault::at(&raw, "reports need a 'keys_url' or 'keys' to be believed by"));
+    }
+    let key = |RawScannerKey { id, pem }: &RawScannerKey| {
+        let pem = PublicKeyPem::parse(pem.get_ref()).map_err(|reason| Fault::at(pem, reason))?;
+        Ok(ScannerKey { id: id.clone(), pem })
+    };
+    let keys = keys.iter().map(key).collect::<Result<_, Fault>>()?;
+    Ok(LeakReports { keys_url: keys_url.clone(), keys })
 }
 
 /// Parses each element, so that an error has its place.

@@ -51,8 +51,24 @@ pub(super) struct RawPolicy {
     pub management: RawManagement,
     #[serde(default)]
     pub issuers: BTreeMap<Spanned<Name>, RawIssuer>,
+    pub leak_reports: Option<Spanned<RawLeakReports>>,
     #[serde(default)]
     pub routes: Vec<RawRoute>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLeakReports {
+    pub keys_url: Option<JwksUrl>,
+    #[serde(default)]
+    pub keys: Vec<RawScannerKey>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawScannerKey {
+    pub id: ClaimText,
+    pub pem: Spanned<String>,
 }
 
 #[derive(Default, Deserialize)]

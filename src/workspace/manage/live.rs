@@ -83,11 +83,12 @@ impl Object<'_> {
             (true, false) => count.saturating_sub(1),
             _ => count,
         };
-        if let Some(name) = before.filter(|_| was).and_then(|before| ends_row(meta, before)) {
-            self.rows.delete(name);
+        if let Some(before) = before.filter(|_| was) {
+            ends_row(meta, before).into_iter().for_each(|name| self.rows.delete(name));
+            self.forget_expiry(before);
         }
-        if let Some(name) = Some(after).filter(|_| is).and_then(|after| ends_row(meta, after)) {
-            self.rows.put(name, &1);
+        if is {
+            self.note_end(meta, after);
         }
         if before.is_none() {
             self.rows.put(list_row(after), &1);
@@ -113,6 +114,14 @@ impl Object<'_> {
         Ok(())
     }
 
+    /// Takes note of when an active key will end.
+    fn note_end(&mut self, meta: &Meta, document: &Document) {
+        if let Some(name) = ends_row(meta, document) {
+            self.rows.put(name, &1);
+            self.note_expiry(document);
+        }
+    }
+
     /// Lets a personal key be found by its subject, as long as it is not revoked.
     fn own(&mut self, document: &Document) {
         let Some(subject) = &document.subject else { return };
@@ -131,9 +140,8 @@ impl Object<'_> {
             let document = held.effective(meta);
             self.rows.put(list_row(&document), &1);
             self.own(&document);
-            let ends = Some(&document).filter(|document| is_active(document, self.now));
-            if let Some(name) = ends.and_then(|document| ends_row(meta, document)) {
-                self.rows.put(name, &1);
+            if is_active(&document, self.now) {
+                self.note_end(meta, &document);
             }
         }
         self.rows.put(LIVE.to_owned(), &Live { epoch: meta.epoch, count });

@@ -4,8 +4,10 @@
 mod about;
 mod audit;
 mod create;
+mod expiry;
 mod import;
 mod keys;
+mod leak;
 mod live;
 mod members;
 mod once;
@@ -162,6 +164,11 @@ impl Object<'_> {
         let Found::Endpoint(endpoint, params) = endpoint::find(&call.method, path) else {
             return Err(Problem::not_found().into());
         };
+        if endpoint.operation == Operation::ReportLeaks {
+            let meta = self.meta.clone().ok_or_else(Problem::not_found)?;
+            let done = self.quarantine_key(&meta, call)?;
+            return self.finish(call, done);
+        }
         let opens = endpoint.operation == Operation::CreateWorkspace;
         let role = match (&self.meta, opens) {
             (None, true) => Role::Owner,
@@ -213,7 +220,8 @@ impl Object<'_> {
             | Operation::Me
             | Operation::ListWorkspaces
             | Operation::CreateWorkspace
-            | Operation::OwnUsage => Err(taken().into()),
+            | Operation::OwnUsage
+            | Operation::ReportLeaks => Err(taken().into()),
         }
     }
 

@@ -56,7 +56,7 @@ impl Desk {
     }
 
     pub fn empty() -> Self {
-        let gate = Rc::new(Gate::new(policy(), ROOT, "", 0).unwrap());
+        let gate = gate(&policy());
         Self { gate, object: Object::default(), millis: 0, asked: 0 }
     }
 
@@ -116,9 +116,14 @@ impl Desk {
     }
 }
 
-fn policy() -> Policy {
+pub fn gate(policy: &Value) -> Rc<Gate> {
+    let policy = Policy::from_json(&policy.to_string()).unwrap();
+    Rc::new(Gate::new(policy, ROOT, "", 0).unwrap())
+}
+
+pub fn policy() -> Value {
     let ring = Keyring::parse(ROOT).unwrap();
-    let policy = json!({
+    json!({
         "version": 1, "hosts": ["api.test"], "admin_host": "admin.test", "mode": "lease",
         "root_fingerprints": [ring.newest().fingerprint()], "kv_timeout_ms": 100,
         "workspace_limits": {"requests": 1000, "window_seconds": 3600, "burst": 100},
@@ -131,9 +136,9 @@ fn policy() -> Policy {
         "issuers": [{"name": "dev", "issuer": "http://127.0.0.1:8788", "audiences": ["portcullis"],
             "jwks": "http://127.0.0.1:8788/jwks.json", "credential": "oauth", "types": [],
             "leeway_seconds": 30}],
+        "leak_reports": {"keys_url": "http://127.0.0.1:8788/public_keys.json"},
         "management": {"bootstrap_owners": ["dev:root"], "dashboard_origins": ["https://dash.example"]},
-    });
-    Policy::from_json(&policy.to_string()).unwrap()
+    })
 }
 
 const ROOT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

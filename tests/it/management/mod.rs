@@ -3,7 +3,9 @@
 mod audit;
 mod desk;
 mod directory;
+mod expiry;
 mod import;
+mod leaks;
 mod roles;
 mod served;
 mod world;

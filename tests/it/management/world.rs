@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use portcullis::clock::Now;
 use portcullis::directory;
 use portcullis::management::exchange::{
-    BadBody, Came, Exchange, NotAuthenticated, Object, Recent, Step,
+    BadBody, Came, Exchange, NotAuthenticated, Object, Recent, Signed, Step,
 };
 use portcullis::policy::TokenKind;
 use portcullis::token::{Authenticated, Subject, Untrusted};
@@ -22,6 +22,8 @@ pub struct World {
     pub desk: Desk,
     pub workspaces: BTreeMap<String, object::Object>,
     pub directories: BTreeMap<String, BTreeMap<String, String>>,
+    /// Rows of KV; `None` while it does not answer.
+    pub kv: Option<BTreeMap<String, String>>,
     /// The objects that were asked.
     pub asked: Vec<Object>,
     /// Those that do not answer.
@@ -66,6 +68,7 @@ impl World {
             desk: Desk::empty(),
             workspaces: BTreeMap::new(),
             directories: BTreeMap::new(),
+            kv: Some(BTreeMap::new()),
             asked: Vec::new(),
             silent: Vec::new(),
             recent: Recent::default(),
@@ -110,6 +113,16 @@ impl World {
                     return Reply { status: answer.status, headers, body };
                 }
                 Step::Authenticate(_) => Came::Authenticated(authenticated(sent.who)),
+                // Scanners are known by the names of their keys.
+                Step::Verify(Signed { key, body, .. }) => {
+                    assert_eq!(body, sent.body.to_string());
+                    Came::Verified(match key.as_str() {
+                        "scanner" => Ok(()),
+                        "unknowable" => Err(NotAuthenticated::Unavailable),
+                        _ => Err(NotAuthenticated::Invalid(Untrusted::Key)),
+                    })
+                }
+                Step::Row(name) => Came::Row(self.kv.as_ref().map(|rows| rows.get(&name).cloned())),
                 Step::Body(limit) => {
                     let body = sent.body.to_string();
                     let fits = body.len() <= limit as usize;

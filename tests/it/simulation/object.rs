@@ -23,7 +23,7 @@ pub struct Effect {
     pub changes: Vec<(String, Option<String>)>,
     /// How often rows were fetched.
     pub fetches: usize,
-    alarm: Option<u64>,
+    pub alarm: Option<u64>,
 }
 
 impl Object {

@@ -76,9 +76,16 @@ pub fn trap(bench: &mut Bench) -> Result<()> {
         let answer = control.workspace(NUMBER, &open, false)?;
         ensure!(answer == Answer::Done, "the {time} after: {answer:?}");
     }
-    let log = bench.server.as_ref().map(crate::workerd::Server::log).unwrap_or_default();
-    ensure!(log.contains("portcullis: panicked"), "the log: {log}");
-    Ok(())
+    // What it writes comes by a pipe.
+    let deadline = Instant::now() + Duration::from_secs(2);
+    loop {
+        let log = bench.server.as_ref().map(crate::workerd::Server::log).unwrap_or_default();
+        if log.contains("portcullis: panicked") {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "the log: {log}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// An alarm that the runtime has given up: what is to be copied to KV is copied once the object wakes.

@@ -34,15 +34,19 @@ pub struct Issuers {
     pub rs: SigningKey,
     /// EdDSA.
     pub ed: SigningKey,
+    /// The secret scanner's that is written down in the policy.
+    pub scanner: SigningKey,
     hosts: Arc<Mutex<BTreeMap<String, (Behaviour, usize)>>>,
     server: Arc<Server>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Issuers {
-    /// Starts them with new keys and an RSA key in PKCS #8, base64.
-    pub fn start(rsa: &str) -> Result<Self> {
-        let rsa = BASE64.decode(rsa.replace('\n', "").as_bytes())?;
+    /// Starts them with new keys, an RSA key and the scanner's, both in PKCS #8, base64.
+    pub fn start(rsa: &str, scanner: &str) -> Result<Self> {
+        let decode = |text: &str| BASE64.decode(text.replace('\n', "").as_bytes());
+        let (rsa, mut scanner) = (decode(rsa)?, SigningKey::es256_of(&decode(scanner)?)?);
+        scanner.kid = "written-down".to_owned();
         let server = Server::http((Ipv4Addr::LOCALHOST, 0)).map_err(|error| anyhow!("{error}"))?;
         let address = server.server_addr().to_ip().context("no address")?;
         let server = Arc::new(server);
@@ -58,6 +62,7 @@ impl Issuers {
             es: SigningKey::es256()?,
             rs: SigningKey::rs256(&rsa)?,
             ed: SigningKey::eddsa()?,
+            scanner,
             hosts,
             server,
             thread: Some(thread),

@@ -1,10 +1,11 @@
 //! The management API, asked at the gate's port for the admin host.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use data_encoding::HEXLOWER;
 use portcullis::imported::{Pointer, PointerId};
+use portcullis::management::time;
 use serde_json::{Value, json};
 
 use super::tokens::{refusal, token};
@@ -371,8 +372,25 @@ pub fn pointers(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
+/// Its holder is told of a key's end a fortnight ahead.
+pub fn expiring(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    for (days, is_near) in [(3, true), (20, false)] {
+        let end = now + days * 24 * 3600;
+        let fields = json!({ "scopes": ["agents:read"], "expires": time::print(end) });
+        let key = owner.done("POST", &format!("{space}/api-keys"), Some(&fields))?;
+        let text = key["secret"].as_str().context("no secret")?.to_owned();
+        let gated = Api::new(bench.address, Some(text)).on_host("api.test");
+        let reply = gated.ask("GET", "/v1/strict", None)?;
+        let told = reply.header("x-portcullis-key-expires").map(str::to_owned);
+        ensure!(reply.status == 200 && told == is_near.then(|| end.to_string()), "{told:?}");
+    }
+    Ok(())
+}
+
 /// A workspace of the owner's: the path of it.
-fn open(bench: &Bench) -> Result<(Api, String)> {
+pub fn open(bench: &Bench) -> Result<(Api, String)> {
     let owner = user(bench, "owner")?;
     let body = json!({ "name": "conformance" });
     let opened = owner.done("POST", "/api/v1/workspaces", Some(&body))?;
@@ -395,7 +413,7 @@ fn new_key() -> Value {
     json!({ "name": "conformance", "scopes": ["agents:read"] })
 }
 
-fn made(owner: &Api, space: &str) -> Result<Value> {
+pub fn made(owner: &Api, space: &str) -> Result<Value> {
     owner.done("POST", &format!("{space}/api-keys"), Some(&new_key()))
 }
 

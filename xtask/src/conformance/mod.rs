@@ -9,6 +9,7 @@ mod decisions;
 mod forwarded;
 mod issuers;
 mod keysets;
+mod leaks;
 mod management;
 mod origin;
 mod panics;
@@ -47,7 +48,10 @@ pub fn run(checkout: &Checkout) -> Result<()> {
     let built = worker::build(checkout, &Flavour::Conformance { policy, fingerprint })?;
     let origin_port = free_ports(1)?;
     let origin = Origin::start(origin_port)?;
-    let issuers = Issuers::start(&fs::read_to_string(checkout.path(RSA))?)?;
+    let issuers = Issuers::start(
+        &fs::read_to_string(checkout.path(RSA))?,
+        &fs::read_to_string(checkout.path(SCANNER))?,
+    )?;
     let options = Options {
         workers: built.folder,
         issuer: Some(issuers.address),
@@ -207,6 +211,7 @@ fn free_ports(count: u16) -> Result<u16> {
 const DOCS: &str = "https://docs.test/errors";
 /// A key made for these tests and used nowhere else.
 const RSA: &str = "tests/conformance/rsa-pkcs8.b64";
+const SCANNER: &str = "tests/conformance/scanner-pkcs8.b64";
 const PORTS: (u16, u16) = (9100, 9200);
 /// For one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -7,7 +7,9 @@ use portcullis::root::Keyring;
 use serde_json::json;
 
 use super::origin::Origin;
-use super::{Bench, TIMEOUT, authority, keysets, management, panics, raw, tokens, wycheproof};
+use super::{
+    Bench, TIMEOUT, authority, keysets, leaks, management, panics, raw, tokens, wycheproof,
+};
 use crate::http::{Connection, Reply, exchange};
 
 type Program = fn(&mut Bench) -> Result<()>;
@@ -54,6 +56,8 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("L15 the same Idempotency-Key twice", management::repeated),
     ("L16 a stale If-Match", management::stale),
     ("a hash that two workspaces import", management::pointers),
+    ("a secret scanner finds a key", leaks::reported),
+    ("a key that will expire", management::expiring),
     ("keys that are rotated, and a flood of invented ones", tokens::rotated),
     ("an issuer that is down", tokens::down),
     ("an issuer that was never there", tokens::never_there),

@@ -12,6 +12,7 @@ use super::issuers::{Behaviour, Issuers};
 use super::{Bench, TIMEOUT};
 use crate::http::{Connection, Reply, exchange};
 use crate::issuer::key::{SigningKey, encode};
+use crate::issuer::scanner;
 
 /// Every algorithm; a header of the issuer's own; what the answer says.
 pub fn accepted(bench: &mut Bench) -> Result<()> {
@@ -74,20 +75,13 @@ pub fn refused(bench: &mut Bench) -> Result<()> {
     }
     // A public key as if it were a secret.
     for (host, key) in bench.issuers.each() {
-        let spki = BASE64.encode(&key.spki());
-        let lines: Vec<_> = spki.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
-        let pem = |end: &str| {
-            format!(
-                "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----{end}",
-                lines.join("\n")
-            )
-        };
+        let pem = scanner::pem(key);
         let jwk = key.jwk();
         let set = json!({ "keys": [jwk] }).to_string();
         let member = |name: &str| jwk[name].as_str().unwrap_or_default().as_bytes().to_vec();
         for (what, secret) in [
-            ("PEM", pem("\n").into_bytes()),
-            ("PEM without its end", pem("").into_bytes()),
+            ("PEM", pem.clone().into_bytes()),
+            ("PEM without its end", pem.trim_end().as_bytes().to_vec()),
             ("DER", key.spki()),
             ("JWK", jwk.to_string().into_bytes()),
             ("set", set.into_bytes()),

@@ -65,7 +65,8 @@ impl SigningKey {
         Self::of(Pair::Rs256(Box::new(pair)))
     }
 
-    fn es256_of(pkcs8: &[u8]) -> Result<Self> {
+    /// A P-256 key in PKCS #8.
+    pub fn es256_of(pkcs8: &[u8]) -> Result<Self> {
         let random = SystemRandom::new();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8, &random);
         Self::of(Pair::Es256(pair.map_err(|error| anyhow!("P-256: {error}"))?))

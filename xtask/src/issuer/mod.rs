@@ -1,11 +1,12 @@
 //! The development issuer: an OpenID provider on this machine, at which anybody is whom they choose to be.
 //!
-//! To the Worker it is an issuer like any other. Its tokens name `http://127.0.0.1:8788` whatever port it
+//! It stands for a secret scanner besides. To the Worker it is an issuer like any other. Its tokens name `http://127.0.0.1:8788` whatever port it
 //! listens on, since a policy is compiled into the build.
 
 pub mod codes;
 pub mod key;
 mod pages;
+pub mod scanner;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -43,7 +44,7 @@ impl std::fmt::Debug for Stop {
 impl Issuer {
     /// Listens on a port of this machine, 0 for any; the key is kept in the folder.
     pub fn start(port: u16, folder: &Path) -> Result<Self> {
-        let key = Arc::new(SigningKey::stored(&folder.join("issuer.pk8"))?);
+        let key = Arc::new(signing_key(folder)?);
         let server = Server::http((Ipv4Addr::LOCALHOST, port))
             .map_err(|error| anyhow!("the issuer cannot listen on port {port}: {error}"))?;
         let address = server.server_addr().to_ip().context("no address")?;
@@ -90,6 +91,11 @@ impl Drop for Issuer {
     }
 }
 
+/// The key that is kept in a folder, made if there is none.
+pub fn signing_key(folder: &Path) -> Result<SigningKey> {
+    SigningKey::stored(&folder.join("issuer.pk8"))
+}
+
 struct Service {
     key: Arc<SigningKey>,
     address: SocketAddr,
@@ -107,6 +113,9 @@ impl Service {
                 Page::json(200, &self.discovery())
             }
             (Method::Get, "/jwks.json") => Page::json(200, &json!({ "keys": [self.key.jwk()] })),
+            (Method::Get, "/public_keys.json") => {
+                Page::json(200, &scanner::published(&[&self.key]))
+            }
             (Method::Get, "/authorize") => self.authorize(query),
             (Method::Post, "/token") => {
                 let mut form = String::new();

@@ -167,6 +167,8 @@ impl<'a> Matrix<'a> {
         let rank = |access: &str| RANKS.iter().position(|rank| *rank == access);
         match (operation.access.as_str(), role) {
             ("public", _) | ("key", "key") => done,
+            // None of them signs.
+            ("scanner", _) => (401, "INVALID_SIGNATURE"),
             ("key", "nobody") => (401, "MISSING_API_KEY"),
             ("key", _) => FORBIDDEN,
             (_, "nobody") => (401, "INVALID_TOKEN"),
