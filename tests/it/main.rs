@@ -21,8 +21,8 @@ mod management;
 mod memory;
 mod metering;
 mod newer;
-#[cfg(feature = "policy-source")]
 mod notice;
+#[cfg(feature = "policy-source")]
 mod policy;
 mod robust;
 mod route;

@@ -52,10 +52,10 @@ pub struct Exchange<'a> {
     is_one_silent: bool,
     done: Option<Managed>,
     key: Option<KeyText<'a>>,
-    report: Option<Report>,
     /// What that key asks about itself, and how often it has waited for others that ask.
     question: String,
     waited: u8,
+    report: Option<Report>,
 }
 
 /// Of what the answer is awaited.
@@ -135,9 +135,9 @@ impl<'a> Exchange<'a> {
             is_one_silent: false,
             done: None,
             key: None,
-            report: None,
             question: String::new(),
             waited: 0,
+            report: None,
         }
     }
 
@@ -201,10 +201,7 @@ impl<'a> Exchange<'a> {
                 recent.learn(&self.question, answer.as_deref(), now);
                 self.own_answered(answer.as_deref(), gate, recent, now)
             }
-            Came::Answered(answer) if self.report.is_some() => {
-                self.report_answered(answer.as_deref(), gate, now)
-            }
-            Came::Answered(answer) => self.answered(answer.as_deref(), now),
+            Came::Answered(answer) => self.answered(answer.as_deref(), gate, now),
             Came::Waited if self.key.is_some() => self.own_turn(gate, recent, now),
             Came::Waited => self.finish(),
         }
@@ -296,7 +293,7 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    fn answered(&mut self, answer: Option<&str>, now: Now) -> Next<'a> {
+    fn answered(&mut self, answer: Option<&str>, gate: &Gate, now: Now) -> Next<'a> {
         if let Asked::Workspace(number) = self.asked {
             self.look(number, answer);
             return self.ask_each();
@@ -339,11 +336,9 @@ impl<'a> Exchange<'a> {
                 named(answer)?;
                 self.wait(now)
             }
-            Asked::Workspace(_)
-            | Asked::Record
-            | Asked::Usage
-            | Asked::Leaked
-            | Asked::Quarantine => Err(Fault::Internal.into()),
+            Asked::Workspace(_) | Asked::Record | Asked::Usage => Err(Fault::Internal.into()),
+            Asked::Leaked => self.leaked(&parse(answer)?, gate, now),
+            Asked::Quarantine => self.quarantined(&parse(answer)?, gate),
         }
     }
 

@@ -94,7 +94,7 @@ impl Object<'_> {
         meta: &Meta,
         change: Change,
     ) -> Result<(), Stop> {
-        let (actor, workspace) = (INTERNAL.to_owned(), meta.workspace.clone());
+        let (actor, workspace) = (PORTCULLIS.to_owned(), meta.workspace.clone());
         self.append_audit(&Manage { actor, workspace, ..Manage::default() }, change)
     }
 
@@ -196,6 +196,6 @@ fn row(number: u64) -> String {
 }
 
 const HEAD: &str = "audit";
-/// No member's id: those have a colon.
-const INTERNAL: &str = "internal";
+/// The actor of what happens by itself or by a call of our own. No member has this name.
+const PORTCULLIS: &str = "portcullis";
 const STRETCH: u64 = 200;

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, json};
 
-use super::super::call::Manage;
 use super::super::rows::{Range, Stop, readable};
 use super::super::{Meta, Object};
 use super::Change;
@@ -66,13 +65,8 @@ impl Object<'_> {
         }
         let mut changes = Map::new();
         changes.insert("expires".to_owned(), json!([null, time::print(end)]));
-        let call = Manage {
-            actor: PORTCULLIS.to_owned(),
-            workspace: meta.workspace.clone(),
-            ..Manage::default()
-        };
         let change = Change { action: "key.expiring", target: kid.to_owned(), changes };
-        self.append_audit(&call, change)
+        self.audit_internal(meta, change)
     }
 }
 
@@ -82,7 +76,5 @@ fn split(name: &str) -> Option<(u64, &str)> {
     Some((at.parse().ok()?, kid))
 }
 
-/// The actor of what happens by itself. No member has this name.
-const PORTCULLIS: &str = "portcullis";
 const NOTICE: &str = "notice/";
 const CHUNK: u32 = 100;

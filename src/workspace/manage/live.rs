@@ -105,14 +105,6 @@ impl Object<'_> {
         self.rows.all_names(Range::between(&prefix, "", &end, CHUNK))
     }
 
-    /// Takes note of when an active key will end.
-    fn note_end(&mut self, meta: &Meta, document: &Document) {
-        if let Some(name) = ends_row(meta, document) {
-            self.rows.put(name, &1);
-            self.note_expiry(document);
-        }
-    }
-
     /// Forgets the ends of keys that a revocation of all has ended, a few at a time: more than the
     /// keys to which it comes meanwhile.
     pub(in super::super) fn forget_ends(&mut self, meta: &Meta) -> Result<(), Stop> {
@@ -120,6 +112,14 @@ impl Object<'_> {
             self.rows.delete(name);
         }
         Ok(())
+    }
+
+    /// Takes note of when an active key will end.
+    fn note_end(&mut self, meta: &Meta, document: &Document) {
+        if let Some(name) = ends_row(meta, document) {
+            self.rows.put(name, &1);
+            self.note_expiry(document);
+        }
     }
 
     /// Lets a personal key be found by its subject, as long as it is not revoked.

@@ -113,7 +113,7 @@ fn calls_of_our_own_have_entries_too() {
         let text = |name: &str| entry[name].as_str().unwrap().to_owned();
         (text("action"), text("actor"), text("target"))
     };
-    let by_us = |action: &str| (action.to_owned(), "internal".to_owned(), kid.to_string());
+    let by_us = |action: &str| (action.to_owned(), "portcullis".to_owned(), kid.to_string());
     let (last, all) = all[before..].split_last().unwrap();
     let mut expected = vec![by_us("key.create"), by_us("key.update")];
     expected.extend(
@@ -122,7 +122,7 @@ fn calls_of_our_own_have_entries_too() {
     let (created, own) = all.split_last().unwrap();
     assert_eq!(own.iter().map(told).collect::<Vec<_>>(), expected);
     assert_eq!(created["actor"], "dev:admin");
-    assert_eq!(told(last), ("key.revoke_all".into(), "internal".into(), WORKSPACE.into()));
+    assert_eq!(told(last), ("key.revoke_all".into(), "portcullis".into(), WORKSPACE.into()));
     assert_eq!(last["changes"], json!({"keys": [1, 0]}));
     assert_eq!(own[1]["changes"], json!({"name": ["one", "two"]}));
     assert_eq!(own[2]["changes"], json!({"status": ["active", "disabled"]}));

@@ -22,6 +22,8 @@ pub struct World {
     pub desk: Desk,
     pub workspaces: BTreeMap<String, object::Object>,
     pub directories: BTreeMap<String, BTreeMap<String, String>>,
+    /// Rows of KV; `None` while it does not answer.
+    pub kv: Option<BTreeMap<String, String>>,
     /// The objects that were asked.
     pub asked: Vec<Object>,
     /// Those that do not answer.
@@ -68,6 +70,7 @@ impl World {
             desk: Desk::empty(),
             workspaces: BTreeMap::new(),
             directories: BTreeMap::new(),
+            kv: Some(BTreeMap::new()),
             asked: Vec::new(),
             silent: Vec::new(),
             kv: Some(BTreeMap::new()),

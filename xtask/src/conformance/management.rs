@@ -274,23 +274,6 @@ pub fn stale(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// Its holder is told of a key's end a fortnight ahead.
-pub fn expiring(bench: &mut Bench) -> Result<()> {
-    let (owner, space) = open(bench)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    for (days, is_near) in [(3, true), (20, false)] {
-        let end = now + days * 24 * 3600;
-        let fields = json!({ "scopes": ["agents:read"], "expires": time::print(end) });
-        let key = owner.done("POST", &format!("{space}/api-keys"), Some(&fields))?;
-        let text = key["secret"].as_str().context("no secret")?.to_owned();
-        let gated = Api::new(bench.address, Some(text)).on_host("api.test");
-        let reply = gated.ask("GET", "/v1/strict", None)?;
-        let told = reply.header("x-portcullis-key-expires").map(str::to_owned);
-        ensure!(reply.status == 200 && told == is_near.then(|| end.to_string()), "{told:?}");
-    }
-    Ok(())
-}
-
 /// A stranger reaches no Workspace, there or not; who reads one that nobody uses stores nothing.
 pub fn strangers(bench: &mut Bench) -> Result<()> {
     let (owner, space) = open(bench)?;
@@ -386,6 +369,23 @@ pub fn pointers(bench: &mut Bench) -> Result<()> {
     ensure!(held(&one)?, "what is no pointer has stayed");
     let two = import(&second)?;
     ensure!(!held(&two)? && held(&one)?, "the pointer leads to another workspace's key now");
+    Ok(())
+}
+
+/// Its holder is told of a key's end a fortnight ahead.
+pub fn expiring(bench: &mut Bench) -> Result<()> {
+    let (owner, space) = open(bench)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    for (days, is_near) in [(3, true), (20, false)] {
+        let end = now + days * 24 * 3600;
+        let fields = json!({ "scopes": ["agents:read"], "expires": time::print(end) });
+        let key = owner.done("POST", &format!("{space}/api-keys"), Some(&fields))?;
+        let text = key["secret"].as_str().context("no secret")?.to_owned();
+        let gated = Api::new(bench.address, Some(text)).on_host("api.test");
+        let reply = gated.ask("GET", "/v1/strict", None)?;
+        let told = reply.header("x-portcullis-key-expires").map(str::to_owned);
+        ensure!(reply.status == 200 && told == is_near.then(|| end.to_string()), "{told:?}");
+    }
     Ok(())
 }
 
