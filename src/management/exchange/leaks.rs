@@ -4,7 +4,7 @@
 use serde_json::{Value as Json, json};
 
 use super::head::header;
-use super::{Asked, Exchange, Next, Object, Refusal, Step, parse};
+use super::{Asked, Exchange, Next, Object, Refusal, Step};
 use crate::clock::Now;
 use crate::crypto;
 use crate::denial::{Denial, Fault, Invalid, Wire};
@@ -163,21 +163,8 @@ impl<'a> Exchange<'a> {
         Ok(Step::Ask(Object::Workspace(number), Call::Record { kid: kid.to_string() }.print()))
     }
 
-    pub(super) fn report_answered(
-        &mut self,
-        answer: Option<&str>,
-        gate: &Gate,
-        now: Now,
-    ) -> Next<'a> {
-        let answer = parse(answer.ok_or(Fault::WorkspaceUnavailable)?)?;
-        if self.asked == Asked::Quarantine {
-            return self.quarantined(&answer, gate);
-        }
-        self.leaked(&answer, gate, now)
-    }
-
     /// What the workspace knows of the key: whether the text is one of its secrets.
-    fn leaked(&mut self, answer: &Answer, gate: &Gate, now: Now) -> Next<'a> {
+    pub(super) fn leaked(&mut self, answer: &Answer, gate: &Gate, now: Now) -> Next<'a> {
         if matches!(answer, Answer::Unknown | Answer::Unopened) {
             self.tell(false)?;
             return self.look_at_next(gate);
@@ -231,7 +218,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The key is held back.
-    fn quarantined(&mut self, answer: &Answer, gate: &Gate) -> Next<'a> {
+    pub(super) fn quarantined(&mut self, answer: &Answer, gate: &Gate) -> Next<'a> {
         let Answer::Managed(Managed { status: 200, .. }) = answer else {
             return Err(Fault::WorkspaceUnavailable.into());
         };

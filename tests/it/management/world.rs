@@ -28,8 +28,6 @@ pub struct World {
     pub asked: Vec<Object>,
     /// Those that do not answer.
     pub silent: Vec<Object>,
-    /// Rows of KV; `None` while it does not answer.
-    pub kv: Option<BTreeMap<String, String>>,
     recent: Recent,
     sent: u64,
     pub waited: u32,
@@ -73,7 +71,6 @@ impl World {
             kv: Some(BTreeMap::new()),
             asked: Vec::new(),
             silent: Vec::new(),
-            kv: Some(BTreeMap::new()),
             recent: Recent::default(),
             sent: 0,
             waited: 0,
