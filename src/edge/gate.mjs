@@ -1,18 +1,33 @@
 // The gate's entry.
 
+import { forward } from "./forward.mjs";
 import { core, keep, kept, panicked, undecided } from "./restart.mjs";
-
-const decide = core.fetch;
+import { facts } from "./shim.js";
 
 export default {
   fetch(request, env, ctx) {
     keep(env, ctx);
     try {
-      const answer = decide.call({ env, ctx }, request);
-      return Array.isArray(answer) ? kept(answer[0], request) : answer;
+      const come = core.decide(facts(request)) ?? core.proceed(request, env, ctx);
+      return Array.isArray(come) ? lookedUp(come[0], request, env) : answer(come, request, env);
     } catch (error) {
       panicked(error);
       return undecided(request);
     }
   },
 };
+
+async function lookedUp(decided, request, env) {
+  const come = await kept(decided, request);
+  try {
+    return answer(come, request, env);
+  } catch (error) {
+    panicked(error);
+    return undecided(request);
+  }
+}
+
+// `come`: a plan, or what answers the request.
+function answer(come, request, env) {
+  return typeof come === "string" ? forward(request, env, come) : come;
+}

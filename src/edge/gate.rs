@@ -1,13 +1,15 @@
 //! The gate's Worker.
 //!
-//! `fetch` is synchronous: what isolate memory can answer is decided in one call,
-//! and only a look-up enters asynchronous code.
+//! What isolate memory can answer is decided in one call, facts in and plan out; what else a request
+//! comes to is told by a second one, and only a look-up enters asynchronous code.
 
 mod admin;
 mod isolate;
 mod kv;
 mod lookup;
 mod workspace;
+
+use std::cell::Cell;
 
 use wasm_bindgen::prelude::*;
 
@@ -18,26 +20,43 @@ use crate::forward;
 use crate::ticket::Ticket;
 use isolate::Step;
 
-/// Hands over to the JavaScript side what it needs besides requests.
-#[wasm_bindgen(start)]
-pub fn start() {
-    shim::install(&forward::OWN.join("\n"), &forward::TOLD.join("\n"), &origin_fault());
+/// The names of [`forward::OWN`] and, after an empty line, of [`forward::TOLD`].
+#[wasm_bindgen]
+#[must_use]
+pub fn header_names() -> String {
+    [forward::OWN.join("\n"), forward::TOLD.join("\n")].join("\n\n")
 }
 
-/// A request of the Worker's default entrypoint; a `Response` or a promise of one.
+/// The plan by which a request of these facts is forwarded. Without one, [`proceed`] is to be called
+/// next, before anything else.
+#[wasm_bindgen]
+#[must_use]
+pub fn decide(facts: String) -> Option<String> {
+    let mut ticket = Ticket::default();
+    let step = match isolate::step_again(&facts, &mut ticket, now) {
+        Some(Step::Forward { plan, ahead: None }) => return Some(plan),
+        step => step,
+    };
+    UNDONE.set(Some(Undone { facts, ticket, step }));
+    None
+}
+
+/// What else the request comes to that was decided last: its plan, a `Response` or a promise of one.
 ///
 /// See [`kept`].
 #[wasm_bindgen]
 #[must_use]
-pub fn fetch(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
-    let facts = shim::facts(&request);
-    let mut ticket = Ticket::default();
-    match isolate::step(&env, &facts, &mut ticket, now()) {
+pub fn proceed(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
+    let Some(Undone { facts, mut ticket, step }) = UNDONE.take() else {
+        return respond(&request, &isolate::fault(Fault::Internal, ""));
+    };
+    let step = step.unwrap_or_else(|| isolate::step(&env, &facts, &mut ticket, now()));
+    match step {
         Step::Forward { plan, ahead } => {
             if let Some(need) = ahead {
                 lookup::ahead(&env, &ctx, need);
             }
-            send_on(&request, &env, &plan, &facts)
+            JsValue::from_str(&plan)
         }
         Step::Answer(answer) => {
             if let Some(kid) = ticket.denied() {
@@ -50,6 +69,18 @@ pub fn fetch(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
     }
 }
 
+/// A request that was decided, but for what takes its environment.
+struct Undone {
+    facts: String,
+    ticket: Ticket,
+    /// `None` if the isolate has not started.
+    step: Option<Step>,
+}
+
+thread_local! {
+    static UNDONE: Cell<Option<Undone>> = const { Cell::new(None) };
+}
+
 /// A request for the admin host goes on to the Worker of the Workspaces, untouched.
 fn manage(request: &web_sys::Request, env: &JsValue, unavailable: &Answer, facts: &str) -> JsValue {
     let Answer { status, headers, body } = unavailable;
@@ -58,22 +89,15 @@ fn manage(request: &web_sys::Request, env: &JsValue, unavailable: &Answer, facts
     if answer.is_undefined() { respond(request, &isolate::not_found(facts)) } else { answer }
 }
 
-fn send_on(request: &web_sys::Request, env: &JsValue, plan: &str, facts: &str) -> JsValue {
-    match shim::forward(request, env, plan) {
-        Ok(answer) => answer.into(),
-        Err(_) => {
-            shim::log("portcullis: no request could be made for the origin");
-            respond(request, &isolate::fault(Fault::Internal, facts))
-        }
-    }
-}
-
-/// What the JavaScript side calls when an origin fails: `(late, id, problem, method)`.
-fn origin_fault() -> JsValue {
-    Closure::<dyn Fn(bool, String, bool, String) -> JsValue>::new(
-        |late: bool, id: String, problem: bool, method: String| {
-            answer_to(&method, &isolate::origin_fault(late, &id, problem))
-        },
-    )
-    .into_js_value()
+/// The answer to a request that did not come back from its origin: because it could not be made, as
+/// the origin failed or was `late`. `id` is the request's, `problem` of its plan.
+#[wasm_bindgen]
+#[must_use]
+pub fn origin_fault(made: bool, late: bool, id: &str, problem: bool, method: &str) -> JsValue {
+    let fault = match (made, late) {
+        (false, _) => Fault::Internal,
+        (true, true) => Fault::OriginTimeout,
+        (true, false) => Fault::OriginUnreachable,
+    };
+    answer_to(method, &isolate::origin_fault(fault, id, problem))
 }

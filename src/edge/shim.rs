@@ -5,9 +5,6 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/edge/shim.js")]
 extern "C" {
-    /// The request as [`crate::request`] reads it.
-    pub(super) fn facts(request: &web_sys::Request) -> String;
-
     /// Fills `into` with random bytes.
     pub(super) fn random(into: &mut [u8]);
 
@@ -24,14 +21,6 @@ extern "C" {
 #[cfg(feature = "gate")]
 #[wasm_bindgen(module = "/src/edge/shim.js")]
 extern "C" {
-    /// Sends the request on by `plan`; the promise of a response.
-    #[wasm_bindgen(catch)]
-    pub(super) fn forward(
-        request: &web_sys::Request,
-        env: &JsValue,
-        plan: &str,
-    ) -> Result<Promise, JsValue>;
-
     /// Reads a row of KV within so many milliseconds; the promise of its text or `null`.
     #[wasm_bindgen(catch)]
     pub(super) fn read(env: &JsValue, name: &str, millis: u32) -> Result<Promise, JsValue>;
@@ -49,10 +38,13 @@ extern "C" {
         headers: &str,
         body: Option<&str>,
     ) -> JsValue;
+}
 
-    /// Hands over the names of [`crate::forward::OWN`] and [`crate::forward::TOLD`], and what
-    /// answers an origin's failure.
-    pub(super) fn install(own: &str, told: &str, fault: &JsValue);
+#[cfg(feature = "workspace")]
+#[wasm_bindgen(module = "/src/edge/shim.js")]
+extern "C" {
+    /// The request as [`crate::request`] reads it.
+    pub(super) fn facts(request: &web_sys::Request) -> String;
 }
 
 #[wasm_bindgen]

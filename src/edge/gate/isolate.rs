@@ -38,6 +38,17 @@ pub(super) fn step(env: &JsValue, facts: &str, ticket: &mut Ticket, now: Now) ->
     with(env, |isolate| isolate.step(facts, ticket, now))
 }
 
+/// The same, unless the isolate has yet to start.
+pub(super) fn step_again(
+    facts: &str,
+    ticket: &mut Ticket,
+    now: impl FnOnce() -> Now,
+) -> Option<Step> {
+    ISOLATE.with_borrow_mut(|isolate| {
+        isolate.as_mut().map(|isolate| isolate.step(facts, ticket, now()))
+    })
+}
+
 /// Lets `begin` begin a call with a new name; `None` if this isolate cannot decide.
 pub(super) fn begin<T>(begin: impl FnOnce(CallId, &Gate, &mut Memory) -> T) -> Option<T> {
     ISOLATE.with_borrow_mut(|isolate| {
@@ -173,9 +184,8 @@ impl Isolate {
     }
 }
 
-/// The answer to a request whose origin failed after it was sent on.
-pub(super) fn origin_fault(late: bool, request_id: &str, problem: bool) -> Answer {
-    let fault = if late { Fault::OriginTimeout } else { Fault::OriginUnreachable };
+/// The answer to a request that an origin's `fault` left without one.
+pub(super) fn origin_fault(fault: Fault, request_id: &str, problem: bool) -> Answer {
     ISOLATE.with_borrow(|isolate| match isolate {
         Some(isolate) => isolate.render(&fault.wire(0), request_id, problem),
         None => answer::render(&fault.wire(0), request_id, problem, None),

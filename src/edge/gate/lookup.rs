@@ -6,14 +6,14 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use super::isolate::{self, Step};
-use super::{kv, now, promise, respond, send_on, shim, workspace};
+use super::{kv, now, promise, respond, shim, workspace};
 use crate::denial::Fault;
 use crate::key::Kid;
 use crate::memory::Turn;
 use crate::need::{Ask, Leave, Need};
 use crate::ticket::Ticket;
 
-/// Answers a request that memory alone could not decide.
+/// Decides a request that memory alone could not: its plan or its answer.
 pub(super) async fn answer(
     request: web_sys::Request,
     env: JsValue,
@@ -29,8 +29,7 @@ pub(super) async fn answer(
                 if let Some(need) = wanted {
                     ahead(&env, &ctx, need);
                 }
-                // Not awaited: what is at the origin needs this module no more.
-                return send_on(&request, &env, &plan, &facts);
+                return JsValue::from_str(&plan);
             }
             Step::Answer(answer) => {
                 if let Some(kid) = ticket.denied() {

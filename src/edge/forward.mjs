@@ -1,0 +1,82 @@
+// Forwards a request by the core's plan.
+
+import { core } from "./restart.mjs";
+
+const [own, told] = core.header_names().split("\n\n").map((names) => names.split("\n"));
+
+// `plan`: see `forward::plan`. A response or the promise of one; needs the Wasm only if the origin fails.
+export function forward(request, env, plan) {
+  const lines = plan.split("\n");
+  const id = lines[4];
+  const fault = (made, late) => core.origin_fault(made, late, id, lines[3].includes("p"), request.method);
+  let out;
+  try {
+    out = outbound(request, lines);
+  } catch {
+    console.error("portcullis: no request could be made for the origin");
+    return fault(false, false);
+  }
+  return new Promise((resolve, reject) => {
+    // Until the head only: a body may stream for as long as it likes. What is
+    // left unanswered ends with this request's context.
+    const fail = (late) => {
+      try {
+        resolve(fault(true, late));
+      } catch (error) {
+        reject(error);
+        reportError(error);
+      }
+    };
+    const timer = setTimeout(() => fail(true), Number(lines[2]));
+    const binding = lines[0];
+    (binding === "" ? fetch(out) : env[binding].fetch(out)).then(
+      (response) => {
+        clearTimeout(timer);
+        resolve(finish(response, lines));
+      },
+      () => {
+        clearTimeout(timer);
+        fail(false);
+      },
+    );
+  });
+}
+
+function outbound(request, lines) {
+  const url = lines[1];
+  const out = new Request(url === "" ? request : new Request(url, request), ONWARD);
+  const headers = out.headers;
+  for (let at = 4 + own.length + told.length; at < lines.length; at++) headers.delete(lines[at]);
+  for (let at = 0; at < own.length; at++) {
+    const value = lines[4 + at];
+    if (value !== "") headers.set(own[at], value);
+  }
+  return out;
+}
+
+const ONWARD = { redirect: "manual", cache: "no-store" };
+
+function finish(response, lines) {
+  if (response.webSocket) return response;
+  const out = new Response(response.body, response);
+  const headers = out.headers;
+  headers.set("x-request-id", lines[4]);
+  for (let at = 0; at < told.length; at++) {
+    const value = lines[4 + own.length + at];
+    if (value !== "") headers.set(told[at], value);
+  }
+  if (lines[3].includes("k")) {
+    if (!isPrivate(headers.get("cache-control"))) headers.set("cache-control", "private, no-store");
+    for (const name of SHARED) headers.delete(name);
+  }
+  return out;
+}
+
+// Whether no shared cache may keep an answer (RFC 9111 §5.2.2); what is quoted is not trusted.
+function isPrivate(control) {
+  if (control === null || /"|\b(public|s-maxage)\b/i.test(control)) return false;
+  return control.split(",").some((directive) => /^\s*(private|no-store)\s*$/i.test(directive));
+}
+
+// By these an origin would speak to shared caches alone (RFC 9213).
+const SHARED = ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"];
