@@ -200,6 +200,15 @@ pub(crate) fn spell(
     text
 }
 
+/// Spells the text of a signing secret: generation 0–31, 32 derived bytes.
+pub(crate) fn spell_signing(prefix: &str, kid: Kid, generation: u8, derived: &[u8; 32]) -> String {
+    let mut text = format!("{prefix}_sign_{kid}_{generation}_");
+    text.extend(base32::<52>(derived).iter().map(|&byte| char::from(byte)));
+    let checksum = crc(text.as_bytes());
+    text.extend(checksum.iter().map(|&byte| char::from(byte)));
+    text
+}
+
 /// Whether `text` holds the shape of a native key anywhere, its CRC set aside:
 /// a key that slipped into a place where keys must not be.
 #[must_use]

@@ -38,6 +38,7 @@ pub mod lease;
 pub mod limit;
 pub mod management;
 pub mod ratelimit;
+pub mod signature;
 pub mod ticket;
 pub mod token;
 pub mod workspace;

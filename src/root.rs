@@ -8,6 +8,7 @@ use core::fmt;
 
 use crate::crypto::{self, Digest, MacKey};
 use crate::encoding;
+use crate::key::Kid;
 
 /// The keys of every root version, newest first. Never empty.
 #[derive(Debug)]
@@ -75,6 +76,7 @@ pub struct RootKeys {
     pub(crate) record: MacKey,
     pub(crate) audit: MacKey,
     assert: AssertSecret,
+    sign: SignSecret,
 }
 
 impl RootKeys {
@@ -93,6 +95,7 @@ impl RootKeys {
             record: MacKey::new(&key(Label::Record)),
             audit: MacKey::new(&key(Label::Audit)),
             assert: AssertSecret(key(Label::Assert)),
+            sign: SignSecret(key(Label::Sign)),
         })
     }
 
@@ -115,6 +118,13 @@ impl RootKeys {
         crypto::hkdf(SALT, &self.assert.0, &[b"assertion:", origin.as_bytes()])
     }
 
+    /// What the signing secret of one generation of a key is made of.
+    pub(crate) fn signing(&self, kid: Kid, generation: u8) -> [u8; 32] {
+        let workspace = kid.workspace();
+        let (workspace, kid) = (workspace.as_str().as_bytes(), kid.as_str().as_bytes());
+        crypto::hkdf(SALT, &self.sign.0, &[b"sign:", workspace, b":", kid, b":", &[generation]])
+    }
+
     /// The digest under which a secret is stored.
     pub(crate) fn digest(&self, secret: &[u8]) -> Digest {
         self.tag.mac(&[secret])
@@ -129,6 +139,7 @@ enum Label {
     Record,
     Audit,
     Assert,
+    Sign,
     Fingerprint,
 }
 
@@ -140,6 +151,7 @@ impl Label {
             Self::Record => b"k_record",
             Self::Audit => b"k_audit",
             Self::Assert => b"k_assert",
+            Self::Sign => b"k_sign",
             Self::Fingerprint => b"fingerprint",
         }
     }
@@ -150,6 +162,14 @@ struct AssertSecret([u8; 32]);
 impl fmt::Debug for AssertSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AssertSecret(..)")
+    }
+}
+
+struct SignSecret([u8; 32]);
+
+impl fmt::Debug for SignSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SignSecret(..)")
     }
 }
 
