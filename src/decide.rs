@@ -146,7 +146,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         let method = Method::parse(request.method).ok_or(Denial::UnknownMethod)?;
         let credential =
             credential::find(&request.fields).map_err(|Ambiguous| Denial::Ambiguous)?;
-        if holds_key(request.target) {
+        if key::occurs_in_target(request.target) {
             return Err(Denial::KeyInUrl.into());
         }
         let (route, params) = match policy.table.find(target.path, method) {
@@ -304,32 +304,3 @@ fn check_permission(record: &Record, route: &Route, params: &Params<'_>) -> Resu
 fn names_host_alone(host: &str) -> bool {
     !host.contains(['/', '?', '#', '@', '\\'])
 }
-
-/// Whether a native key stands in the target, plain or percent-encoded.
-fn holds_key(target: &str) -> bool {
-    if target.len() < MIN_KEY {
-        return false;
-    }
-    key::occurs_in(target) || (target.contains('%') && key::occurs_in(&percent_decode(target)))
-}
-
-fn percent_decode(text: &str) -> String {
-    let hex = |byte: u8| char::from(byte).to_digit(16);
-    let mut bytes = text.bytes();
-    let mut decoded = String::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        let mut ahead = bytes.clone();
-        let code = match (byte, ahead.next().and_then(hex), ahead.next().and_then(hex)) {
-            (b'%', Some(high), Some(low)) => char::from_u32(high << 4 | low),
-            _ => None,
-        };
-        decoded.push(code.unwrap_or(char::from(byte)));
-        if code.is_some() {
-            bytes = ahead;
-        }
-    }
-    decoded
-}
-
-/// The shortest native key, without a prefix's first character.
-const MIN_KEY: usize = 63;

@@ -226,6 +226,34 @@ pub fn occurs_in(text: &str) -> bool {
     })
 }
 
+/// Whether a native key stands in a target, plain or percent-encoded.
+#[must_use]
+pub(crate) fn occurs_in_target(target: &str) -> bool {
+    if target.len() < MIN_KEY {
+        return false;
+    }
+    occurs_in(target) || (target.contains('%') && occurs_in(&percent_decode(target)))
+}
+
+/// With what is percent-encoded read as Latin-1, so that every text has a reading.
+pub(crate) fn percent_decode(text: &str) -> String {
+    let hex = |byte: u8| char::from(byte).to_digit(16);
+    let mut bytes = text.bytes();
+    let mut decoded = String::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        let mut ahead = bytes.clone();
+        let code = match (byte, ahead.next().and_then(hex), ahead.next().and_then(hex)) {
+            (b'%', Some(high), Some(low)) => char::from_u32(high << 4 | low),
+            _ => None,
+        };
+        decoded.push(code.unwrap_or(char::from(byte)));
+        if code.is_some() {
+            bytes = ahead;
+        }
+    }
+    decoded
+}
+
 /// Whether `text` may stand before a kid: `[a-z][a-z0-9]{1,11}`, then perhaps
 /// `_live` or `_test`.
 #[must_use]
@@ -283,6 +311,9 @@ const CHECKSUM: usize = 7;
 /// Generation, random and tag, then the CRC.
 const SECRET: usize = 40;
 const SECRET_HEAD: usize = 27;
+
+/// The shortest native key, without a prefix's first character.
+const MIN_KEY: usize = 63;
 
 #[cfg(test)]
 #[expect(clippy::string_slice, reason = "a test stops where something is wrong")]

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::problem::FieldError;
 use super::time;
+use crate::key;
 
 /// A member of an object.
 #[derive(Debug)]
@@ -124,9 +125,7 @@ fn examine(
     }
     for name in members.keys() {
         if !fields.iter().any(|field| field.name == name) {
-            // What was sent is not sent back at any length.
-            let name: String = name.chars().take(MAX_ECHO).collect();
-            errors.push(FieldError::new(&inside(&name), "is not a field of this request"));
+            errors.push(FieldError::new(&inside(told(name)), "is not a field of this request"));
         }
     }
 }
@@ -193,6 +192,13 @@ impl Kind {
     }
 }
 
+/// A name that was sent, if it may be sent back: nothing long enough for a key is.
+#[must_use]
+pub(super) fn told(name: &str) -> &str {
+    let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    if is_plain && name.len() <= MAX_ECHO { name } else { "(another)" }
+}
+
 fn text(value: &Value, check: impl FnOnce(&str) -> Result<(), String>) -> Result<(), String> {
     value.as_str().ok_or_else(|| "has to be text".to_owned()).and_then(check)
 }
@@ -200,6 +206,9 @@ fn text(value: &Value, check: impl FnOnce(&str) -> Result<(), String>) -> Result
 fn length(text: &str, least: usize, most: usize) -> Result<(), String> {
     if text.chars().any(char::is_control) {
         return Err("has a control character".to_owned());
+    }
+    if key::occurs_in(text) {
+        return Err("has an API key in it, which is to be kept nowhere".to_owned());
     }
     if (least..=most).contains(&text.chars().count()) {
         Ok(())
@@ -209,8 +218,8 @@ fn length(text: &str, least: usize, most: usize) -> Result<(), String> {
 }
 
 const NO_OBJECT: &str = "has to be an object";
-const MAX_ECHO: usize = 64;
-const MAX_ERRORS: usize = 100;
+const MAX_ECHO: usize = 32;
+pub(super) const MAX_ERRORS: usize = 100;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{Token, Untrusted};
+use super::{Token, Untrusted, rsa};
 use crate::{encoding, pem};
 
 /// How a signature is made. Each key has one: what a token's header says is only compared.
@@ -78,7 +78,7 @@ impl Algorithm {
 
 impl KeySet {
     /// Reads a JWK set. Keys of other kinds and for other uses are passed over, so that an issuer
-    /// may have them; so are keys that nobody should use: short ones, and private ones.
+    /// may have them; so are keys that nobody should use: short and guessable ones, and private ones.
     ///
     /// # Errors
     /// [`Untrusted::Key`] if it is no JWK set.
@@ -110,7 +110,8 @@ impl KeySet {
         if keys.is_empty() { Err(Untrusted::Key) } else { Ok(keys) }
     }
 
-    /// The keys by which `token` may be signed; several only if the issuer names none of them apart.
+    /// The keys by which `token` may be signed; several only if it names none. A name that different keys of one
+    /// algorithm share is no name (RFC 7517 §4.5).
     ///
     /// # Errors
     /// [`Untrusted::Algorithm`], [`Untrusted::Key`], or [`Untrusted::Signature`] for one of a
@@ -124,7 +125,8 @@ impl KeySet {
         };
         let keys: Vec<&Key> =
             self.0.iter().filter(named).filter(|key| key.algorithm.takes(name)).collect();
-        if keys.is_empty() {
+        let is_shared = keys.windows(2).any(|pair| matches!(pair, [a, b] if a.jwk != b.jwk));
+        if keys.is_empty() || (token.header.kid.is_some() && is_shared) {
             return Err(Untrusted::Key);
         }
         let fits = |key: &&Key| key.signature == token.signature.len();
@@ -179,24 +181,28 @@ impl Key {
             return None;
         }
         // What is base64url needs no escaping.
-        let text = |part: &Option<String>, bytes: core::ops::RangeInclusive<usize>| {
+        let read = |part: &Option<String>, lengths: core::ops::RangeInclusive<usize>| {
             let part = part.as_deref()?;
-            let length = encoding::from_base64url(part.as_bytes())?.len();
-            bytes.contains(&length).then(|| (part.to_owned(), length))
+            let bytes = encoding::from_base64url(part.as_bytes())?;
+            lengths.contains(&bytes.len()).then(|| (part.to_owned(), bytes))
         };
         let (algorithm, signature, jwk_text) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("RSA", None) => {
-                let ((n, length), (e, _)) = (text(&jwk.n, RSA_BYTES)?, text(&jwk.e, 1..=8)?);
+                let ((n, modulus), (e, exponent)) =
+                    (read(&jwk.n, rsa::BYTES)?, read(&jwk.e, 1..=8)?);
+                if !rsa::is_sound(&modulus, &exponent) {
+                    return None;
+                }
                 let members = format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#);
-                (Algorithm::Rs256, length, members)
+                (Algorithm::Rs256, modulus.len(), members)
             }
             ("EC", Some("P-256")) => {
-                let ((x, _), (y, _)) = (text(&jwk.x, 32..=32)?, text(&jwk.y, 32..=32)?);
+                let ((x, _), (y, _)) = (read(&jwk.x, 32..=32)?, read(&jwk.y, 32..=32)?);
                 let Self { algorithm, signature, jwk, .. } = Self::p256(&x, &y);
                 (algorithm, signature, jwk)
             }
             ("OKP", Some("Ed25519")) => {
-                let (x, _) = text(&jwk.x, 32..=32)?;
+                let (x, _) = read(&jwk.x, 32..=32)?;
                 let members = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#);
                 (Algorithm::EdDsa, 64, members)
             }
@@ -209,8 +215,6 @@ impl Key {
     }
 }
 
-/// 2048 to 8192 bits (RFC 7518 §3.3 demands the first).
-const RSA_BYTES: core::ops::RangeInclusive<usize> = 256..=1024;
 const MAX_KEYS: usize = 64;
 /// A token without a key id costs no more verifications than this.
 const MAX_TRIED: usize = 4;

@@ -9,6 +9,7 @@ mod claims;
 pub(crate) mod ecdsa;
 mod jwk;
 mod presented;
+mod rsa;
 
 use serde::Deserialize;
 

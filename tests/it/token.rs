@@ -52,6 +52,8 @@ fn keys() -> KeySet {
         {"kty": "OKP", "kid": "o", "crv": "Ed25519", "x": x, "alg": "EdDSA"},
         {"kty": "RSA", "kid": "encryption", "use": "enc", "n": n, "e": "AQAB"},
         {"kty": "RSA", "kid": "short", "n": short, "e": "AQAB"},
+        {"kty": "RSA", "kid": "exponent", "n": n, "e": "AQ"},
+        {"kty": "RSA", "kid": "zeros", "n": encode([&[0; 128][..], &[0xAB; 128]].concat()), "e": "AQAB"},
         {"kty": "RSA", "kid": "other", "alg": "RS512", "n": n, "e": "AQAB"},
         {"kty": "RSA", "kid": "private", "n": n, "e": "AQAB", "d": n},
         {"kty": "EC", "kid": "sign", "crv": "P-256", "x": x, "y": x, "key_ops": ["sign"]},
@@ -102,6 +104,27 @@ fn the_key_says_how_to_verify() {
         let token = Token::parse(&text).unwrap();
         let found = keys.find(&token).map(|keys| keys[0].algorithm());
         assert_eq!(found, *expected, "{header}");
+    }
+}
+
+#[test]
+fn a_name_that_different_keys_share_is_none() {
+    let named = json!({"alg": "EdDSA", "kid": "o"});
+    let of =
+        |byte: u8| json!({"kty": "OKP", "kid": "o", "crv": "Ed25519", "x": encode([byte; 32])});
+    let point = encode([1; 32]);
+    let other = json!({"kty": "EC", "kid": "o", "crv": "P-256", "x": point, "y": point});
+    let text = |header: &Value| text(header, &claims(json!({})), 64);
+    for (set, header, expected) in [
+        (vec![of(1), of(2)], &named, Err(Untrusted::Key)),
+        (vec![of(1), other.clone(), of(1), of(2)], &named, Err(Untrusted::Key)),
+        (vec![of(1), of(1)], &named, Ok(2)),
+        (vec![other, of(1)], &named, Ok(1)),
+        (vec![of(1), of(2)], &json!({"alg": "EdDSA"}), Ok(2)),
+    ] {
+        let keys = KeySet::parse(json!({ "keys": set }).to_string().as_bytes()).unwrap();
+        let found = keys.find(&Token::parse(&text(header)).unwrap()).map(|keys| keys.len());
+        assert_eq!(found, expected, "{set:?}");
     }
 }
 

@@ -207,16 +207,16 @@ impl Running {
 
     fn curls(&self) -> Vec<Curl> {
         let keys = TRIES.iter().filter_map(|try_out| try_out.curl(&self.url(), &self.seeds));
-        keys.chain(self.me()).collect()
+        keys.chain(["owner", "admin", "member"].iter().filter_map(|who| self.me(who))).collect()
     }
 
-    /// Who the owner is to the management API. Not every resolver knows names below `localhost`.
-    fn me(&self) -> Option<Curl> {
-        let token = self.seeds.tokens.get("owner")?;
+    /// Who somebody is to the management API. Not every resolver knows names below `localhost`.
+    fn me(&self, who: &str) -> Option<Curl> {
+        let token = self.seeds.tokens.get(who)?;
         let (url, host) = (self.url(), self.admin_host());
         let command =
             format!("curl -i {url}/api/v1/me -H 'Host: {host}' -H 'Authorization: Bearer {token}'");
-        let name = "owner's token: GET /api/v1/me on the admin host".to_owned();
+        let name = format!("{who}'s token: GET /api/v1/me on the admin host");
         Some(Curl { name, command, status: 200, code: None })
     }
 

@@ -7,6 +7,7 @@ use crate::answer;
 use crate::clock::Now;
 use crate::denial::{Denial, Wire};
 use crate::gate::Gate;
+use crate::key;
 use crate::management::endpoint::{self, Access, Endpoint, Found, Operation, Params};
 use crate::management::openapi;
 use crate::management::problem::Problem;
@@ -37,6 +38,9 @@ impl<'a> Exchange<'a> {
         }
         let target = Target::parse(request.target(), Classes::ALL);
         let target = target.map_err(Denial::Target)?;
+        if key::occurs_in_target(request.target()) {
+            return Err(Denial::KeyInUrl.into());
+        }
         match cross::read(&request, gate) {
             Cross::Refused => return Err(cross::refused().into()),
             Cross::Preflight => return Ok(Step::Answer(self.preflight())),
@@ -51,12 +55,12 @@ impl<'a> Exchange<'a> {
             Found::Nothing => return Err(Problem::not_found().into()),
         };
         let header = |name: &str| header(&request, name);
-        let key = header("idempotency-key");
+        let once_key = header("idempotency-key");
         let version = match header("if-match").filter(|_| endpoint.versioned) {
             Some("*") | None => None,
             Some(tag) => Some(version(tag).ok_or_else(|| bad("If-Match is no ETag of ours."))?),
         };
-        if key.is_some_and(|key| !(1..=255).contains(&key.len())) {
+        if once_key.is_some_and(|key| !(1..=255).contains(&key.len())) {
             return Err(bad("Idempotency-Key has 1 to 255 characters.").into());
         }
         let address = ClientAddress::parse(header("cf-connecting-ip").unwrap_or_default());
@@ -65,7 +69,7 @@ impl<'a> Exchange<'a> {
             params,
             limit: if LONG.contains(&endpoint.operation) { LONG_BODY } else { BODY },
             version,
-            once: key.filter(|_| !endpoint.is_read()).map(once),
+            once: once_key.filter(|_| !endpoint.is_read()).map(once),
             waits: target.query.is_some_and(|query| query.split('&').any(|part| part == "wait=1")),
             address: address.map(|address| address.to_string()).unwrap_or_default(),
         });
@@ -75,16 +79,18 @@ impl<'a> Exchange<'a> {
         if endpoint.access == Access::Key {
             return self.own(gate, recent, now);
         }
-        if endpoint.access == Access::Scanner {
-            return self.report(gate);
-        }
-        let presented = Presented::find(&request, &gate.policy);
-        let presented = presented.map_err(|why| Refusal::Wire(why.wire()))?;
+        let presented = (endpoint.access != Access::Scanner)
+            .then(|| Presented::find(&request, &gate.policy))
+            .transpose()
+            .map_err(|why| Refusal::Wire(why.wire()))?;
         if endpoint.body.is_some() && !is_json(header("content-type").unwrap_or_default()) {
             let message = "Send the body as application/json.";
             return Err(Problem::new(415, "UNSUPPORTED_MEDIA_TYPE", message).into());
         }
-        Ok(Step::Authenticate(presented))
+        match presented {
+            Some(presented) => Ok(Step::Authenticate(presented)),
+            None => self.report(gate),
+        }
     }
 
     /// Leave for a page of ours to send a request (Fetch standard, CORS preflight).

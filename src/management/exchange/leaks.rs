@@ -4,14 +4,15 @@
 use serde_json::{Value as Json, json};
 
 use super::head::header;
-use super::{Asked, Exchange, Next, Object, Refusal, Step};
+use super::{Asked, Exchange, Next, Object, Refusal, Step, bad};
 use crate::clock::Now;
 use crate::crypto;
 use crate::denial::{Denial, Fault, Invalid, Wire};
 use crate::encoding;
 use crate::gate::Gate;
 use crate::imported::{Pointer, PointerId};
-use crate::key::{KeyText, Kid};
+use crate::key::{self, KeyText, Kid};
+use crate::management::json;
 use crate::management::problem::Problem;
 use crate::record::{Record, Status};
 use crate::token::ecdsa;
@@ -96,9 +97,9 @@ impl<'a> Exchange<'a> {
 
     /// The signature holds.
     pub(super) fn believed(&mut self, gate: &Gate) -> Next<'a> {
-        let found = serde_json::from_slice::<Json>(self.body.as_bytes()).ok();
-        let found = found.as_ref().and_then(Json::as_array);
-        let found = found.and_then(|found| found.iter().map(Found::read).collect());
+        let found =
+            json::parse(&self.body).map_err(|wrong| bad(&format!("The body is {wrong}.")))?;
+        let found = found.as_array().and_then(|found| found.iter().map(Found::read).collect());
         let message = "has to be a list of objects with a token";
         let mut found: Vec<Found> = found.ok_or_else(|| Problem::field("", message))?;
         if found.len() > MOST_FOUND {
@@ -197,9 +198,9 @@ impl<'a> Exchange<'a> {
             self.tell(true)?;
             return self.look_at_next(gate);
         }
-        let told = |text: &str| short(text, &found.token);
+        let told = |text| told(text, &found.token);
         let leak = json!({
-            "type": told(&found.kind), "url": told(&found.url), "source": told(&found.source),
+            "type": told(&found.kind), "source": told(&found.source), "url": told(place(&found.url)),
         });
         let body = json!({ "kid": kid.as_str(), "leak": leak }).to_string();
         let number = kid.workspace().as_str().to_owned();
@@ -243,13 +244,24 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// For the audit log: bounded, and without the secret itself.
-fn short(text: &str, secret: &str) -> String {
-    let is_plain = !text.contains(secret) && !text.chars().any(char::is_control);
-    if is_plain { text.chars().take(MOST_TOLD).collect() } else { String::new() }
+/// A URL without query and fragment.
+fn place(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// For the audit log: bounded, and not at all if any piece of the secret, or another key, is in it.
+fn told<'t>(text: &'t str, secret: &str) -> &'t str {
+    let (plain, secret) = (key::percent_decode(text).to_lowercase(), secret.to_lowercase());
+    let mut pieces = secret.as_bytes().windows(PIECE.min(secret.len()).max(1));
+    let tells = pieces.any(|piece| plain.as_bytes().windows(piece.len()).any(|own| own == piece));
+    let is_plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    let is_short = text.len() <= MOST_TOLD && text.bytes().all(is_plain);
+    if is_short && !tells && !key::occurs_in_target(text) { text } else { "" }
 }
 
 const KEY: &str = "github-public-key-identifier";
 const SIGNATURE: &str = "github-public-key-signature";
 const MOST_FOUND: usize = 1000;
 const MOST_TOLD: usize = 500;
+/// Bytes: a shorter piece may be there by chance.
+const PIECE: usize = 10;

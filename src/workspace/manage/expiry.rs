@@ -32,11 +32,11 @@ impl Object<'_> {
         Ok(())
     }
 
-    /// Takes note of when the expiry of a key is to be announced; one that is nearer than that is not.
+    /// Takes note of when the expiry of a key is to be announced: at once if it is nearer than that.
     pub(super) fn note_expiry(&mut self, document: &Document) {
-        if let Some((at, row)) = self.notice(document).filter(|(at, _)| *at > self.now.seconds()) {
+        if let Some((at, row)) = self.notice(document) {
             self.rows.put(row, &1);
-            self.wake(at.saturating_mul(1000));
+            self.wake(at.saturating_mul(1000).max(self.now.millis()));
         }
     }
 

@@ -74,6 +74,7 @@ impl Object<'_> {
             return Err(too_large().into());
         }
         let Written { version, effective_by } = self.replace(meta, &before, &mut after)?;
+        let effective_by = effective_by.max(self.refusals_end());
         let target = after.document.kid.clone();
         let change = Change { action: "key.update", target, changes };
         Ok(Done {
@@ -168,7 +169,10 @@ impl Object<'_> {
             return Ok(Done { version, effective_by: Some(effective_by), ..done });
         }
         let action = if status == Status::Active { "key.enable" } else { "key.disable" };
-        let (written, change) = self.turn(meta, before, status, action)?;
+        let (mut written, change) = self.turn(meta, before, status, action)?;
+        if status == Status::Active {
+            written.effective_by = written.effective_by.max(self.refusals_end());
+        }
         Ok(Done {
             version: Some(written.version),
             effective_by: Some(written.effective_by),
@@ -180,6 +184,12 @@ impl Object<'_> {
         let (Written { effective_by, .. }, change) = self.next_epoch(meta)?;
         let body = json!({ "revoked": true, "effective_by": time::print_millis(effective_by) });
         Ok(Done { effective_by: Some(effective_by), ..Done::changed(body, change) })
+    }
+
+    /// The millisecond from which no isolate refuses by what it knew before now: it looks again at the
+    /// cause of a refusal once in a lease's time.
+    fn refusals_end(&self) -> u64 {
+        self.now.millis().saturating_add(self.gate.policy.lease_seconds.millis())
     }
 
     /// Changes a key's status, without looking whether it may be.

@@ -83,12 +83,16 @@ impl Object<'_> {
             (true, false) => count.saturating_sub(1),
             _ => count,
         };
-        if let Some(before) = before.filter(|_| was) {
-            ends_row(meta, before).into_iter().for_each(|name| self.rows.delete(name));
-            self.forget_expiry(before);
-        }
-        if is {
-            self.note_end(meta, after);
+        // What was announced is not announced again while the end stays.
+        let ended_alike = before.is_some_and(|before| before.expires == after.expires);
+        if !(was && is && ended_alike) {
+            if let Some(before) = before.filter(|_| was) {
+                ends_row(meta, before).into_iter().for_each(|name| self.rows.delete(name));
+                self.forget_expiry(before);
+            }
+            if is {
+                self.note_end(meta, after);
+            }
         }
         if before.is_none() {
             self.rows.put(list_row(after), &1);

@@ -73,13 +73,53 @@ fn a_leaked_key_is_held_back_and_the_audit_log_says_why() {
         json!({"status": ["active", "quarantined"], "leak": [null, leak]})
     );
     assert_eq!(audit["entries"][1]["action"], "key.create", "the second finding changes nothing");
-    // An address that holds the secret is not kept.
     let audit = world.send(&get("root", &format!("{two}/audit"))).body;
-    assert_eq!(audit["entries"][0]["changes"]["leak"][1]["url"], "");
+    assert_eq!(audit["entries"][0]["changes"]["leak"][1]["url"], "https://example.com/");
     assert_eq!(world.send(&get("root", &format!("{one}/audit/verify"))).body["intact"], true);
     // It is taken back by a person.
     let enabled = world.send(&with("POST", "root", &format!("{first}/enable"), Value::Null));
     assert_eq!((enabled.status, status(&mut world, &first).as_str()), (200, "active"));
+}
+
+#[test]
+fn no_piece_of_a_secret_comes_into_the_audit_log() {
+    let mut world = World::new();
+    let space = world.open("one");
+    let (_, other) = key(&mut world, &space, json!({"scopes": ["read"]}));
+    let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    for (kind, url, source) in [
+        ("", "https://e.test/SECRET/a.txt", ""),
+        ("SECRET", "", "SECRET"),
+        ("", "https://e.test/a?k=SECRET#SECRET", "PIECE"),
+        ("lower", "https://e.test/LOWER", "x PIECE x"),
+        ("ENCODED", "https://e.test/ENCODED", "OTHER"),
+        ("OTHER", "https://e.test/OTHER?OTHER", ""),
+        ("\n", "https://e.test/\u{1f600}", &"x".repeat(501)),
+    ] {
+        let (path, secret) = key(&mut world, &space, json!({"scopes": ["read"]}));
+        let piece = &secret[secret.len() - 17..secret.len() - 7];
+        let fill = |text: &str| {
+            text.replace("SECRET", &secret)
+                .replace("PIECE", piece)
+                .replace("LOWER", &piece.to_lowercase())
+                .replace("ENCODED", &encode(&secret))
+                .replace("OTHER", &other)
+        };
+        let found = json!([{"token": secret, "type": fill(kind), "url": fill(url), "source": fill(source)}]);
+        assert_eq!(labels(&report(&mut world, found)), ["true_positive"]);
+        let audit = world.send(&get("root", &format!("{space}/audit"))).body["entries"][0].clone();
+        assert_eq!(audit["action"], "key.quarantine");
+        let kept = audit["changes"]["leak"][1].to_string();
+        let lower = kept.to_lowercase();
+        assert!(kept.len() < 100, "{kept}");
+        for hidden in [&secret, &other] {
+            let tail = hidden.rsplit('_').next().unwrap().to_lowercase();
+            let mut pieces = tail.as_bytes().windows(10);
+            let tells = pieces.any(|piece| lower.contains(core::str::from_utf8(piece).unwrap()));
+            assert!(!tells && !kept.contains('%'), "{kept}");
+        }
+        world.send(&with("DELETE", "root", &path, Value::Null));
+    }
 }
 
 #[test]
@@ -172,6 +212,16 @@ fn nobody_else_reports() {
 fn reports_are_read_as_far_as_they_can_be() {
     let mut world = World::new();
     world.open("one");
+    let body = |body: &str| body.to_owned();
+    for (text, status) in
+        [(body("["), 400), (body(r#"[{"token":"x","token":"y"}]"#), 400), (body("[] x"), 400)]
+    {
+        let sent = Sent { headers: SIGNED, ..with("POST", "", "/api/v1/leaks", json!([])) };
+        assert_eq!(world.send_text(&sent, &text).status, status, "{text}");
+    }
+    let plain: &[(&str, &str)] = &[SIGNED[0], SIGNED[1], ("content-type", "text/plain")];
+    let sent = Sent { headers: plain, ..with("POST", "", "/api/v1/leaks", json!([])) };
+    assert_eq!(world.send(&sent).status, 415);
     for found in [json!({}), json!([{}]), json!([{"token": 1}]), json!("x"), json!([["x"]])] {
         let refused = report(&mut world, found.clone());
         assert_eq!((refused.status, refused.code()), (422, "VALIDATION_FAILED"), "{found}");

@@ -316,7 +316,73 @@ fn changes_wait_for_the_last_lease_if_they_are_asked_to() {
         world.waited = 0;
         let reply = world.send(&with(method, who, &format!("{path}?wait=1"), body));
         assert_eq!(reply.status, 200, "{method} {path}: {reply:?}");
-        assert_eq!(world.waited > 0, lent, "{method} {path}");
+        // Whoever lets a key go on waits for refusals, not for leases alone.
+        assert_eq!(world.waited > 0, lent || id == 4, "{method} {path}");
         assert_eq!(lent, !matches!(id, 4 | 7 | 8), "{method} {path}: {:?}", effect.answer);
+    }
+}
+
+#[test]
+fn a_key_in_a_place_where_it_would_be_kept_is_refused_and_not_sent_back() {
+    let mut world = World::new();
+    let space = world.open("one");
+    let keys = format!("{space}/api-keys");
+    let made = world.send(&with("POST", "root", &keys, json!({"scopes": ["read"]})));
+    let (kid, key) = (made.body["id"].as_str().unwrap(), made.body["secret"].as_str().unwrap());
+    let encoded = key.replace('_', "%5F");
+    for path in [
+        format!("{keys}?{key}"),
+        format!("/api/v1/me?key={key}"),
+        format!("/api/v1/keys/usage?x={encoded}"),
+        format!("{space}/members/dev:{key}"),
+    ] {
+        for who in ["root", key] {
+            let refused = world.send(&get(who, &path));
+            assert_eq!((refused.status, refused.code()), (400, "KEY_IN_URL"), "{path}");
+        }
+    }
+    let own = format!("{keys}/{kid}");
+    for (method, path, body) in [
+        ("POST", &keys, json!({"scopes": ["read"], key: 1})),
+        ("POST", &keys, json!({"scopes": ["read"], "limits": {"requests": 1, "burst": 1, key: 1}})),
+        ("POST", &keys, json!({"scopes": ["read"], "name": format!("for {key}")})),
+        ("PATCH", &own, json!({"description": format!("my key is {key}")})),
+        ("PATCH", &space, json!({"name": key})),
+    ] {
+        let refused = world.send(&with(method, "root", path, body));
+        assert_eq!(refused.status, 422, "{refused:?}");
+        assert!(!refused.body.to_string().contains(&key[30..40]), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_refused_query_is_answered_in_few_words() {
+    let mut world = World::new();
+    let space = world.open("one");
+    let many = "a&".repeat(4_000);
+    let refused = world.send(&get("root", &format!("{space}/api-keys?{many}")));
+    assert_eq!(refused.status, 422);
+    assert!(refused.body.to_string().len() < 10_000);
+    for limit in ["+1", "", "1.0", "1e1", "-1", "0"] {
+        let refused = world.send(&get("root", &format!("{space}/api-keys?limit={limit}")));
+        assert_eq!(refused.status, 422, "{limit}");
+    }
+}
+
+#[test]
+fn what_lets_a_key_go_on_is_in_effect_a_lease_later() {
+    let mut world = World::new();
+    let space = world.open("one");
+    let keys = format!("{space}/api-keys");
+    let made = world.send(&with("POST", "root", &keys, json!({"scopes": ["read"]})));
+    let own = format!("{keys}/{}", made.body["id"].as_str().unwrap());
+    for (method, path, body, waited) in [
+        ("POST", format!("{own}/disable?wait=1"), Value::Null, 0),
+        ("POST", format!("{own}/enable?wait=1"), Value::Null, 2_000),
+        ("PATCH", format!("{own}?wait=1"), json!({"scopes": ["read", "write"]}), 2_000),
+    ] {
+        let before = world.waited;
+        assert_eq!(world.send(&with(method, "root", &path, body)).status, 200, "{path}");
+        assert_eq!(world.waited - before, waited, "{path}");
     }
 }

@@ -82,6 +82,11 @@ impl World {
     }
 
     pub fn send(&mut self, sent: &Sent<'_>) -> Reply {
+        self.send_text(sent, &sent.body.to_string())
+    }
+
+    /// The same with a body of any text.
+    pub fn send_text(&mut self, sent: &Sent<'_>, body: &str) -> Reply {
         self.sent += 1;
         let mut facts = format!("{}\nhttp://admin.test{}", sent.method, sent.path);
         let mut header = |name: &str, value: &str| facts.push_str(&format!("\n{name}\n{value}"));
@@ -114,8 +119,8 @@ impl World {
                 }
                 Step::Authenticate(_) => Came::Authenticated(authenticated(sent.who)),
                 // Scanners are known by the names of their keys.
-                Step::Verify(Signed { key, body, .. }) => {
-                    assert_eq!(body, sent.body.to_string());
+                Step::Verify(Signed { key, body: signed, .. }) => {
+                    assert_eq!(signed, body);
                     Came::Verified(match key.as_str() {
                         "scanner" => Ok(()),
                         "unknowable" => Err(NotAuthenticated::Unavailable),
@@ -124,9 +129,8 @@ impl World {
                 }
                 Step::Row(name) => Came::Row(self.kv.as_ref().map(|rows| rows.get(&name).cloned())),
                 Step::Body(limit) => {
-                    let body = sent.body.to_string();
                     let fits = body.len() <= limit as usize;
-                    Came::Body(if fits { Ok(body) } else { Err(BadBody::TooLong) })
+                    Came::Body(if fits { Ok(body.to_owned()) } else { Err(BadBody::TooLong) })
                 }
                 Step::Wait(millis) => {
                     self.waited += millis;

@@ -1,35 +1,25 @@
 //! Key sets as issuers publish them, and as they should not: which keys verify a token as served.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Bench;
-use super::issuers::Behaviour;
-use super::tokens::{bearer, me, token};
+use super::jose::rsa::INFO_256;
+use super::tokens::{changed, token};
+use super::verdicts::{Case, HOST, ask};
 use crate::issuer::key::{SigningKey, encode};
 
 /// Each set with a token that one of its keys, or what looks like one, has signed.
 pub fn keys(bench: &mut Bench) -> Result<()> {
-    bench.restart()?;
-    for (number, case) in cases(bench)?.iter().enumerate() {
-        let Case { what, set, token, is_accepted } = case;
-        bench.issuers.set(HOST, Behaviour::Text(200, set.clone()));
-        // The set before is too old by now.
-        let headers = format!("X-Clock: {}\r\n{}", 601_000 * (number + 1), bearer(token));
-        let reply = me(bench, &headers)?;
-        let expected = if *is_accepted { 200 } else { 401 };
-        ensure!(reply.status == expected, "{what}: {} {}", reply.status, reply.text());
-        ensure!(bench.issuers.asked(HOST) == 1, "{what}: not fetched");
-    }
-    bench.restart()
+    let cases = cases(bench)?;
+    ask(bench, &cases).map(drop)
 }
 
-struct Case {
-    what: String,
-    set: String,
-    token: String,
-    is_accepted: bool,
+/// The names of those that are refused.
+pub fn refused(bench: &Bench) -> Result<Vec<String>> {
+    let refused = cases(bench)?.into_iter().filter(|case| !case.is_accepted);
+    Ok(refused.map(|case| case.what).collect())
 }
 
 fn cases(bench: &Bench) -> Result<Vec<Case>> {
@@ -38,7 +28,7 @@ fn cases(bench: &Bench) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     let mut case = |what: &str, set: Vec<Value>, token: String, is_accepted| {
         let set = json!({ "keys": set }).to_string();
-        cases.push(Case { what: what.to_owned(), set, token, is_accepted });
+        cases.push(Case { what: what.to_owned(), set, token, text: None, is_accepted });
     };
     for (name, key) in [("ES256", es), ("RS256", rs), ("EdDSA", ed)] {
         let token = signed(key, &json!({}))?;
@@ -48,7 +38,9 @@ fn cases(bench: &Bench) -> Result<Vec<Case>> {
             ("without alg, use and key_ops", json!({ "alg": null, "use": null }), true),
             ("to verify", json!({ "key_ops": ["verify"] }), true),
             ("to sign", json!({ "key_ops": ["sign"] }), false),
+            ("to encrypt", json!({ "key_ops": ["encrypt"], "alg": null, "use": null }), false),
             ("for encryption", json!({ "use": "enc" }), false),
+            ("for encryption, without alg", json!({ "use": "enc", "alg": null }), false),
             ("for HS256", json!({ "alg": "HS256" }), false),
             ("for PS256", json!({ "alg": "PS256" }), false),
             ("for RS512", json!({ "alg": "RS512" }), false),
@@ -83,8 +75,9 @@ fn cases(bench: &Bench) -> Result<Vec<Case>> {
     let mut among = broken.to_vec();
     among.extend([rs.jwk(), es.jwk()]);
     case("among what is no key", among, token.clone(), true);
-    let twin = changed(SigningKey::es256()?.jwk(), &json!({ "kid": es.kid }));
-    case("two of one kid", vec![twin, es.jwk()], token.clone(), true);
+    case("the same key twice", vec![es.jwk(), es.jwk()], token.clone(), true);
+    let namesake = changed(rs.jwk(), &json!({ "kid": es.kid }));
+    case("two algorithms with one kid", vec![namesake, es.jwk()], token, true);
     // Tokens that name no key are tried with four.
     let nameless = signed(es, &json!({ "kid": null }))?;
     for (others, is_accepted) in [(3, true), (4, false)] {
@@ -115,7 +108,7 @@ fn signed(key: &SigningKey, header: &Value) -> Result<String> {
 fn unpadded(key: &SigningKey) -> Result<String> {
     let good = signed(key, &json!({}))?;
     let (text, _) = good.rsplit_once('.').context("a token")?;
-    let info = [SHA256_INFO, &Sha256::digest(text)].concat();
+    let info = [INFO_256, &Sha256::digest(text)].concat();
     let mut padded = vec![0xFF; 256 - info.len()];
     padded[..2].copy_from_slice(&[0, 1]);
     if let Some(last) = padded.last_mut() {
@@ -125,24 +118,8 @@ fn unpadded(key: &SigningKey) -> Result<String> {
     Ok(format!("{text}.{}", encode(padded)))
 }
 
-fn changed(mut jwk: Value, changes: &Value) -> Value {
-    for (name, value) in changes.as_object().into_iter().flatten() {
-        jwk[name] = value.clone();
-    }
-    if let Some(members) = jwk.as_object_mut() {
-        members.retain(|_, value| !value.is_null());
-    }
-    jwk
-}
-
 /// Another text of the same form: its first character is another.
-fn changed_text(text: &str) -> String {
+pub fn changed_text(text: &str) -> String {
     let first = if text.starts_with('B') { "C" } else { "B" };
     format!("{first}{}", &text[1..])
 }
-
-const HOST: &str = "vectors.test";
-const SHA256_INFO: &[u8] = &[
-    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
-    0x00, 0x04, 0x20,
-];

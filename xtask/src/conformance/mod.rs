@@ -8,6 +8,7 @@ mod authority;
 mod decisions;
 mod forwarded;
 mod issuers;
+mod jose;
 mod keysets;
 mod leaks;
 mod management;
@@ -16,6 +17,7 @@ mod panics;
 mod programs;
 mod raw;
 mod tokens;
+mod verdicts;
 mod wycheproof;
 
 use std::collections::BTreeSet;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::origin::Origin;
 use super::{
-    Bench, TIMEOUT, authority, keysets, leaks, management, panics, raw, tokens, wycheproof,
+    Bench, TIMEOUT, authority, jose, keysets, leaks, management, panics, raw, tokens, wycheproof,
 };
 use crate::http::{Connection, Reply, exchange};
 
@@ -66,6 +66,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("bodies are read to their limit", tokens::bodies),
     ("key sets as they should and should not be", keysets::keys),
     ("Wycheproof: signatures as served", wycheproof::signatures),
+    ("Wycheproof: web signatures and web keys as served", jose::sets),
     ("D15 a body that is cut off is never whole at the origin", cut_off),
 ];
 

