@@ -5,6 +5,7 @@
 
 mod meter;
 mod proof;
+mod signature;
 
 use std::rc::Rc;
 
@@ -18,7 +19,7 @@ use crate::limit::Metered;
 use crate::memory::Memory;
 use crate::need::{Ask, KvRow, Leave, Need};
 use crate::policy::{Mode, Route, Upstream, WhenDown};
-use crate::record::{Record, SignatureMode, Status};
+use crate::record::{Record, Status};
 use crate::request::Request;
 use crate::route::{Lookup, Method, Params};
 use crate::target::{Classes, Target, eq_decoded};
@@ -78,7 +79,7 @@ impl Grant<'_> {
         if self.mode == Mode::Lease && !self.degraded {
             let millis = gate.policy.lease_seconds.millis();
             if memory.wallet(&kid)?.renewal_due(millis, now) {
-                let leave = Leave { kid, coins: self.route.cost, alone: false };
+                let leave = Leave { kid, coins: self.route.cost, alone: false, once: None };
                 return Some(Need::Workspace(Ask::Leave(leave)));
             }
         }
@@ -171,15 +172,16 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
                 _metered: Metered::unlimited(),
             });
         }
-        let Proved { record, kid, replaced } = self.prove(credential, route)?;
+        let Proved { record, kid, replaced, signed } = self.prove(credential, route)?;
         let mode = self.mode(kid, route);
         if let Err(denial) = self.check_record(&record, route, &params) {
             return Err(self.deny(denial, &record, kid, mode));
         }
         self.check_length(route)?;
-        if let Err(denial) = self.check_signature(&record) {
-            return Err(self.deny(denial, &record, kid, mode));
-        }
+        let once = match signed.map_or_else(|| self.check_signed(&record, kid), Ok) {
+            Err(Stop::Deny(denial)) => return Err(self.deny(denial, &record, kid, mode)),
+            checked => checked?,
+        };
         let Metering { metered, view, degraded } = match kid {
             Some(kid) => {
                 // Before the call that counts this request, so that it tells.
@@ -187,7 +189,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
                 if let Some((generation, wallet)) = told.zip(self.memory.wallet(&kid)) {
                     wallet.note_replaced(generation, self.now.seconds());
                 }
-                self.meter(&record, kid, route, mode)?
+                self.meter(&record, kid, route, mode, once)?
             }
             None => Metered::unlimited().into(),
         };
@@ -213,20 +215,6 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         record.check_standing(self.now)?;
         record.check_address(self.request.fields.client_address)?;
         check_permission(record, route, params)
-    }
-
-    fn check_signature(&self, record: &Record) -> Result<(), Denial> {
-        let fields = &self.request.fields;
-        match record.signature {
-            SignatureMode::None => Ok(()),
-            SignatureMode::Optional
-                if fields.signature.is_empty() && fields.signature_input.is_empty() =>
-            {
-                Ok(())
-            }
-            SignatureMode::Optional => Err(Denial::Signature),
-            SignatureMode::Required | SignatureMode::Only => Err(Denial::SignatureRequired),
-        }
     }
 
     /// Refuses a request because of what a record says, unless the Workspace might say otherwise

@@ -46,6 +46,12 @@ pub enum Denial {
     KeyNotAllowed,
     /// A signature that does not hold.
     Signature,
+    /// The signature was made too long ago, or ahead of our clock.
+    StaleTimestamp,
+    /// The body is not the one whose digest is signed.
+    Digest,
+    /// The signed request was forwarded before.
+    Replayed,
     /// The key must be used with a signature.
     SignatureRequired,
     /// The key is revoked.
@@ -188,6 +194,15 @@ impl Denial {
             Self::Invalid(_) => bad("INVALID_API_KEY", "The API key is invalid."),
             Self::Token => bad("INVALID_TOKEN", "The token is invalid."),
             Self::Signature => bad("INVALID_SIGNATURE", "The signature is invalid."),
+            Self::StaleTimestamp => bad(
+                "STALE_TIMESTAMP",
+                "The signature is too old, or ahead of our clock: see `Date`.",
+            ),
+            Self::Digest => bad("DIGEST_MISMATCH", "The body is not the one that is signed."),
+            Self::Replayed => bad(
+                "REPLAYED_REQUEST",
+                "This signed request was forwarded before. Sign again a second later, or with another nonce.",
+            ),
             Self::SignatureRequired => {
                 bad("SIGNATURE_REQUIRED", "Requests with this API key must be signed.")
             }

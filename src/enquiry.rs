@@ -109,6 +109,7 @@ impl Enquiry {
             reports: reports.clone(),
             denied: owned(&untold.denied),
             replaced: untold.replaced.clone(),
+            once: leave.once,
         });
         let about = About::Leave { id, leave, ahead, version };
         (Self::ask(kid, about, reports, untold, memory, now), call.print())
@@ -175,6 +176,10 @@ impl Enquiry {
                 if !ahead {
                     ticket.admit(kid, version, granted.view);
                 }
+                Ok(())
+            }
+            (Answer::Replayed, About::Leave { .. }) => {
+                ticket.replay(kid);
                 Ok(())
             }
             (Answer::Refused(refused), About::Leave { ahead, version, .. }) => {

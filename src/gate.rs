@@ -61,6 +61,7 @@ impl Gate {
         match need {
             Need::Kv(_) => self.policy.kv_timeout_ms.into(),
             Need::Workspace(_) => self.policy.workspace_timeout_ms.into(),
+            Need::Body(_) => 0,
         }
     }
 

@@ -54,6 +54,12 @@ impl Kid {
         core::str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// Whether a root version made it.
+    #[must_use]
+    pub(crate) fn is_ours(&self, keyring: &Keyring) -> bool {
+        keyring.versions().any(|root| self.is_tagged_by(root))
+    }
+
     fn is_tagged_by(&self, root: &RootKeys) -> bool {
         let (head, own) = self.0.split_at(KID_HEAD);
         tag(root, &[head]) == own
@@ -167,7 +173,7 @@ impl<'a> KeyText<'a> {
         let tagged = symbols.get(from..from.saturating_add(SECRET_HEAD)).unwrap_or_default();
         let tag_from = from.saturating_add(SECRET_HEAD);
         let own = symbols.get(tag_from..tag_from.saturating_add(TAG)).unwrap_or_default();
-        keyring.versions().any(|root| self.kid.is_tagged_by(root))
+        self.kid.is_ours(keyring)
             && keyring.versions().any(|root| tag(root, &[&self.kid.0, tagged]) == own)
     }
 }

@@ -138,6 +138,7 @@ impl Document {
             tier: None,
             limits: None,
             signature: SignatureMode::None,
+            signing: None,
             secrets: vec![secret],
             version: 1,
             fresh_until: now.saturating_add(FRESH_SECONDS),

@@ -7,6 +7,7 @@ use crate::imported::{Pointer, PointerId};
 use crate::key::Kid;
 use crate::memory::{Memory, Source};
 use crate::record::{self, Record, Unusable};
+use crate::workspace::call::Once;
 
 /// What a decision waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +16,8 @@ pub enum Need {
     Kv(KvRow),
     /// An answer of a Workspace.
     Workspace(Ask),
+    /// The request's body, of so many bytes at most.
+    Body(u32),
 }
 
 impl Need {
@@ -24,6 +27,7 @@ impl Need {
         match self {
             Self::Kv(_) => Fault::KvUnavailable,
             Self::Workspace(_) => Fault::WorkspaceUnavailable,
+            Self::Body(_) => Fault::Internal,
         }
     }
 }
@@ -44,8 +48,10 @@ pub struct Leave {
     pub kid: Kid,
     /// Coins of the request.
     pub coins: u32,
-    /// Whether only for this one request: mode `strict`.
+    /// Whether only for this one request: mode `strict`, or it may be admitted once only.
     pub alone: bool,
+    /// What tells it from any other, if it may be admitted once only.
+    pub once: Option<Once>,
 }
 
 /// A row of KV.

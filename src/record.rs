@@ -18,6 +18,7 @@ use crate::policy::{Limits, StaticKey, Tier};
 use crate::root::Keyring;
 use crate::scope::Grants;
 use crate::seal;
+use crate::signature::Signing;
 
 /// The KV name of a key's record.
 #[must_use]
@@ -71,6 +72,9 @@ pub struct Document {
     /// How requests with it are signed.
     #[serde(default, skip_serializing_if = "SignatureMode::is_none")]
     pub signature: SignatureMode,
+    /// By what its requests are signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Signing>,
     /// Its secrets, several while one replaces another.
     pub secrets: Vec<SecretDocument>,
     /// Rises with every change.
@@ -231,6 +235,7 @@ pub struct Record {
     pub(crate) ips: Option<Allowlist>,
     pub(crate) limits: Option<Limits>,
     pub(crate) signature: SignatureMode,
+    pub(crate) signing: Option<Signing>,
     pub(crate) secrets: Vec<StoredSecret>,
     pub(crate) version: u64,
     pub(crate) fresh_until: u64,
@@ -280,6 +285,7 @@ impl Record {
             ips: key.ips.clone(),
             limits: None,
             signature: SignatureMode::None,
+            signing: None,
             secrets: Vec::new(),
             version: 0,
             fresh_until: u64::MAX,
@@ -330,6 +336,7 @@ impl Record {
             ips: document.ips,
             limits,
             signature: document.signature,
+            signing: document.signing,
             secrets: secrets.ok_or(Unusable::Schema)?,
             version: document.version,
             fresh_until: document.fresh_until,

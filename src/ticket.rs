@@ -22,15 +22,40 @@ pub struct Ticket {
     pub(crate) newer: Option<u64>,
     /// The key whose request was denied, to be told to its Workspace.
     pub(crate) denied: Option<Kid>,
+    /// Its body, if that was read.
+    pub(crate) body: Option<Body>,
     /// Whether it waits, or has waited, for a record.
     joined: bool,
     /// Milliseconds waited for others to find something out.
     waited: u64,
 }
 
+/// What came of reading a body.
+pub enum Body {
+    /// All of it.
+    Read(Vec<u8>),
+    /// It is longer than so many bytes.
+    TooLong(u64),
+    /// It broke off, or there was no room for it.
+    Failed(Fault),
+}
+
+impl core::fmt::Debug for Body {
+    /// Without its bytes.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Read(bytes) => write!(f, "Read({} bytes)", bytes.len()),
+            Self::TooLong(limit) => write!(f, "TooLong({limit})"),
+            Self::Failed(fault) => write!(f, "Failed({fault:?})"),
+        }
+    }
+}
+
 /// The Workspace's word on one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Word {
+    /// Not debited: it was admitted before.
+    Replayed,
     /// Debited, for a request verified by this version of the record.
     Admitted { version: u64, view: Option<View> },
     /// Not debited.
@@ -44,6 +69,7 @@ impl Ticket {
         match need {
             Need::Kv(_) => self.kv = Some(fault),
             Need::Workspace(_) => self.workspace = Some(fault),
+            Need::Body(_) => self.body = Some(Body::Failed(fault)),
         }
     }
 
@@ -59,6 +85,11 @@ impl Ticket {
     #[must_use]
     pub fn has_waited(&self) -> bool {
         self.waited > 0
+    }
+
+    /// Takes in the body.
+    pub fn bring(&mut self, body: Body) {
+        self.body = Some(body);
     }
 
     /// Takes note that it was counted.
@@ -81,6 +112,10 @@ impl Ticket {
 
     pub(crate) fn admit(&mut self, kid: Kid, version: u64, view: Option<View>) {
         self.word = Some((kid, Word::Admitted { version, view }));
+    }
+
+    pub(crate) fn replay(&mut self, kid: Kid) {
+        self.word = Some((kid, Word::Replayed));
     }
 
     pub(crate) fn refuse(&mut self, kid: Kid, refused: Refused) {

@@ -12,6 +12,7 @@ use crate::policy::{Mode, Route, WhenDown};
 use crate::ratelimit::RateLimit;
 use crate::record::Record;
 use crate::ticket::Word;
+use crate::workspace::call::Once;
 
 impl Check<'_, '_, '_, '_> {
     /// Counts the request against the key's limits, and the workspace's.
@@ -21,8 +22,11 @@ impl Check<'_, '_, '_, '_> {
         kid: Kid,
         route: &Route,
         mode: Mode,
+        once: Option<Once>,
     ) -> Result<Metering, Stop> {
+        // Whatever the mode, one place has to know what was admitted before.
         let alone = match mode {
+            _ if once.is_some() => true,
             Mode::Edge => return Ok(self.meter_here(record, kid)?.into()),
             Mode::Lease => false,
             Mode::Strict => true,
@@ -34,6 +38,7 @@ impl Check<'_, '_, '_, '_> {
                 self.ticket.word = None;
                 return Ok(Metering { metered: Metered::debited(), view, degraded: false });
             }
+            Some((of, Word::Replayed)) if of == kid => return Err(Denial::Replayed.into()),
             Some((of, Word::Refused(refused))) if of == kid => {
                 return Err(limited(&refused, self.now).into());
             }
@@ -56,9 +61,11 @@ impl Check<'_, '_, '_, '_> {
         }
         match self.ticket.workspace {
             None => {
-                let leave = Leave { kid, coins: route.cost, alone };
+                let leave = Leave { kid, coins: route.cost, alone, once };
                 Err(Stop::Need(Need::Workspace(Ask::Leave(leave))))
             }
+            // Nothing but the Workspace can tell that it was not admitted before.
+            Some(fault) if once.is_some() => Err(Stop::Fault(fault)),
             Some(fault) => {
                 let rules = self.gate.policy.workspace(kid.workspace().as_str());
                 match rules.on_workspace_down {

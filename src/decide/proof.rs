@@ -11,7 +11,8 @@ use crate::key::{KeyText, Kid};
 use crate::memory::Known;
 use crate::need::{Ask, KvRow, Need};
 use crate::policy::{Credential as Kind, Mode, Route};
-use crate::record::Record;
+use crate::record::{Record, SignatureMode};
+use crate::workspace::call::Once;
 
 /// A key whose record is at hand and whose secret is proved.
 pub(super) struct Proved {
@@ -19,6 +20,8 @@ pub(super) struct Proved {
     pub(super) kid: Option<Kid>,
     /// The generation of the secret, if it is being replaced.
     pub(super) replaced: Option<u8>,
+    /// If it was proved by a signature: what tells the request from any other.
+    pub(super) signed: Option<Option<Once>>,
 }
 
 impl<'a> Check<'_, 'a, '_, '_> {
@@ -33,9 +36,39 @@ impl<'a> Check<'_, 'a, '_, '_> {
             Credential::Token(_) => Err(Denial::Token.into()),
             _ if !route.credentials.contains(Kind::Key) => Err(Denial::KeyNotAllowed.into()),
             Credential::Malformed => Err(Denial::Invalid(Invalid::Malformed).into()),
-            Credential::Signature => Err(Denial::Signature.into()),
+            Credential::Signature => self.prove_signed(route),
             Credential::Native(text) => self.prove_native(&text, route),
             Credential::Other(text) => self.prove_other(text, route),
+        }
+    }
+
+    /// A key id in the place of a secret. Nothing is told of the key, nor whether there is one, before
+    /// the signature holds.
+    fn prove_signed(&mut self, route: &Route) -> Result<Proved, Stop> {
+        let kid = self.signer().ok_or(Denial::Signature)?;
+        if !kid.is_ours(&self.gate.keyring) {
+            return Err(Denial::Signature.into());
+        }
+        let mode = self.mode(Some(kid), route);
+        let known = self.memory.record(&kid, self.now);
+        let record = self.record(known, kid, mode).map_err(|stop| match stop {
+            Stop::Deny(_) => Denial::Signature.into(),
+            stop => stop,
+        })?;
+        let proof = if record.signature == SignatureMode::Only {
+            self.check_signature(&record, Some(kid))
+        } else {
+            Err(Denial::Signature.into())
+        };
+        match proof {
+            Ok(once) => Ok(Proved { record, kid: Some(kid), replaced: None, signed: Some(once) }),
+            Err(Stop::Deny(denial)) => {
+                if mode != Mode::Edge {
+                    self.confirm(kid)?;
+                }
+                Err(denial.into())
+            }
+            Err(stop) => Err(stop),
         }
     }
 
@@ -56,7 +89,7 @@ impl<'a> Check<'_, 'a, '_, '_> {
                 }
             });
         match proof {
-            Ok(replaced) => Ok(Proved { record, kid: Some(kid), replaced }),
+            Ok(replaced) => Ok(Proved { record, kid: Some(kid), replaced, signed: None }),
             // A secret that was minted here may be newer than the record at hand.
             Err(denial) if mode != Mode::Edge && text.is_ours(&self.gate.keyring) => {
                 if record.is_older_than(text.generation()) {
@@ -94,7 +127,12 @@ impl<'a> Check<'_, 'a, '_, '_> {
         let sha256 = crypto::sha256(text.as_bytes());
         let digest = gate.keyring.newest().digest(&sha256);
         if let Some(record) = gate.environment.find(&digest) {
-            return Ok(Proved { record: Rc::clone(record), kid: None, replaced: None });
+            return Ok(Proved {
+                record: Rc::clone(record),
+                kid: None,
+                replaced: None,
+                signed: None,
+            });
         }
         if !imports {
             return Err(Denial::Invalid(Invalid::Unknown).into());
@@ -115,7 +153,7 @@ impl<'a> Check<'_, 'a, '_, '_> {
                 (known, mode) => self.record(known, kid, mode)?,
             };
             return match record.check_secret(&gate.keyring, &sha256, self.now) {
-                Ok(replaced) => Ok(Proved { record, kid: Some(kid), replaced }),
+                Ok(replaced) => Ok(Proved { record, kid: Some(kid), replaced, signed: None }),
                 Err(denial) => {
                     if mode != Mode::Edge {
                         self.confirm(kid)?;

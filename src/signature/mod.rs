@@ -5,10 +5,12 @@
 //! message that RunAgent's clients sign, version 2 a profile of RFC 9421.
 
 mod content_digest;
+mod rules;
 pub mod secret;
 pub mod v1;
 pub mod v2;
 pub mod window;
 
 pub use content_digest::ContentDigest;
+pub use rules::{Generation, Signing, Version};
 pub use secret::SigningSecret;

@@ -2,6 +2,7 @@
 
 use super::call::{Admit, Answer};
 use super::keys::{self, Held};
+use super::once;
 use super::rows::{Missing, Range, Stop, Value};
 use super::text;
 use super::usage::Use;
@@ -138,6 +139,7 @@ pub(super) fn needs(call: &Admit, now: Now, missing: &mut Missing) {
         call_row(minute(now), call),
         call_row(minute(now).saturating_sub(1), call),
     ]);
+    missing.names.extend(call.once.iter().map(|own| once::row(&call.kid, own)));
     if call.want > call.at_once() || !call.reports.is_empty() {
         missing.ranges.push(leases(&call.kid));
     }
@@ -160,6 +162,10 @@ impl Object<'_> {
         let Some(held) = self.rows.get::<Held>(&keys::row(&call.kid))? else {
             return Ok(Answer::Unknown);
         };
+        let replayed = match &call.once {
+            Some(once) => self.is_replayed(&call.kid, once)?,
+            None => false,
+        };
         let mut own: KeyAccount = self.rows.get(&account_row(&call.kid))?.unwrap_or_default();
         let before: SharedAccount = self.rows.get(SHARED)?.unwrap_or_default();
         let mut shared = before.clone();
@@ -169,19 +175,26 @@ impl Object<'_> {
             own.usage.deny(code, *count);
         }
         own.note_replaced(&call.replaced);
-        let answer = if held.is_current(meta, call.version) {
+        let answer = if !held.is_current(meta, call.version) {
+            Answer::Changed { value: self.sealed(meta, held)? }
+        } else if replayed {
+            Answer::Replayed
+        } else {
             let limits = held.limits(self.gate)?;
             self.take(limits, call, &mut own, &mut shared)
-        } else {
-            Answer::Changed { value: self.sealed(meta, held)? }
         };
+        if let (Answer::Granted(_), Some(once)) = (&answer, &call.once) {
+            self.remember_once(&call.kid, once);
+        }
         if matches!(answer, Answer::Granted(_)) {
             own.usage.add(call.at_once(), call.spent_coins(), self.now);
         } else if matches!(answer, Answer::Refused(_)) && !call.ahead {
             own.usage.deny("RATE_LIMITED", 1);
+        } else if answer == Answer::Replayed {
+            own.usage.deny("REPLAYED_REQUEST", 1);
         }
         // A refusal has an effect too: what was denied is counted.
-        if matches!(answer, Answer::Granted(_) | Answer::Refused(_)) {
+        if matches!(answer, Answer::Granted(_) | Answer::Refused(_) | Answer::Replayed) {
             self.rows.put(call_row(minute(self.now), call), &answer);
         }
         if shared != before {

@@ -8,6 +8,9 @@ use crate::record::{Document, Status};
 
 /// The version of calls and answers.
 pub const VERSION: u8 = 1;
+/// The version of a call for a request that may be admitted once only: whoever does not know it must not
+/// answer as if nothing were asked but leave.
+pub const ONCE_VERSION: u8 = 2;
 
 /// A call.
 #[derive(Clone, Debug)]
@@ -96,6 +99,17 @@ pub struct Admit {
     pub denied: Vec<(String, u32)>,
     /// Secrets that are being replaced: generation, and the second in which it was last used.
     pub replaced: Vec<(u8, u64)>,
+    /// If the request may be admitted once only: what tells it from any other.
+    pub once: Option<Once>,
+}
+
+/// What tells one signed request from any other of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Once {
+    /// A hash of its timestamp with its nonce or signature.
+    pub mark: [u8; 16],
+    /// Until which second it has to be remembered; told by what is signed.
+    pub until: u64,
 }
 
 impl Admit {
@@ -191,6 +205,8 @@ pub enum Answer {
         /// Sealed.
         value: String,
     },
+    /// No leave: such a request was admitted before. Nothing was taken.
+    Replayed,
     /// No key of this name.
     Unknown,
     /// Nothing more to say.

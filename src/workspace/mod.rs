@@ -12,6 +12,7 @@
 //! | `account/` | the workspace's account |
 //! | `lease/<kid>/<call>` | a lease that is not over |
 //! | `call/<minute>/<call>` | an answer, for calls that are repeated |
+//! | `once-only/<second>/<kid>/<mark>` | a request that was admitted and may not be again, until when |
 //! | `usage/<kid>/<hour>` | the use in an hour that is over |
 //! | `outbox/<kid>` | the version that KV is to hold |
 //! | `outbox/d1:<member>` | the change of a membership that a Directory is to know |
@@ -30,6 +31,7 @@ mod admit;
 pub mod call;
 mod keys;
 mod manage;
+mod once;
 mod outbox;
 pub mod rows;
 pub mod text;

@@ -5,7 +5,9 @@
 //! granted tokens=25 millis=2000 requests=1000 window=3600 burst=100 remaining=975 …
 //! ```
 
-use super::call::{Admit, Answer, Call, Conflict, Copy, Hour, Manage, Managed, VERSION};
+use super::call::{
+    Admit, Answer, Call, Conflict, Copy, Hour, Manage, Managed, ONCE_VERSION, Once, VERSION,
+};
 use super::outbox::noted;
 use crate::account::View;
 use crate::encoding;
@@ -38,14 +40,17 @@ impl Call {
         match self {
             Self::Record { kid } => begin("record").with("kid", kid).finish(),
             Self::Admit(admit) => {
-                let line = begin("admit")
+                let version = if admit.once.is_some() { ONCE_VERSION } else { VERSION };
+                let line = Line::new("admit")
+                    .with("v", version)
                     .with("id", admit.id.as_str())
                     .with("kid", &admit.kid)
                     .number("version", admit.version)
                     .number("coins", admit.coins)
                     .number("want", admit.want)
                     .flag("ahead", admit.ahead)
-                    .number("millis", admit.millis);
+                    .number("millis", admit.millis)
+                    .all("mark", admit.once.iter().map(Once::print));
                 told(line, &admit.reports, &admit.denied, &admit.replaced).finish()
             }
             Self::Report { kid, reports, denied, replaced } => {
@@ -97,7 +102,10 @@ impl Call {
         let (head, body) = text.split_once('\n').unwrap_or((text, ""));
         let (word, rest) = head.split_once(' ').unwrap_or((head, ""));
         let fields = Fields::of(rest);
-        if fields.number::<u64>("v")? != u64::from(VERSION) {
+        let version: u64 = fields.number("v")?;
+        let once = fields.get("mark").map(Once::parse).transpose()?;
+        let own = if once.is_some() { ONCE_VERSION } else { VERSION };
+        if version != u64::from(own) {
             return Err(BadCall::Version);
         }
         let named = || kid(fields.text("kid")?);
@@ -114,6 +122,7 @@ impl Call {
                 reports: reports(fields)?,
                 denied: denied(fields)?,
                 replaced: replaced(fields)?,
+                once,
             }),
             "report" => Self::Report {
                 kid: named()?,
@@ -159,6 +168,18 @@ impl Call {
     }
 }
 
+impl Once {
+    fn print(&self) -> String {
+        format!("{}:{}", encoding::hex(&self.mark), self.until)
+    }
+
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let (mark, until) = pair(text)?;
+        let mark = encoding::from_hex(mark).ok_or(BadField)?;
+        Ok(Self { mark: mark.try_into().map_err(|_| BadField)?, until: number(until)? })
+    }
+}
+
 fn manage(fields: Fields<'_>, body: &str) -> Result<Manage, BadField> {
     let text = |name| fields.text(name).map(str::to_owned);
     let entropy = encoding::from_hex(fields.text("entropy")?).ok_or(BadField)?;
@@ -195,6 +216,7 @@ impl Answer {
                 };
                 view.write(Line::new("refused").with("retry", retry_millis).with("by", by)).finish()
             }
+            Self::Replayed => "replayed".to_owned(),
             Self::Unknown => "unknown".to_owned(),
             Self::Done => "done".to_owned(),
             Self::Unopened => "unopened".to_owned(),
@@ -257,6 +279,7 @@ impl Answer {
                 },
                 view: View::read(fields)?.ok_or(BadField)?,
             }),
+            "replayed" => Self::Replayed,
             "unknown" => Self::Unknown,
             "done" => Self::Done,
             "unopened" => Self::Unopened,
