@@ -27,6 +27,7 @@ mod policy;
 mod robust;
 mod route;
 mod scope;
+mod signed;
 mod simulation;
 mod target;
 mod text;

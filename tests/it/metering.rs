@@ -109,6 +109,7 @@ impl Isolate {
                 Decision::Fault(fault) => return Some(Outcome::Fault(fault)),
                 Decision::Admin => panic!("no request for the admin host"),
                 Decision::Need(Need::Kv(row)) => self.read(row, millis),
+                Decision::Need(Need::Body(_)) => panic!("nobody signs here"),
                 Decision::Need(need @ Need::Workspace(ask)) => {
                     let asked = self.ask(ask, ticket, millis);
                     asked.unwrap_or_else(|fault| ticket.fail(&need, fault));
@@ -269,7 +270,7 @@ fn the_wait_is_told_in_whole_seconds_rounded_up() {
     for (millis, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (59_001, 60)] {
         let mut isolate = lease(an_hour(1));
         isolate.get("plain", 0);
-        let leave = Leave { kid: isolate.kid(), coins: 1, alone: false };
+        let leave = Leave { kid: isolate.kid(), coins: 1, alone: false, once: None };
         let (gate, mut ticket) = (Rc::clone(&isolate.gate), Ticket::default());
         let memory = &mut isolate.memory;
         let (enquiry, _) = Enquiry::new(Ask::Leave(leave), call_id(9), &gate, memory, at(0));

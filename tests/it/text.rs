@@ -4,7 +4,7 @@ use portcullis::account::View;
 use portcullis::lease::{CallId, Granted, Refused, Report, Scope};
 use portcullis::policy::Limits;
 use portcullis::record::Status;
-use portcullis::workspace::call::{Admit, Answer, Call, Copy, Hour, Manage};
+use portcullis::workspace::call::{Admit, Answer, Call, Copy, Hour, Manage, Once};
 use portcullis::workspace::rows::Missing;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -45,6 +45,7 @@ fn call() -> impl Strategy<Value = Call> {
                     millis,
                     reports,
                     denied,
+                    once: (version % 2 == 1).then_some(Once { mark: [7; 16], until: version }),
                     replaced,
                 })
             }

@@ -113,6 +113,7 @@ pub fn admit(id: u64, kid: &Kid, want: u32) -> Admit {
         reports: Vec::new(),
         denied: Vec::new(),
         replaced: Vec::new(),
+        once: None,
     }
 }
 

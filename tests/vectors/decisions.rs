@@ -120,6 +120,7 @@ impl Isolate<'_> {
                 Decision::Need(Need::Workspace(ask)) => {
                     panic!("a world without Workspaces: {ask:?}")
                 }
+                Decision::Need(Need::Body(_)) => panic!("nobody signs here"),
                 Decision::Need(Need::Kv(need)) => {
                     let name = need.kv_name();
                     let value = self.world["kv"][&name].as_str().map(str::as_bytes);

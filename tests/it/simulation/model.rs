@@ -175,6 +175,7 @@ impl Search {
             reports: reports.clone(),
             denied: Vec::new(),
             replaced: Vec::new(),
+            once: None,
         });
         let text = call.print();
         state.waits[isolate] = (Some(state.messages.len()), state.waits[isolate].1 - 1);

@@ -1,0 +1,296 @@
+//! Requests that are signed: what is accepted, and how often.
+
+use std::rc::Rc;
+
+use portcullis::decide::{Decision, decide};
+use portcullis::enquiry::Enquiry;
+use portcullis::gate::Gate;
+use portcullis::host::HostName;
+use portcullis::key::{self, Kid};
+use portcullis::memory::Memory;
+use portcullis::mint;
+use portcullis::need::Need;
+use portcullis::policy::Policy;
+use portcullis::record::{Document, SecretDocument, SignatureMode};
+use portcullis::request::Request;
+use portcullis::root::Keyring;
+use portcullis::signature::{ContentDigest, Generation, Signing, SigningSecret, Version, v1, v2};
+use portcullis::ticket::{Body, Ticket};
+use portcullis::workspace::call::{Answer, Call};
+use serde_json::json;
+
+use crate::simulation::deployment::WORKSPACE;
+use crate::workspace::{Workspace, at, call_id};
+
+const ROOT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const NONCE: &str = "0123456789abcdef";
+
+/// An isolate, the Workspace, and a key.
+struct World {
+    gate: Rc<Gate>,
+    memory: Memory,
+    workspace: Workspace,
+    down: bool,
+    document: Document,
+    bearer: String,
+    calls: u64,
+}
+
+/// A request, and when it comes: milliseconds after the clock's beginning.
+#[derive(Clone)]
+struct Sent {
+    method: &'static str,
+    target: &'static str,
+    headers: Vec<(&'static str, String)>,
+    body: Option<Vec<u8>>,
+    millis: u64,
+}
+
+impl World {
+    fn new(mode: SignatureMode, signing: Signing) -> Self {
+        let policy = json!({
+            "version": 1, "hosts": ["api.test"], "admin_host": "admin.test", "mode": "lease",
+            "kv_timeout_ms": 200,
+            "root_fingerprints": [Keyring::parse(ROOT).unwrap().newest().fingerprint()],
+            "origins": [{"name": "near", "timeout_ms": 1500,
+                "upstream": {"service": {"binding": "ORIGIN"}}}],
+            "tiers": [], "static_keys": [], "imports": [],
+            "routes": [{"credentials": ["key"], "methods": ["GET", "POST"], "origin": 0,
+                "path": "/plain"}],
+        });
+        let policy = Policy::from_json(&policy.to_string()).unwrap();
+        let gate = Rc::new(Gate::new(policy, ROOT, "", 0).unwrap());
+        let root = gate.keyring().newest();
+        let number = key::Workspace::parse(WORKSPACE).unwrap();
+        let minted = mint::native(root, "ak", number, &[7; 22]).unwrap();
+        let secret = SecretDocument::new(0, 1, &minted.digest);
+        let document = Document {
+            signature: mode,
+            signing: Some(signing),
+            ..Document::new(&minted.kid, "ak", secret, at(0).seconds())
+        };
+        let mut workspace = Workspace::open(Rc::clone(&gate));
+        let put = Call::Put { document: Box::new(document.clone()), replaces: 0 };
+        assert!(matches!(workspace.call(&put, 0), Answer::Written { .. }));
+        let bearer = minted.secret.expose().to_owned();
+        let memory = Memory::default();
+        Self { gate, memory, workspace, down: false, document, bearer, calls: 0 }
+    }
+
+    fn kid(&self) -> Kid {
+        Kid::parse(&self.document.kid).unwrap()
+    }
+
+    fn secret(&self, generation: u8) -> SigningSecret {
+        SigningSecret::derive(self.gate.keyring().newest(), "ak", self.kid(), generation)
+    }
+
+    /// A request of version 1, by key id.
+    fn v1(&self, method: &'static str, body: Option<&[u8]>, millis: u64) -> Sent {
+        let timestamp = at(millis).seconds().to_string();
+        let key = self.secret(0).mac_key();
+        let signature =
+            v1::sign(&key, method, "/plain?a=1", &timestamp, None, body.unwrap_or_default());
+        let headers = vec![
+            ("x-key-id", self.document.kid.clone()),
+            ("x-timestamp", timestamp),
+            ("x-signature", signature),
+        ];
+        let body = body.map(<[u8]>::to_vec);
+        Sent { method, target: "/plain?a=1", headers, body, millis }
+    }
+
+    /// A request of version 2, without a secret.
+    fn v2(&self, method: &'static str, body: Option<&[u8]>, nonce: &str, millis: u64) -> Sent {
+        let digest = body.map(|body| ContentDigest::of(body).header());
+        let covered = v2::Covered {
+            method,
+            authority: "api.test",
+            secure: false,
+            path: "/plain",
+            query: Some("a=1"),
+            content_digest: digest.as_deref(),
+            content_type: None,
+        };
+        let made = at(millis).seconds();
+        let key = self.secret(0).mac_key();
+        let (input, signature) =
+            v2::sign(&key, &covered, made, made + 301, nonce, &self.document.kid);
+        let mut headers = vec![("signature-input", input), ("signature", signature)];
+        headers.extend(digest.map(|digest| ("content-digest", digest)));
+        let body = body.map(<[u8]>::to_vec);
+        Sent { method, target: "/plain?a=1", headers, body, millis }
+    }
+
+    /// `allowed`, or the code of the refusal.
+    fn send(&mut self, sent: &Sent) -> String {
+        let has_body = if sent.body.is_some() { " body" } else { "" };
+        let mut facts = format!("{}{has_body}\nhttp://api.test{}", sent.method, sent.target);
+        for (name, value) in &sent.headers {
+            facts.push_str(&format!("\n{name}\n{value}"));
+        }
+        let request = Request::parse(&facts).unwrap();
+        let (gate, mut ticket) = (Rc::clone(&self.gate), Ticket::default());
+        for _ in 0..12 {
+            match decide(&request, &gate, &mut self.memory, &mut ticket, at(sent.millis)) {
+                Decision::Allow(_) => return "allowed".to_owned(),
+                Decision::Deny(denial) => return denial.code().to_owned(),
+                Decision::Fault(fault) => return fault.wire(0).code.to_owned(),
+                Decision::Admin => panic!("no request for the admin host"),
+                Decision::Need(Need::Kv(row)) => {
+                    row.learn(None, &gate, &mut self.memory, at(sent.millis)).unwrap();
+                }
+                Decision::Need(Need::Body(limit)) => {
+                    let body = sent.body.clone().unwrap();
+                    let fits = body.len() <= limit as usize;
+                    ticket.bring(if fits { Body::Read(body) } else { Body::TooLong(limit.into()) });
+                }
+                Decision::Need(need @ Need::Workspace(ask)) => {
+                    self.calls += 1;
+                    let now = at(sent.millis);
+                    let (enquiry, text) =
+                        Enquiry::new(ask, call_id(self.calls), &gate, &mut self.memory, now);
+                    if self.down {
+                        enquiry.fail(&mut self.memory);
+                        ticket.fail(&need, need.timeout());
+                        continue;
+                    }
+                    let answer = self.workspace.call_text(&text, sent.millis).print();
+                    enquiry.learn(&answer, &gate, &mut self.memory, &mut ticket, now).unwrap();
+                }
+            }
+        }
+        panic!("asks for ever");
+    }
+}
+
+fn signing(version: Version) -> Signing {
+    let hosts = vec![HostName::parse("api.test").unwrap()];
+    let secrets = vec![Generation { generation: 0, root: 1, expires: None }];
+    Signing { version, hosts, nonce: false, secrets }
+}
+
+#[test]
+fn a_signed_change_is_admitted_once_and_a_signed_read_again() {
+    for version in [Version::V1, Version::V2] {
+        let mut world = World::new(SignatureMode::Only, signing(version));
+        let sent = |world: &World, method, body, millis| match version {
+            Version::V1 => world.v1(method, body, millis),
+            Version::V2 => world.v2(method, body, &format!("{NONCE}{millis}"), millis),
+        };
+        let post = sent(&world, "POST", Some(b"{}"), 0);
+        assert_eq!(world.send(&post), "allowed");
+        for millis in [0, 1, 100_000, 299_000] {
+            assert_eq!(world.send(&Sent { millis, ..post.clone() }), "REPLAYED_REQUEST");
+        }
+        assert_eq!(world.send(&Sent { millis: 301_000, ..post }), "STALE_TIMESTAMP");
+        let next = sent(&world, "POST", Some(b"{}"), 1_000);
+        assert_eq!(world.send(&next), "allowed");
+        let get = sent(&world, "GET", None, 2_000);
+        assert_eq!(world.send(&get), "allowed");
+        let again = if version == Version::V1 { "allowed" } else { "REPLAYED_REQUEST" };
+        assert_eq!(world.send(&get), again);
+    }
+}
+
+#[test]
+fn whatever_is_changed_is_refused() {
+    let mut world = World::new(SignatureMode::Only, signing(Version::V1));
+    let (good, other) =
+        (world.v1("POST", Some(b"{}"), 0), World::new(SignatureMode::Only, signing(Version::V1)));
+    let with = |name: &'static str, value: &str| {
+        let mut sent = good.clone();
+        sent.headers.retain(|(own, _)| *own != name);
+        sent.headers.push((name, value.to_owned()));
+        sent
+    };
+    let signature = good.headers[2].1.clone();
+    let stale = (at(0).seconds() - 301).to_string();
+    for (sent, code) in [
+        (Sent { method: "GET", ..good.clone() }, "INVALID_SIGNATURE"),
+        (Sent { target: "/plain?a=2", ..good.clone() }, "INVALID_SIGNATURE"),
+        (Sent { target: "/plain", ..good.clone() }, "INVALID_SIGNATURE"),
+        (Sent { body: Some(b"{ }".to_vec()), ..good.clone() }, "INVALID_SIGNATURE"),
+        (Sent { body: None, ..good.clone() }, "INVALID_SIGNATURE"),
+        (with("x-timestamp", &(at(0).seconds() + 1).to_string()), "INVALID_SIGNATURE"),
+        (with("x-timestamp", &stale), "STALE_TIMESTAMP"),
+        (with("x-timestamp", ""), "INVALID_SIGNATURE"),
+        (with("x-signature", &signature.to_uppercase()), "INVALID_SIGNATURE"),
+        (with("x-signature", &format!("{signature}, {signature}")), "INVALID_SIGNATURE"),
+        (with("x-signature", ""), "SIGNATURE_REQUIRED"),
+        (with("x-key-id", "0DEM0WS7K2M9QXTAG120"), "INVALID_SIGNATURE"),
+        (with("authorization", &format!("Bearer {}", other.bearer)), "AMBIGUOUS_CREDENTIALS"),
+    ] {
+        assert_eq!(world.send(&sent), code, "{:?}", sent.headers);
+    }
+    // None of it has used it up.
+    assert_eq!(world.send(&good), "allowed");
+}
+
+#[test]
+fn a_body_that_is_not_the_digested_one_is_refused_after_the_signature() {
+    let mut world = World::new(SignatureMode::Only, signing(Version::V2));
+    let good = world.v2("POST", Some(b"{}"), NONCE, 0);
+    let sent = Sent { body: Some(b"[]".to_vec()), ..good.clone() };
+    assert_eq!(world.send(&sent), "DIGEST_MISMATCH");
+    let sent = Sent { body: None, ..good.clone() };
+    assert_eq!(world.send(&sent), "INVALID_SIGNATURE");
+    assert_eq!(world.send(&good), "allowed");
+    let long = world.v2("POST", Some(&[b'x'; 1024 * 1024 + 1]), "another-nonce-of-16", 0);
+    assert_eq!(world.send(&long), "BODY_TOO_LARGE");
+}
+
+#[test]
+fn a_secret_alone_or_beside_it_counts_as_the_record_says() {
+    let bearer = |world: &World, signed: bool| {
+        let mut sent = world.v1("GET", None, 0);
+        sent.headers.retain(|(name, _)| signed && *name != "x-key-id");
+        sent.headers.push(("authorization", format!("Bearer {}", world.bearer)));
+        sent
+    };
+    for (mode, alone, both, signed) in [
+        (SignatureMode::None, "allowed", "allowed", "INVALID_SIGNATURE"),
+        (SignatureMode::Optional, "allowed", "allowed", "INVALID_SIGNATURE"),
+        (SignatureMode::Required, "SIGNATURE_REQUIRED", "allowed", "INVALID_SIGNATURE"),
+        (SignatureMode::Only, "SIGNATURE_REQUIRED", "SIGNATURE_REQUIRED", "allowed"),
+    ] {
+        let mut world = World::new(mode, signing(Version::V1));
+        let sent = bearer(&world, false);
+        assert_eq!(world.send(&sent), alone, "{mode:?}");
+        let sent = bearer(&world, true);
+        assert_eq!(world.send(&sent), both, "{mode:?}");
+        let sent = world.v1("GET", None, 0);
+        assert_eq!(world.send(&sent), signed, "{mode:?}");
+    }
+}
+
+#[test]
+fn what_may_be_admitted_once_is_not_admitted_while_the_workspace_is_silent() {
+    let mut world = World::new(SignatureMode::Only, signing(Version::V1));
+    let get = world.v1("GET", None, 0);
+    assert_eq!(world.send(&get), "allowed");
+    world.down = true;
+    let post = world.v1("POST", Some(b"{}"), 100);
+    assert_eq!(world.send(&post), "AUTH_UNAVAILABLE");
+    world.down = false;
+    assert_eq!(world.send(&post), "allowed");
+}
+
+#[test]
+fn a_secret_that_is_replaced_signs_until_its_end() {
+    let end = at(10_000).seconds();
+    let secrets = vec![
+        Generation { generation: 0, root: 1, expires: Some(end) },
+        Generation { generation: 1, root: 1, expires: None },
+    ];
+    let mut world = World::new(SignatureMode::Only, Signing { secrets, ..signing(Version::V1) });
+    let sent = world.v1("GET", None, 9_000);
+    assert_eq!(world.send(&sent), "allowed");
+    let sent = world.v1("GET", None, 10_000);
+    assert_eq!(world.send(&sent), "INVALID_SIGNATURE");
+    let elsewhere = vec![HostName::parse("other.test").unwrap()];
+    let mut world =
+        World::new(SignatureMode::Only, Signing { hosts: elsewhere, ..signing(Version::V1) });
+    let sent = world.v1("GET", None, 0);
+    assert_eq!(world.send(&sent), "INVALID_SIGNATURE");
+}
