@@ -121,6 +121,8 @@ pub enum Fault {
     OriginTimeout,
     /// The origin could not be reached or closed before it answered.
     OriginUnreachable,
+    /// Too many bodies are in memory.
+    NoRoom,
     /// A defect of the gate.
     Internal,
 }
@@ -266,7 +268,8 @@ impl Fault {
             | Self::KvUnavailable
             | Self::RecordUnusable
             | Self::WorkspaceUnavailable
-            | Self::IssuerUnavailable => Wire {
+            | Self::IssuerUnavailable
+            | Self::NoRoom => Wire {
                 retry_after: Some(u64::from(jitter % 3).saturating_add(1)),
                 ..wire(503, "AUTH_UNAVAILABLE", "The request cannot be authorised at present.")
             },

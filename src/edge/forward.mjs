@@ -5,13 +5,14 @@ import { core } from "./restart.mjs";
 const [own, told] = core.header_names().split("\n\n").map((names) => names.split("\n"));
 
 // `plan`: see `forward::plan`. A response or the promise of one; needs the Wasm only if the origin fails.
-export function forward(request, env, plan) {
+// `body`: the request's, if it was read.
+export function forward(request, env, plan, body) {
   const lines = plan.split("\n");
   const id = lines[4];
   const fault = (made, late) => core.origin_fault(made, late, id, lines[3].includes("p"), request.method);
   let out;
   try {
-    out = outbound(request, lines);
+    out = outbound(request, lines, body);
   } catch {
     console.error("portcullis: no request could be made for the origin");
     return fault(false, false);
@@ -42,9 +43,10 @@ export function forward(request, env, plan) {
   });
 }
 
-function outbound(request, lines) {
+function outbound(request, lines, body) {
   const url = lines[1];
-  const out = new Request(url === "" ? request : new Request(url, request), ONWARD);
+  const init = body === undefined ? ONWARD : { ...ONWARD, body };
+  const out = new Request(url === "" ? request : new Request(url, request), init);
   const headers = out.headers;
   for (let at = 4 + own.length + told.length; at < lines.length; at++) headers.delete(lines[at]);
   for (let at = 0; at < own.length; at++) {

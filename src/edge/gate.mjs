@@ -27,7 +27,8 @@ async function lookedUp(decided, request, env) {
   }
 }
 
-// `come`: a plan, or what answers the request.
+// `come`: a plan, with the body in an array if that was read, or what answers the request.
 function answer(come, request, env) {
-  return typeof come === "string" ? forward(request, env, come) : come;
+  if (typeof come === "string") return forward(request, env, come);
+  return Array.isArray(come) ? forward(request, env, come[0], come[1]) : come;
 }

@@ -4,6 +4,7 @@
 //! comes to is told by a second one, and only a look-up enters asynchronous code.
 
 mod admin;
+mod body;
 mod isolate;
 mod kv;
 mod lookup;

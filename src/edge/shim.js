@@ -35,6 +35,25 @@ export function read(env, name, millis) {
   return within(millis, env.KEYS.get(name, { type: "text", cacheTtl: 30 }));
 }
 
+// A request's body; `null` if it has more than `limit` bytes, of which no more are read then.
+export async function body(request, limit) {
+  if (Number(request.headers.get("content-length")) > limit) return null;
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of request.body ?? []) {
+    length += chunk.byteLength;
+    if (length > limit) return null;
+    chunks.push(chunk);
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
+}
+
 // Asks a Workspace; `null` if it does not answer in time. Once again, with the same text, if the
 // first attempt was lost or takes half the time, whichever answers: a call has a name, so that it
 // counts once.

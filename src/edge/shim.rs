@@ -25,6 +25,9 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub(super) fn read(env: &JsValue, name: &str, millis: u32) -> Result<Promise, JsValue>;
 
+    /// Reads a body; the promise of its bytes, or of `null` if there are more than `limit`.
+    pub(super) fn body(request: &web_sys::Request, limit: u32) -> Promise;
+
     /// Asks the Workspace of this number within so many milliseconds; the promise of its answer, or
     /// of `null`.
     pub(super) fn ask(env: &JsValue, number: &str, text: &str, millis: u32) -> Promise;

@@ -2,11 +2,12 @@
 
 use std::future::Future;
 
+use js_sys::Array;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
 use super::isolate::{self, Step};
-use super::{kv, now, promise, respond, shim, workspace};
+use super::{body, kv, now, promise, respond, shim, workspace};
 use crate::denial::Fault;
 use crate::key::Kid;
 use crate::memory::Turn;
@@ -22,14 +23,23 @@ pub(super) async fn answer(
     mut ticket: Ticket,
     mut need: Need,
 ) -> JsValue {
+    let mut body = None;
     for _ in 0..MAX_LOOK_UPS {
-        meet(&env, &ctx, need, &mut ticket).await;
+        if let Need::Body(limit) = need {
+            body = body::read(&request, limit, &mut ticket).await;
+        } else {
+            meet(&env, &ctx, need, &mut ticket).await;
+        }
         match isolate::step(&env, &facts, &mut ticket, now()) {
             Step::Forward { plan, ahead: wanted } => {
                 if let Some(need) = wanted {
                     ahead(&env, &ctx, need);
                 }
-                return JsValue::from_str(&plan);
+                let plan = JsValue::from_str(&plan);
+                return match body {
+                    Some(held) => Array::of2(&plan, held.bytes()).into(),
+                    None => plan,
+                };
             }
             Step::Answer(answer) => {
                 if let Some(kid) = ticket.denied() {
@@ -101,6 +111,8 @@ async fn learn(env: &JsValue, need: Need, ticket: &mut Ticket) -> Result<(), Fau
     match need {
         Need::Kv(row) => kv::learn(env, row).await,
         Need::Workspace(ask) => workspace::learn(env, ask, ticket).await,
+        // It is the request's own: nobody else can find it out.
+        Need::Body(_) => Err(Fault::Internal),
     }
 }
 
