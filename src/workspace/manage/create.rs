@@ -35,6 +35,7 @@ impl Object<'_> {
             status: 201,
             version: Some(known.document.version),
             secret: Some(minted.secret.expose().to_owned()),
+            signing_secret: self.new_signing_secret(None, &known.document),
             ..Done::changed(known.view(), change)
         })
     }

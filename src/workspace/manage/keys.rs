@@ -80,6 +80,7 @@ impl Object<'_> {
         Ok(Done {
             version: Some(version),
             effective_by: Some(effective_by),
+            signing_secret: self.new_signing_secret(Some(&before.document), &after.document),
             ..Done::changed(after.view(), change)
         })
     }

@@ -12,6 +12,7 @@ mod live;
 mod members;
 mod once;
 mod settings;
+mod signing;
 mod space;
 mod usage;
 
@@ -87,6 +88,8 @@ struct Done {
     body: Json,
     /// Shown once: neither kept nor repeated.
     secret: Option<String>,
+    /// The same of a signing secret.
+    signing_secret: Option<String>,
     /// Whose membership it is about.
     member: Option<String>,
     /// An audit entry each.
@@ -117,6 +120,7 @@ impl Done {
             effective_by: None,
             body,
             secret: None,
+            signing_secret: None,
             member: None,
             changes: Vec::new(),
         }

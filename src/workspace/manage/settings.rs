@@ -113,6 +113,7 @@ impl Object<'_> {
         if let Some(mode) = text("signature").and_then(SignatureMode::parse) {
             document.signature = mode;
         }
+        errors.extend(self.set_signing(document, fields));
         errors
     }
 }

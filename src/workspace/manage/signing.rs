@@ -1,0 +1,111 @@
+//! The signing secrets of keys: made when signatures are first asked for, shown once, replaced with a
+//! grace.
+
+use serde_json::{Map, Value as Json};
+
+use super::super::Object;
+use crate::host::HostName;
+use crate::key::Kid;
+use crate::management::problem::{FieldError, Problem};
+use crate::record::{Document, SignatureMode};
+use crate::signature::{Generation, Signing, SigningSecret, Version};
+
+impl Object<'_> {
+    /// Puts what `fields` say of signatures into `document`, whose mode is set already.
+    pub(super) fn set_signing(
+        &self,
+        document: &mut Document,
+        fields: &Map<String, Json>,
+    ) -> Vec<FieldError> {
+        let own = fields.get("signing").and_then(Json::as_object);
+        if document.signature == SignatureMode::None && document.signing.is_none() && own.is_none()
+        {
+            return Vec::new();
+        }
+        let signing = document.signing.get_or_insert_with(|| Signing {
+            version: Version::V2,
+            hosts: Vec::new(),
+            nonce: false,
+            secrets: vec![self.generation(0)],
+        });
+        let value = |name: &str| own.and_then(|own| own.get(name));
+        if let Some(version) = value("version").and_then(Json::as_str) {
+            signing.version = if version == "v1" { Version::V1 } else { Version::V2 };
+        }
+        if let Some(hosts) = value("hosts").and_then(Json::as_array) {
+            let texts = hosts.iter().filter_map(Json::as_str);
+            signing.hosts = texts.filter_map(|text| HostName::parse(text).ok()).collect();
+        }
+        if let Some(nonce) = value("nonce").and_then(Json::as_bool) {
+            signing.nonce = nonce;
+        }
+        let mut errors = Vec::new();
+        let mut wrong = |field: &str, message: &str| errors.push(FieldError::new(field, message));
+        match signing.version {
+            Version::V1 if signing.hosts.is_empty() => {
+                wrong("signing.hosts", "is required for version v1, which does not sign the host");
+            }
+            Version::V2 if !signing.hosts.is_empty() => {
+                wrong("signing.hosts", "is for version v1: v2 signs the host");
+            }
+            Version::V2 if signing.nonce => {
+                wrong("signing.nonce", "is for version v1: v2 always has a nonce");
+            }
+            Version::V1 | Version::V2 => {}
+        }
+        errors
+    }
+
+    /// The text of a signing secret that `after` has and `before` had not, to be shown once.
+    pub(super) fn new_signing_secret(
+        &self,
+        before: Option<&Document>,
+        after: &Document,
+    ) -> Option<String> {
+        let newest = |document: &Document| {
+            document.signing.as_ref()?.secrets.iter().map(|own| own.generation).max()
+        };
+        let generation = newest(after)?;
+        if before.and_then(newest) == Some(generation) {
+            return None;
+        }
+        let kid = Kid::parse(&after.kid)?;
+        let root = self.gate.keyring.newest();
+        let secret = SigningSecret::derive(root, &after.prefix, kid, generation);
+        Some(secret.expose().to_owned())
+    }
+
+    /// One more signing secret; those so far end with the grace.
+    pub(super) fn replace_signing(
+        &self,
+        document: &mut Document,
+        grace: u64,
+    ) -> Result<(), Problem> {
+        let now = self.now.seconds();
+        let end = now.saturating_add(grace);
+        let message = "has no signing secret: set `signature` first";
+        let signing = document.signing.as_mut().ok_or_else(|| Problem::field("of", message))?;
+        for own in &mut signing.secrets {
+            own.expires = Some(own.expires.map_or(end, |before| before.min(end)));
+        }
+        let newest = signing.secrets.iter().map(|own| own.generation).max().unwrap_or(0);
+        if newest >= LAST_GENERATION {
+            let message = format!("has been rotated {LAST_GENERATION} times; create another");
+            return Err(Problem::field("", message));
+        }
+        signing.secrets.retain(|own| own.expires.is_none_or(|end| now < end));
+        if signing.secrets.len() >= MAX_SECRETS {
+            let message = format!("{MAX_SECRETS} signing secrets still work: wait, or choose 0");
+            return Err(Problem::field("grace_seconds", message));
+        }
+        signing.secrets.push(self.generation(newest.saturating_add(1)));
+        Ok(())
+    }
+
+    fn generation(&self, generation: u8) -> Generation {
+        Generation { generation, root: self.gate.keyring.newest().version(), expires: None }
+    }
+}
+
+const MAX_SECRETS: usize = 5;
+const LAST_GENERATION: u8 = 31;
