@@ -344,6 +344,7 @@ fn mint(root: &RootKeys, prefix: &str, spec: &Spec) -> Result<(String, Document)
         tier: None,
         limits: None,
         signature: SignatureMode::None,
+        signing: None,
         secrets: vec![SecretDocument::new(0, root.version(), &minted.digest)],
         version: 1,
         fresh_until: FUTURE,

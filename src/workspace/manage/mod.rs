@@ -231,7 +231,16 @@ impl Object<'_> {
 
     /// Writes the audit entries, without which nothing is changed.
     fn finish(&mut self, call: &Manage, done: Done) -> Outcome<Managed> {
-        let Done { status, version, effective_by, mut body, secret, member, changes } = done;
+        let Done {
+            status,
+            version,
+            effective_by,
+            mut body,
+            secret,
+            signing_secret,
+            member,
+            changes,
+        } = done;
         if changes.is_empty() && self.rows.changes().next().is_some() {
             return Err(Problem::new(500, "INTERNAL", "A change without an audit entry.").into());
         }
@@ -258,8 +267,10 @@ impl Object<'_> {
             body: body.to_string(),
         };
         self.remember(call, &managed(&body, true))?;
-        if let (Some(secret), Some(fields)) = (secret, body.as_object_mut()) {
-            fields.insert("secret".to_owned(), secret.into());
+        for (name, secret) in [("secret", secret), ("signing_secret", signing_secret)] {
+            if let (Some(secret), Some(fields)) = (secret, body.as_object_mut()) {
+                fields.insert(name.to_owned(), secret.into());
+            }
         }
         Ok(managed(&body, false))
     }

@@ -33,6 +33,7 @@ pub(super) fn run(stage: &mut Stage, verdict: &mut Verdict) -> Result<()> {
         reports,
         denied: vec![("PERMISSION_DENIED".to_owned(), 1)],
         replaced: vec![(0, 1)],
+        once: None,
     };
     let report = |spent, closed| Report { lease: lease.clone(), spent, coins: 1, closed };
     let copied = || Call::Copied { copies: vec![(kid.clone(), 1)], failed: false };
