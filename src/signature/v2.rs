@@ -9,10 +9,13 @@
 //! `content-type` if the header is there and only then. All five parameters, in any order, and no other.
 //! One signature. What is not so is refused before any MAC is computed.
 
+use std::borrow::Cow;
+
 use sfv::{BareItem, Dictionary, FieldType as _, InnerList, ListEntry, Parser};
 
 use crate::crypto::{Digest, MacKey};
 use crate::encoding;
+use crate::signature::Part;
 
 /// A signature that has the profile's form. Nothing of it is proved.
 #[derive(Clone, Debug)]
@@ -100,7 +103,7 @@ impl Presented {
             return Err(BadForm::Parameters);
         }
         let nonce = text("nonce")?;
-        if !(16..=128).contains(&nonce.len()) {
+        if !(16..=64).contains(&nonce.len()) {
             return Err(BadForm::Parameters);
         }
         Ok(Self {
@@ -119,6 +122,15 @@ impl Presented {
     #[must_use]
     pub fn is_by(&self, key: &MacKey, covered: &Covered<'_>) -> bool {
         key.mac(&[covered.base(&self.params).as_bytes()]).matches(&self.mac)
+    }
+
+    /// What it has to cover, as hashes.
+    #[must_use]
+    pub fn parts(&self, covered: &Covered<'_>) -> Vec<Part> {
+        let part = |(name, value): &(&'static str, Cow<'_, str>)| Part::of(name, value.as_bytes());
+        let mut parts: Vec<Part> = covered.components().iter().map(part).collect();
+        parts.push(Part::of("@signature-params", self.params.as_bytes()));
+        parts
     }
 }
 
@@ -157,18 +169,26 @@ pub fn base<'a>(components: impl IntoIterator<Item = (&'a str, &'a str)>, params
 
 impl Covered<'_> {
     fn base(&self, params: &str) -> String {
+        let components = self.components();
+        base(components.iter().map(|(name, value)| (*name, value.as_ref())), params)
+    }
+
+    fn components(&self) -> Vec<(&'static str, Cow<'_, str>)> {
         let port = if self.secure { ":443" } else { ":80" };
-        let authority = self.authority.to_ascii_lowercase();
+        let mut authority = self.authority.to_ascii_lowercase();
+        if let Some(host) = authority.strip_suffix(port) {
+            authority.truncate(host.len());
+        }
         let query = format!("?{}", self.query.unwrap_or_default());
-        let fixed = [
-            ("@method", self.method),
-            ("@authority", authority.strip_suffix(port).unwrap_or(&authority)),
-            ("@path", self.path),
-            ("@query", &query),
+        let mut components = vec![
+            ("@method", self.method.into()),
+            ("@authority", authority.into()),
+            ("@path", self.path.into()),
+            ("@query", query.into()),
         ];
-        let digest = self.content_digest.map(|digest| ("content-digest", digest));
-        let media = self.content_type.map(|media| ("content-type", media));
-        base(fixed.into_iter().chain(digest).chain(media), params)
+        components.extend(self.content_digest.map(|digest| ("content-digest", digest.into())));
+        components.extend(self.content_type.map(|media| ("content-type", media.into())));
+        components
     }
 }
 
