@@ -56,7 +56,7 @@ impl<'a> Check<'_, 'a, '_, '_> {
         let known = self.memory.record(&kid, self.now);
         let record = self.record(known, kid, mode).map_err(|stop| match stop {
             Stop::Deny(_) => Denial::Signature.into(),
-            stop => stop,
+            stop @ (Stop::Need(_) | Stop::Fault(_) | Stop::Admin) => stop,
         })?;
         let proof = if record.signature == SignatureMode::Only {
             self.verify(&presented, &record, kid)
