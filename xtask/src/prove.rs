@@ -23,10 +23,12 @@ mod origin;
 mod progress;
 mod random;
 mod record;
+mod replay;
 mod revoke;
 mod roles;
 mod rotation;
 mod schedules;
+mod signer;
 mod site;
 mod sources;
 mod stage;
@@ -126,6 +128,7 @@ const BARS: &[Bar] = &[
     createcrash::BAR,
     rotation::BAR,
     openapi::BAR,
+    replay::BAR,
 ];
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.

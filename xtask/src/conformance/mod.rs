@@ -16,6 +16,7 @@ mod origin;
 mod panics;
 mod programs;
 mod raw;
+mod signed;
 mod tokens;
 mod verdicts;
 mod wycheproof;
@@ -31,10 +32,10 @@ use portcullis::root::Keyring;
 use crate::checkout::{Checkout, say};
 use crate::control::Control;
 use crate::http::Reply;
-use crate::vectors::{POLICY, World};
+use crate::vectors::{POLICY, WORKSPACE, World};
 use crate::worker::{self, Flavour};
 use crate::workerd::{Options, Server, State};
-use crate::{serve, tools};
+use crate::{seed, serve, tools};
 use issuers::Issuers;
 use origin::Origin;
 
@@ -117,6 +118,7 @@ impl Bench {
         let server = Server::start(&self.workerd, &self.state, &self.options)?;
         let rows = self.world.kv.iter();
         server.control.put_rows(rows.map(|(name, value)| (name.clone(), value.clone().into())))?;
+        seed::put(&server.control, WORKSPACE, &signed::documents(self)?)?;
         serve::await_answer(self.address)?;
         self.server = Some(server);
         self.forget();
