@@ -115,7 +115,9 @@ impl Sign {
                 let uses_nonce = document.signing.as_ref().is_some_and(|signing| signing.nonce);
                 let nonce = uses_nonce.then_some(nonce.as_str());
                 let body = body.unwrap_or_default();
-                let mac = v1::sign(&key, &self.method, &target, &made, nonce, &body);
+                let (method, target) = (self.method.as_str(), target.as_str());
+                let message = v1::Message { method, target, timestamp: &made, nonce, body: &body };
+                let mac = message.sign(&key);
                 if document.signature == SignatureMode::Only {
                     lines.push(("x-key-id".to_owned(), document.kid.clone()));
                 }

@@ -49,7 +49,7 @@ impl Signer {
             Version::V2 => Vec::new(),
         };
         let secrets = vec![Generation { generation: 0, root: root.version(), expires: None }];
-        let signing = Signing { version, hosts, nonce, secrets };
+        let signing = Signing { version, hosts, nonce, debug_until: None, secrets };
         document.signature = SignatureMode::Only;
         document.signing = Some(signing.clone());
         let key = keys::signing(root, document).context("a signing secret")?.mac_key();
@@ -66,7 +66,9 @@ impl Signer {
         match self.signing.version {
             Version::V1 => {
                 let (made, own) = (made.to_string(), self.signing.nonce.then_some(nonce.as_str()));
-                let mac = v1::sign(&self.key, method, target, &made, own, body.as_bytes());
+                let body = body.as_bytes();
+                let message = v1::Message { method, target, timestamp: &made, nonce: own, body };
+                let mac = message.sign(&self.key);
                 line("X-Key-Id", &self.kid);
                 line("X-Timestamp", &made);
                 if let Some(nonce) = own {

@@ -161,7 +161,7 @@ fn sign(record: &mut Document, mode: SignatureMode, version: Version) {
     let hosts =
         if version == V1 { HostName::parse("api.test").into_iter().collect() } else { vec![] };
     let secrets = vec![Generation { generation: 0, root, expires: None }];
-    record.signing = Some(Signing { version, hosts, nonce: false, secrets });
+    record.signing = Some(Signing { version, hosts, nonce: false, debug_until: None, secrets });
 }
 
 pub(super) const BROKEN: &[Spec] = &[
