@@ -13,8 +13,10 @@ mod crowd;
 mod desk;
 mod faults;
 mod fleet;
+mod flip;
 mod forged;
 mod fresh;
+mod future;
 mod inspector;
 mod limit;
 mod memory;
@@ -129,6 +131,8 @@ const BARS: &[Bar] = &[
     rotation::BAR,
     openapi::BAR,
     replay::BAR,
+    flip::BAR,
+    future::BAR,
 ];
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.

@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
 use data_encoding::{BASE64, HEXLOWER};
 use portcullis::key::Kid;
 use portcullis::record::{Document, SignatureMode, kv_name};
 use portcullis::signature::{ContentDigest, Version, v1, v2};
 use serde::Deserialize;
+use serde_json::json;
 
-use super::Bench;
 use super::raw::{bytes, expand, now};
+use super::{Bench, TIMEOUT};
+use crate::http::exchange;
 use crate::keys;
 use crate::seed;
+use crate::vectors::WORKSPACE;
 
 /// A signature; what is left out is as an honest signer has it. In `timestamp` and `params`, `{now}`,
 /// `{made}`, `{expires}`, `{nonce}` and `{keyid}` stand for what an honest signer would write.
@@ -48,7 +53,7 @@ pub type Words = BTreeMap<String, String>;
 pub fn words(bench: &Bench, signs: &BTreeMap<String, Sign>, via: &str) -> Result<Words> {
     let mut words = Words::new();
     for (name, sign) in signs {
-        let headers = sign.headers(bench, via).with_context(|| format!("signature {name}"))?;
+        let headers = sign.lines(bench, via).with_context(|| format!("signature {name}"))?;
         let lines = headers.iter().map(|(header, value)| format!("{header}: {value}\r\n"));
         words.insert(name.clone(), lines.collect());
         words
@@ -90,7 +95,7 @@ pub fn fill(words: &Words, text: &str) -> Result<String> {
 }
 
 impl Sign {
-    fn headers(&self, bench: &Bench, via: &str) -> Result<Vec<(String, String)>> {
+    fn lines(&self, bench: &Bench, via: &str) -> Result<Vec<(String, String)>> {
         let document = document(bench, &self.key)?;
         let key = keys::signing(bench.keyring.newest(), &document).context("no secret")?.mac_key();
         let version = document.signing.as_ref().context("not signed")?.version;
@@ -164,6 +169,58 @@ impl Sign {
     }
 }
 
+/// A Workspace that does not remember a request, or cannot say so, keeps it from the origin.
+pub fn silent(bench: &mut Bench) -> Result<()> {
+    let outcome = [("hang", 200, "", 1), ("lost", 401, "REPLAYED_REQUEST", 0)]
+        .into_iter()
+        .try_for_each(|(kind, status, code, forwarded)| {
+            let sign = |method: &str| Sign {
+                key: "signed_only".to_owned(),
+                method: method.to_owned(),
+                target: format!("/near/x?O06-{kind}"),
+                host: host(),
+                body: None,
+                headers: BTreeMap::new(),
+                age: 0,
+                timestamp: None,
+                nonce: None,
+                components: None,
+                params: None,
+            };
+            let [read, change] = ["GET", "POST"].map(|method| {
+                let lines = sign(method).lines(bench, "")?;
+                let lines = lines.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+                let head = format!("{method} /near/x?O06-{kind} HTTP/1.1\r\nHost: {}\r\n", host());
+                anyhow::Ok(format!("{head}{}\r\n", lines.collect::<String>()))
+            });
+            let (read, change) = (read?, change?);
+            let send = |request: &str| exchange(bench.address, request.as_bytes(), TIMEOUT);
+            let control = bench.control()?;
+            control.set_workspace_faults(WORKSPACE, &json!({ "kind": kind, "ops": ["admit"] }))?;
+            let begun = Instant::now();
+            let reply = send(&change)?;
+            let took = begun.elapsed();
+            let told = bench.check_own_answer(&reply, false)?;
+            ensure!((reply.status, told.as_str()) == (503, "AUTH_UNAVAILABLE"), "{}", reply.text());
+            ensure!(took < WORKSPACE_TIMEOUT + SLACK, "{kind}: after {took:?}");
+            let seen = bench.origin()?.take();
+            ensure!(seen.is_empty(), "{kind}: the origin got {seen:?}");
+            // What may be repeated needs nobody's word, in mode edge.
+            let reply = send(&read)?;
+            ensure!(reply.status == 200, "{kind}: a read: {}", reply.text());
+            ensure!(bench.origin()?.take().len() == 1, "{kind}: a read at the origin");
+            control.set_workspace_faults(WORKSPACE, &json!([]))?;
+            let reply = send(&change)?;
+            let told = reply.json()?["error"]["code"].as_str().unwrap_or_default().to_owned();
+            ensure!((reply.status, told.as_str()) == (status, code), "{kind}: {}", reply.text());
+            let seen = bench.origin()?.take().len();
+            ensure!(seen == forwarded, "{kind}: {seen} at the origin in the end");
+            anyhow::Ok(())
+        });
+    bench.control()?.set_workspace_faults(WORKSPACE, &json!([]))?;
+    outcome
+}
+
 /// The record of a key of the world.
 fn document(bench: &Bench, name: &str) -> Result<Document> {
     let kid = Kid::parse(&bench.world.fill(&format!("{{kid {name}}}"))?).context("kid")?;
@@ -182,6 +239,10 @@ fn host() -> String {
     "api.test".to_owned()
 }
 
+/// As the policy has it by default.
+const WORKSPACE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// On a machine that has other work.
+const SLACK: Duration = Duration::from_millis(350);
 const PARAMS: &str =
     r#";created={made};expires={expires};nonce="{nonce}";keyid="{keyid}";tag="portcullis""#;
 /// Seconds, longer than a signature is accepted anyway.

@@ -75,7 +75,7 @@ fn storm(mut fleet: Fleet<'_>, name: &str, size: usize, verdict: &mut Verdict) -
         while !over.load(Ordering::SeqCst) {
             for _ in 0..FAILURES {
                 std::thread::sleep(Duration::from_millis(20 + random.below(100) as u64));
-                let kind = random.pick(&["trap", "lost", "error", "retryable"]);
+                let kind = random.pick(&["trap", "throw", "lost", "error", "retryable"]);
                 let fault = json!({ "kind": kind, "ops": ["admit"], "count": 1 + random.below(8) });
                 fleet.break_workspace(LEASE, &fault)?;
                 failures += 1;
