@@ -121,6 +121,7 @@ impl Check<'_, '_, '_, '_> {
         if held == 0 {
             return Err(self.differs(signing, || message.parts()));
         }
+        self.check_forwardable()?;
         // To read again changes nothing.
         if matches!(request.method, "GET" | "HEAD") && nonce.is_none() {
             return Ok(None);
@@ -167,7 +168,14 @@ impl Check<'_, '_, '_, '_> {
                 return Err(Denial::Digest.into());
             }
         }
+        self.check_forwardable()?;
         Ok(once(kid, presented.created, &presented.nonce))
+    }
+
+    /// A body that was read cannot be sent on with a method that usually has none.
+    fn check_forwardable(&self) -> Result<(), Denial> {
+        let has_none = matches!(self.request.method, "GET" | "HEAD");
+        if has_none && self.request.has_body { Err(Denial::Unreadable) } else { Ok(()) }
     }
 
     /// The refusal of a MAC that does not hold; while the key's owner wants it, with what was seen.
@@ -214,7 +222,7 @@ impl Signed {
 }
 
 fn once(kid: Kid, made: u64, unique: &str) -> Once {
-    let hash = crypto::sha256(format!("{kid} {made} {unique}").as_bytes());
+    let hash = crypto::sha256(format!("{kid} {unique}").as_bytes());
     let mark = hash.first_chunk().copied().unwrap_or_default();
     Once { mark, until: window::remembered_until(made) }
 }

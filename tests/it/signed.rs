@@ -218,6 +218,34 @@ fn a_signed_change_is_admitted_once_and_a_signed_read_again() {
 }
 
 #[test]
+fn a_nonce_is_used_once_whatever_it_signs_and_when() {
+    let mut world = World::new(SignatureMode::Only, signing(Version::V2));
+    let first = world.v2("POST", Some(b"{}"), NONCE, 0);
+    assert_eq!(world.send(&first), "allowed");
+    for seconds in [1, 60, 200, 300, 359] {
+        let again = world.v2("POST", Some(b"other"), NONCE, seconds * 1000);
+        assert_eq!(world.send(&again), "REPLAYED_REQUEST", "{seconds} s later");
+    }
+    // Those of other keys are other nonces, and after a while nobody remembers.
+    let later = world.v2("POST", Some(b"{}"), NONCE, 1_200_000);
+    assert_eq!(world.send(&later), "allowed");
+}
+
+#[test]
+fn a_read_with_a_body_is_refused_after_its_signature() {
+    for version in [Version::V1, Version::V2] {
+        let mut world = World::new(SignatureMode::Only, signing(version));
+        let sent = match version {
+            Version::V1 => world.v1("GET", Some(b"x"), 0),
+            Version::V2 => world.v2("GET", Some(b"x"), NONCE, 0),
+        };
+        assert_eq!(world.send(&sent), "BAD_REQUEST");
+        let other = Sent { target: "/plain?a=2", ..sent };
+        assert_eq!(world.send(&other), "INVALID_SIGNATURE");
+    }
+}
+
+#[test]
 fn whatever_is_changed_is_refused() {
     let mut world = World::new(SignatureMode::Only, signing(Version::V1));
     let (good, other) =
