@@ -209,6 +209,7 @@ impl Running {
         let keys = TRIES.iter().filter_map(|try_out| try_out.curl(&self.url(), &self.seeds));
         let signed = SIGNED.iter().filter_map(|try_out| try_out.curl(&self.url(), &self.seeds));
         keys.chain(signed)
+            .chain(signed_v2(&self.url(), &self.seeds))
             .chain(["owner", "admin", "member"].iter().filter_map(|who| self.me(who)))
             .collect()
     }

@@ -192,6 +192,6 @@ const FIELDS: [&str; 8] =
     ["method", "target", "timestamp", "nonce", "host", "body", "digest", "signature"];
 const REACHED: f64 = 0.8;
 const CLIENTS: usize = 16;
-const SEED: u64 = 0x66_6C69_70;
+const SEED: u64 = 0x666C_6970;
 /// For an answer: a server that waits for more of a request has none.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
