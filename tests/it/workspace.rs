@@ -10,7 +10,7 @@ use portcullis::lease::CallId;
 use portcullis::mint;
 use portcullis::policy::Limits;
 use portcullis::record::{Document, KeyType, SecretDocument, Status, kv_name};
-use portcullis::workspace::call::{Admit, Answer, Call, Conflict};
+use portcullis::workspace::call::{Admit, Answer, Call, Conflict, Once};
 
 use crate::simulation::deployment::{self, Rules, WORKSPACE};
 use crate::simulation::object::Object;
@@ -168,6 +168,37 @@ fn what_was_revoked_with_all_is_not_admitted() {
     let later = workspace.put(2, None, 3);
     let answer = workspace.call(&Call::Admit(admit(3, &later, 1)), 4);
     assert!(matches!(answer, Answer::Granted(_)), "of a key made since: {answer:?}");
+}
+
+/// Remembered for longer than it could be accepted, and then not at all.
+#[test]
+fn what_may_be_admitted_once_is_forgotten_when_nobody_could_repeat_it() {
+    let mut workspace = workspace();
+    let kid = workspace.put(1, None, 0);
+    let mut id = 0;
+    let mut ask = |workspace: &mut Workspace, mark: u8, until: u64, millis: u64| {
+        id += 1;
+        let once = Some(Once { mark: [mark; 16], until: at(0).seconds() + until });
+        workspace.call(&Call::Admit(Admit { once, ..admit(id, &kid, 1) }), millis)
+    };
+    let held = |workspace: &Workspace| {
+        workspace.object.rows.keys().filter(|name| name.starts_with("once-only/")).count()
+    };
+    for mark in 0..5 {
+        let until = 360 + u64::from(mark) * 15;
+        assert!(matches!(ask(&mut workspace, mark, until, 0), Answer::Granted(_)), "{mark}");
+    }
+    workspace.run_alarm(359_000);
+    assert_eq!(held(&workspace), 5);
+    for (mark, until, millis) in [(0, 360, 360_000), (0, 719, 359_000), (4, 420, 420_000)] {
+        assert_eq!(ask(&mut workspace, mark, until, millis), Answer::Replayed, "{mark} {until}");
+    }
+    // Nobody knows any more, or not yet.
+    for (mark, until) in [(5, 420), (5, 421 + 2 * 512)] {
+        assert_eq!(ask(&mut workspace, mark, until, 421_000), Answer::Replayed, "until {until}");
+    }
+    workspace.run_alarm(1_100_000);
+    assert_eq!(held(&workspace), 0);
 }
 
 /// More keys than the alarm takes at a time.

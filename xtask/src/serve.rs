@@ -209,6 +209,7 @@ impl Running {
         let keys = TRIES.iter().filter_map(|try_out| try_out.curl(&self.url(), &self.seeds));
         let signed = SIGNED.iter().filter_map(|try_out| try_out.curl(&self.url(), &self.seeds));
         keys.chain(signed)
+            .chain(signed_v2(&self.url(), &self.seeds))
             .chain(["owner", "admin", "member"].iter().filter_map(|who| self.me(who)))
             .collect()
     }
@@ -291,11 +292,30 @@ impl Signed {
         let command = format!(
             "t=$(date +%s); s=$(printf '%s\\n' {method} '{path}' \"$t\" | {{ cat; printf %s '{body}'; }} | \
              openssl dgst -sha256 -hmac {secret} -r | cut -c 1-64); \
-             curl -i {url}{path} -X {method}{data} -H '{credential}' -H \"X-Timestamp: $t\" -H \"X-Signature: $s\""
+             curl -i '{url}{path}' -X {method}{data} -H '{credential}' -H \"X-Timestamp: $t\" -H \"X-Signature: $s\""
         );
         let name = format!("{}: {method} {path}", self.key);
         Some(Curl { name, command, status: 200, code: None })
     }
+}
+
+/// The same of version 2: a read.
+fn signed_v2(url: &str, seeds: &Seeds) -> Option<Curl> {
+    let (kid, secret) = (kid(seeds.keys.get("signed_v2")?)?, seeds.signing.get("signed_v2")?);
+    let host = url.strip_prefix("http://")?;
+    let params = format!(
+        r#"(\"@method\" \"@authority\" \"@path\" \"@query\");created=$t;expires=$((t+60));nonce=\"$n\";keyid=\"{kid}\";tag=\"portcullis\""#
+    );
+    let base = format!(
+        r#""@method": GET\n"@authority": {host}\n"@path": /v1/agents\n"@query": ?page=2\n"@signature-params": "#
+    );
+    let command = format!(
+        "t=$(date +%s); n=$(openssl rand -hex 16); p=\"{params}\"; \
+         s=$(printf '{base}%s' \"$p\" | openssl dgst -sha256 -hmac {secret} -binary | openssl base64 -A); \
+         curl -i '{url}/v1/agents?page=2' -H \"Signature-Input: sig=$p\" -H \"Signature: sig=:$s:\""
+    );
+    let name = "signed_v2: GET /v1/agents?page=2".to_owned();
+    Some(Curl { name, command, status: 200, code: None })
 }
 
 /// A key's public name.

@@ -44,6 +44,8 @@ enum Part {
     Text(String),
     /// Milliseconds.
     Pause(u64),
+    /// `null`: what comes next is sent when the next answer is there.
+    Answer(()),
 }
 
 #[derive(Deserialize)]
@@ -130,14 +132,18 @@ fn one(bench: &mut Bench, case: &Case, via: &str) -> Result<()> {
         Send::Whole(text) => &[Part::Text(text.clone())][..],
         Send::Parts(parts) => parts,
     };
+    let mut expect = &case.expect;
     for part in parts {
         match part {
             // A server may answer and close before it has read all.
             Part::Text(text) => drop(connection.send(&bytes(&scene.fill(text)?))),
             Part::Pause(millis) => sleep(Duration::from_millis(*millis)),
+            Part::Answer(()) => {
+                scene.answer(&mut connection, expect, head)?;
+                expect = expect.then.as_deref().context("an answer more than expected")?;
+            }
         }
     }
-    let mut expect = &case.expect;
     loop {
         scene.answer(&mut connection, expect, head)?;
         match &expect.then {
@@ -277,7 +283,7 @@ impl Part {
     fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Pause(_) => None,
+            Self::Pause(_) | Self::Answer(()) => None,
         }
     }
 }

@@ -104,15 +104,9 @@ pub(super) const ORDINARY: &[Spec] = &[
     Spec { change: |record| record.tier = Some("three".to_owned()), ..spec("tier_of_three", ALL) },
     Spec { change: |record| record.limits = limits(2), ..spec("limits_of_two", ALL) },
     Spec { change: |record| record.limits = limits(1), ..spec("limit_of_one", &["open:any"]) },
-    Spec {
-        change: |record| record.signature = SignatureMode::Optional,
-        ..spec("signature_optional", ALL)
-    },
-    Spec {
-        change: |record| record.signature = SignatureMode::Required,
-        ..spec("signature_required", ALL)
-    },
-    Spec { change: |record| record.signature = SignatureMode::Only, ..spec("signature_only", ALL) },
+    Spec { change: |record| record.signature = Optional, ..spec("signature_optional", ALL) },
+    Spec { change: |record| record.signature = Required, ..spec("signature_required", ALL) },
+    Spec { change: |record| record.signature = Only, ..spec("signature_only", ALL) },
     Spec { change: |record| sign(record, Required, V1), ..spec("signed_v1", ALL) },
     Spec { change: |record| sign(record, Only, V1), ..spec("signed_only", ALL) },
     Spec { change: |record| sign(record, Only, V1), ..spec("signed_other", ALL) },
