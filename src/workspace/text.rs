@@ -15,7 +15,7 @@ use crate::fields::{BadField, Fields, Line, number, pair};
 use crate::imported::PointerId;
 use crate::key::{Kid, Workspace};
 use crate::lease::{CallId, Granted, Refused, Report, Scope};
-use crate::record::Status;
+use crate::record::{Document, Status};
 
 /// Why a text is no call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,9 +137,7 @@ impl Call {
                 }
             }
             "put" => Self::Put {
-                document: Box::new(
-                    serde_json::from_slice(body.as_bytes()).map_err(|_| BadCall::Unreadable)?,
-                ),
+                document: Box::new(Document::read(body.as_bytes()).ok_or(BadCall::Unreadable)?),
                 replaces: fields.number("replaces")?,
             },
             "status" => Self::SetStatus {
