@@ -116,6 +116,12 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// Whether both are the same, in time independent of where they differ; their length is no secret.
+#[must_use]
+pub fn equal(one: &[u8], other: &[u8]) -> bool {
+    one.ct_eq(other).into()
+}
+
 /// SHA-256 of `bytes`.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -16,6 +16,7 @@ use core::fmt;
 
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
 
+use crate::crypto;
 use crate::root::{Keyring, RootKeys};
 
 /// The public name of a key: place, workspace, 7 random symbols and a tag.
@@ -62,7 +63,7 @@ impl Kid {
 
     fn is_tagged_by(&self, root: &RootKeys) -> bool {
         let (head, own) = self.0.split_at(KID_HEAD);
-        tag(root, &[head]) == own
+        crypto::equal(&tag(root, &[head]), own)
     }
 }
 
@@ -174,7 +175,7 @@ impl<'a> KeyText<'a> {
         let tag_from = from.saturating_add(SECRET_HEAD);
         let own = symbols.get(tag_from..tag_from.saturating_add(TAG)).unwrap_or_default();
         self.kid.is_ours(keyring)
-            && keyring.versions().any(|root| tag(root, &[&self.kid.0, tagged]) == own)
+            && keyring.versions().any(|root| crypto::equal(&tag(root, &[&self.kid.0, tagged]), own))
     }
 }
 

@@ -101,6 +101,9 @@ impl<'a> Request<'a> {
             };
             *slot = value;
         }
+        // Framing alone is no body.
+        let Fields { content_length, transfer_encoding, .. } = request.fields;
+        request.has_body &= content_length != "0" || !transfer_encoding.is_empty();
         Some(request)
     }
 

@@ -46,7 +46,7 @@ export function forward(request, env, plan, body) {
 function outbound(request, lines, body) {
   const url = lines[1];
   const init = body === undefined ? ONWARD : { ...ONWARD, body };
-  const out = new Request(url === "" ? request : new Request(url, request), init);
+  const out = new Request(url === "" ? request : elsewhere(url, request, body), init);
   const headers = out.headers;
   for (let at = 4 + own.length + told.length; at < lines.length; at++) headers.delete(lines[at]);
   for (let at = 0; at < own.length; at++) {
@@ -54,6 +54,12 @@ function outbound(request, lines, body) {
     if (value !== "") headers.set(own[at], value);
   }
   return out;
+}
+
+// A body that was read is not there any more.
+function elsewhere(url, request, body) {
+  if (body === undefined) return new Request(url, request);
+  return new Request(url, { method: request.method, headers: request.headers });
 }
 
 const ONWARD = { redirect: "manual", cache: "no-store" };

@@ -139,7 +139,7 @@ pub(super) fn needs(call: &Admit, now: Now, missing: &mut Missing) {
         call_row(minute(now), call),
         call_row(minute(now).saturating_sub(1), call),
     ]);
-    missing.names.extend(call.once.iter().map(|own| once::row(&call.kid, own)));
+    missing.names.extend(call.once.iter().flat_map(|own| once::rows(&call.kid, own, now)));
     if call.want > call.at_once() || !call.reports.is_empty() {
         missing.ranges.push(leases(&call.kid));
     }

@@ -106,7 +106,7 @@ pub struct Admit {
 /// What tells one signed request from any other of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Once {
-    /// A hash of its timestamp with its nonce or signature.
+    /// A hash of its nonce or signature.
     pub mark: [u8; 16],
     /// Until which second it has to be remembered; told by what is signed.
     pub until: u64,

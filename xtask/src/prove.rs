@@ -13,8 +13,10 @@ mod crowd;
 mod desk;
 mod faults;
 mod fleet;
+mod flip;
 mod forged;
 mod fresh;
+mod future;
 mod inspector;
 mod limit;
 mod memory;
@@ -23,10 +25,12 @@ mod origin;
 mod progress;
 mod random;
 mod record;
+mod replay;
 mod revoke;
 mod roles;
 mod rotation;
 mod schedules;
+mod signer;
 mod site;
 mod sources;
 mod stage;
@@ -126,6 +130,9 @@ const BARS: &[Bar] = &[
     createcrash::BAR,
     rotation::BAR,
     openapi::BAR,
+    replay::BAR,
+    flip::BAR,
+    future::BAR,
 ];
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.

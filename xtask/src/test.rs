@@ -90,12 +90,17 @@ fn native(checkout: &Checkout) -> Result<()> {
     run("cargo test", checkout.command("cargo").args(["test", "--workspace"]))
 }
 
-/// The core's tests once more, in Wasm on Node.js.
+/// The core's tests once more, in Wasm on Node.js, and whether its comparisons tell by their time.
 fn wasm(checkout: &Checkout) -> Result<()> {
-    let mut pack = checkout.command(tools::cargo_bin(checkout, "wasm-pack"));
-    // Finds wasm-bindgen and its test runner in PATH; never downloads them.
-    pack.args(["test", "--mode", "no-install", "--node"]).env("PATH", path_with_tools(checkout)?);
-    run("wasm-pack test", &mut pack)
+    for arguments in ["", " --release -- --test timing -- --nocapture"] {
+        let mut pack = checkout.command(tools::cargo_bin(checkout, "wasm-pack"));
+        // Finds wasm-bindgen and its test runner in PATH; never downloads them.
+        pack.args(["test", "--mode", "no-install", "--node"])
+            .args(arguments.split_whitespace())
+            .env("PATH", path_with_tools(checkout)?);
+        run(&format!("wasm-pack test{arguments}"), &mut pack)?;
+    }
+    Ok(())
 }
 
 fn build(checkout: &Checkout) -> Result<()> {

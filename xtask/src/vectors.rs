@@ -404,7 +404,8 @@ const OLD: &[u8; 32] = b"portcullis-test-root-number-one!";
 const FOREIGN: &[u8; 32] = b"portcullis-test-root-of-others!!";
 const SEED: &[u8; 32] = b"portcullis-test-world-seed-00001";
 
-const WORKSPACE: &str = "TEST00";
+/// The workspace of every key of the world.
+pub const WORKSPACE: &str = "TEST00";
 /// 2027-01-15.
 const NOW: u64 = 1_800_000_000;
 /// 2020-09-13: over, for every clock.

@@ -16,6 +16,7 @@ mod origin;
 mod panics;
 mod programs;
 mod raw;
+mod signed;
 mod tokens;
 mod verdicts;
 mod wycheproof;
@@ -31,10 +32,10 @@ use portcullis::root::Keyring;
 use crate::checkout::{Checkout, say};
 use crate::control::Control;
 use crate::http::Reply;
-use crate::vectors::{POLICY, World};
+use crate::vectors::{POLICY, WORKSPACE, World};
 use crate::worker::{self, Flavour};
 use crate::workerd::{Options, Server, State};
-use crate::{serve, tools};
+use crate::{seed, serve, tools};
 use issuers::Issuers;
 use origin::Origin;
 
@@ -84,6 +85,9 @@ pub fn run(checkout: &Checkout) -> Result<()> {
         failures: Vec::new(),
         passed: 0,
     };
+    bench.restart()?;
+    seed::put(bench.control()?, WORKSPACE, &signed::documents(&bench)?)?;
+    // So that no later case is the Workspace's first.
     bench.restart()?;
     decisions::run(checkout, &mut bench)?;
     raw::run(checkout, &mut bench)?;

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::origin::Origin;
 use super::{
-    Bench, TIMEOUT, authority, jose, keysets, leaks, management, panics, raw, tokens, wycheproof,
+    Bench, TIMEOUT, authority, jose, keysets, leaks, management, panics, raw, signed, tokens,
+    wycheproof,
 };
 use crate::http::{Connection, Reply, exchange};
 
@@ -67,6 +68,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("key sets as they should and should not be", keysets::keys),
     ("Wycheproof: signatures as served", wycheproof::signatures),
     ("Wycheproof: web signatures and web keys as served", jose::sets),
+    ("O06 a Workspace that is silent about a signed request", signed::silent),
     ("D15 a body that is cut off is never whole at the origin", cut_off),
 ];
 

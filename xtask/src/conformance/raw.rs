@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::origin::Seen;
+use super::signed::{self, Sign, Words};
 use super::{Bench, TIMEOUT, decisions, forwarded};
 use crate::checkout::{Checkout, say};
 use crate::http::{Connection, Reply};
@@ -23,6 +24,9 @@ struct Case {
     /// What a reader would not see at once.
     #[serde(rename = "note")]
     _note: Option<String>,
+    /// Signatures by their names in the texts; see [`signed`].
+    #[serde(default)]
+    sign: BTreeMap<String, Sign>,
     send: Send,
     expect: Expect,
 }
@@ -118,6 +122,8 @@ pub fn run(checkout: &Checkout, bench: &mut Bench) -> Result<()> {
 fn one(bench: &mut Bench, case: &Case, via: &str) -> Result<()> {
     nothing_left(bench)?;
     bench.control()?.reset_counts()?;
+    let words = signed::words(bench, &case.sign, via)?;
+    let scene = &Scene { bench, words, via };
     let mut connection = Connection::open(bench.address, TIMEOUT)?;
     let head = case.send.parts().first().is_some_and(|text| text.starts_with("HEAD "));
     let parts = match &case.send {
@@ -127,13 +133,13 @@ fn one(bench: &mut Bench, case: &Case, via: &str) -> Result<()> {
     for part in parts {
         match part {
             // A server may answer and close before it has read all.
-            Part::Text(text) => drop(connection.send(&bytes(&fill(bench, text, via)?))),
+            Part::Text(text) => drop(connection.send(&bytes(&scene.fill(text)?))),
             Part::Pause(millis) => sleep(Duration::from_millis(*millis)),
         }
     }
     let mut expect = &case.expect;
     loop {
-        answer(bench, &mut connection, expect, head, via)?;
+        scene.answer(&mut connection, expect, head)?;
         match &expect.then {
             Some(next) => expect = next,
             None => break,
@@ -159,82 +165,91 @@ fn one(bench: &mut Bench, case: &Case, via: &str) -> Result<()> {
     Ok(())
 }
 
-fn answer(
-    bench: &Bench,
-    connection: &mut Connection,
-    expect: &Expect,
-    head: bool,
-    via: &str,
-) -> Result<()> {
-    let reply = connection.receive(head);
-    if expect.broken || expect.status.is_none() {
-        if let Ok(reply) = &reply {
-            bail!("a whole answer: {}", told(reply));
-        }
-        let text = format!("{:#}", reply.err().context("whole")?);
-        let started = text.contains("body");
-        ensure!(started == expect.broken, "{text}");
-    } else {
-        let reply = reply?;
-        ensure!(Some(reply.status) == expect.status, "{}", told(&reply));
-        if let Some(code) = &expect.code {
-            let actual = bench.check_own_answer(&reply, head)?;
-            ensure!(head || actual == *code, "{actual}, not {code}");
-        }
-        for (name, part) in &expect.headers {
-            let value = reply.header(name).with_context(|| format!("no {name}"))?;
-            ensure!(value.contains(part.as_str()), "{name}: {value}");
-        }
-        for (name, value) in &expect.header_is {
-            ensure!(reply.header(name) == Some(value), "{name}: {:?}", reply.header(name));
-        }
-        for name in &expect.header_absent {
-            ensure!(reply.header(name).is_none(), "{name}: {:?}", reply.header(name));
-        }
-        if let Some(part) = &expect.body {
-            let part = fill(bench, part, via)?;
-            let holds = latin(&reply.body).contains(&part);
-            ensure!(holds, "the body: {}", told(&reply));
-        }
-    }
-    let none = Vec::new();
-    let expected = match (&expect.origin, &expect.code) {
-        (Some(expected), _) => expected,
-        (None, Some(_)) => &none,
-        (None, None) if expect.status.is_none() || expect.status == Some(400) => &none,
-        (None, None) => bail!("the case does not say what the origin sees"),
-    };
-    let origin = bench.origin()?;
-    let cut = expected.iter().any(|expected| expected.broken);
-    let seen = if cut { origin.take_ended() } else { origin.take() };
-    ensure!(seen.len() == expected.len(), "the origin got {seen:?}");
-    for (seen, expected) in seen.iter().zip(expected) {
-        compare(bench, seen, expected, via)?;
-    }
-    Ok(())
+/// What the texts of a case speak of.
+struct Scene<'a> {
+    bench: &'a Bench,
+    words: Words,
+    via: &'a str,
 }
 
-fn compare(bench: &Bench, seen: &Seen, expected: &Expected, via: &str) -> Result<()> {
-    let target = fill(bench, &expected.target, via)?;
-    ensure!(seen.target == target, "the origin got {}, not {target}", seen.target);
-    ensure!(seen.method == expected.method, "the origin got a {}", seen.method);
-    let body = fill(bench, &expected.body, via)?;
-    if expected.broken {
-        ensure!(!seen.whole, "the origin got a whole body");
-        return Ok(());
+impl Scene<'_> {
+    fn answer(&self, connection: &mut Connection, expect: &Expect, head: bool) -> Result<()> {
+        let bench = self.bench;
+        let reply = connection.receive(head);
+        if expect.broken || expect.status.is_none() {
+            if let Ok(reply) = &reply {
+                bail!("a whole answer: {}", told(reply));
+            }
+            let text = format!("{:#}", reply.err().context("whole")?);
+            let started = text.contains("body");
+            ensure!(started == expect.broken, "{text}");
+        } else {
+            let reply = reply?;
+            ensure!(Some(reply.status) == expect.status, "{}", told(&reply));
+            if let Some(code) = &expect.code {
+                let actual = bench.check_own_answer(&reply, head)?;
+                ensure!(head || actual == *code, "{actual}, not {code}");
+            }
+            for (name, part) in &expect.headers {
+                let value = reply.header(name).with_context(|| format!("no {name}"))?;
+                ensure!(value.contains(part.as_str()), "{name}: {value}");
+            }
+            for (name, value) in &expect.header_is {
+                ensure!(reply.header(name) == Some(value), "{name}: {:?}", reply.header(name));
+            }
+            for name in &expect.header_absent {
+                ensure!(reply.header(name).is_none(), "{name}: {:?}", reply.header(name));
+            }
+            if let Some(part) = &expect.body {
+                let part = self.fill(part)?;
+                let holds = latin(&reply.body).contains(&part);
+                ensure!(holds, "the body: {}", told(&reply));
+            }
+        }
+        let none = Vec::new();
+        let expected = match (&expect.origin, &expect.code) {
+            (Some(expected), _) => expected,
+            (None, Some(_)) => &none,
+            (None, None) if expect.status.is_none() || expect.status == Some(400) => &none,
+            (None, None) => bail!("the case does not say what the origin sees"),
+        };
+        let origin = bench.origin()?;
+        let cut = expected.iter().any(|expected| expected.broken);
+        let seen = if cut { origin.take_ended() } else { origin.take() };
+        ensure!(seen.len() == expected.len(), "the origin got {seen:?}");
+        for (seen, expected) in seen.iter().zip(expected) {
+            self.compare(seen, expected)?;
+        }
+        Ok(())
     }
-    ensure!(latin(&seen.body) == body, "the origin got the body {:?}", latin(&seen.body));
-    for (name, value) in &expected.headers {
-        let value = fill(bench, value, via)?;
-        let fields = seen.headers.iter().filter(|(own, _)| own == name);
-        let actual = fields.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", ");
-        ensure!(actual == value, "the origin got {name}: {actual:?}, not {value}");
+
+    fn compare(&self, seen: &Seen, expected: &Expected) -> Result<()> {
+        let target = self.fill(&expected.target)?;
+        ensure!(seen.target == target, "the origin got {}, not {target}", seen.target);
+        ensure!(seen.method == expected.method, "the origin got a {}", seen.method);
+        let body = self.fill(&expected.body)?;
+        if expected.broken {
+            ensure!(!seen.whole, "the origin got a whole body");
+            return Ok(());
+        }
+        ensure!(latin(&seen.body) == body, "the origin got the body {:?}", latin(&seen.body));
+        for (name, value) in &expected.headers {
+            let value = self.fill(value)?;
+            let fields = seen.headers.iter().filter(|(own, _)| own == name);
+            let actual = fields.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(", ");
+            ensure!(actual == value, "the origin got {name}: {actual:?}, not {value}");
+        }
+        for name in &expected.absent {
+            ensure!(seen.header(name).is_none(), "the origin got {name}: {:?}", seen.header(name));
+        }
+        let audience = if target.starts_with("/far") { "far" } else { "near" };
+        forwarded::check(seen, audience, &self.bench.keyring, now()?)
     }
-    for name in &expected.absent {
-        ensure!(seen.header(name).is_none(), "the origin got {name}: {:?}", seen.header(name));
+
+    fn fill(&self, text: &str) -> Result<String> {
+        let text = signed::fill(&self.words, &text.replace("{via}", self.via))?;
+        expand(&self.bench.world.fill(&text)?)
     }
-    let audience = if target.starts_with("/far") { "far" } else { "near" };
-    forwarded::check(seen, audience, &bench.keyring, now()?)
 }
 
 /// No request may reach the origin after the case it belongs to.
@@ -267,8 +282,9 @@ impl Part {
     }
 }
 
-fn fill(bench: &Bench, text: &str, via: &str) -> Result<String> {
-    let mut text = bench.world.fill(&text.replace("{via}", via))?;
+/// Writes `{*N C}` out.
+pub fn expand(text: &str) -> Result<String> {
+    let mut text = text.to_owned();
     while let Some((before, rest)) = text.split_once("{*") {
         let (inside, after) = rest.split_once('}').context("{*N C}")?;
         let (count, what) = inside.split_once(' ').context("{*N C}")?;

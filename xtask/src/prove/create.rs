@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::desk::{Desk, code, create, text, until};
+use super::desk::{Desk, code, text, until};
 use super::progress::Progress;
 use super::site::Site;
 use super::{Bar, Verdict};
@@ -16,7 +16,7 @@ use crate::api::Api;
 pub(super) const BAR: Bar = Bar {
     name: "create",
     goal: "100 keys created at once leave exactly 20, the others and the 21st are 409 KEY_LIMIT; of \
-           keys without that limit no 10 characters of a secret are in any other answer, in KV or in \
+           keys without that limit no 10 characters of a secret, or of a signing secret, are in any other answer, in KV or in \
            the objects' files",
     unit: "keys without a limit",
     ci: 100,
@@ -75,18 +75,14 @@ fn secrets(site: &Site, size: u64, verdict: &mut Verdict) -> Result<()> {
     let keys = format!("{workspace}/api-keys");
     let (mut kids, mut pieces, mut repeated) = (Vec::new(), Pieces::default(), Vec::new());
     for number in 0..size {
+        let body = json!({ "name": "proof", "scopes": ["*:*"], "signature": "optional" });
         if number % 10 != 0 {
-            let (kid, key) = create(&owner, &workspace, &json!({}))?;
-            pieces.add(&kid, &key)?;
-            kids.push(kid);
+            kids.push(pieces.take(&owner.done("POST", &keys, Some(&body))?, &SECRETS)?);
             continue;
         }
-        let once = format!("proof-{number}");
-        let body = json!({ "name": "repeated", "scopes": ["*:*"] }).to_string();
+        let (once, body) = (format!("proof-{number}"), body.to_string());
         let send = || owner.send("POST", &keys, &[("Idempotency-Key", &once)], body.as_bytes());
-        let first = send()?.json()?;
-        let kid = text(&first, "id")?;
-        pieces.add(&kid, &text(&first, "secret")?)?;
+        let kid = pieces.take(&send()?.json()?, &SECRETS)?;
         let again = send()?;
         let same = again.status == 201 && again.json()?["id"] == kid.as_str();
         verdict.require(same && again.header("idempotent-replayed") == Some("true"), || {
@@ -95,10 +91,12 @@ fn secrets(site: &Site, size: u64, verdict: &mut Verdict) -> Result<()> {
         repeated.push(again.text());
         kids.push(kid);
     }
-    // One rotation: its secret too is told once.
-    let rotated = format!("{keys}/{}/rotate", kids.last().context("no keys")?);
-    let rotated = owner.done("POST", &rotated, Some(&json!({ "grace_seconds": 60 })))?;
-    pieces.add(&text(&rotated, "id")?, &text(&rotated, "secret")?)?;
+    // Rotations: their secrets too are told once.
+    let rotate = format!("{keys}/{}/rotate", kids.last().context("no keys")?);
+    for (of, secret) in ["key", "signing"].into_iter().zip(SECRETS) {
+        let body = json!({ "of": of, "grace_seconds": 60 });
+        pieces.take(&owner.done("POST", &rotate, Some(&body))?, &[secret])?;
+    }
     let answers = answers(&owner, &workspace, &kids)?;
     for answer in answers.iter().chain(&repeated) {
         verdict.require(!pieces.are_in(answer.as_bytes()), || format!("told again: {answer}"));
@@ -178,6 +176,13 @@ fn bytes(folder: &Path, files: &mut Vec<(String, Vec<u8>)>) -> Result<()> {
 struct Pieces(HashSet<[u8; PIECE]>);
 
 impl Pieces {
+    /// Takes the secrets of an answer; the key's id.
+    fn take(&mut self, answer: &Value, secrets: &[&str]) -> Result<String> {
+        let kid = text(answer, "id")?;
+        secrets.iter().try_for_each(|secret| self.add(&kid, &text(answer, secret)?))?;
+        Ok(kid)
+    }
+
     /// Takes what follows the kid.
     fn add(&mut self, kid: &str, key: &str) -> Result<()> {
         let (_, secret) = key.split_once(kid).context("a key without its kid")?;
@@ -197,6 +202,8 @@ impl Pieces {
     }
 }
 
+/// In answers.
+const SECRETS: [&str; 2] = ["secret", "signing_secret"];
 const AT_ONCE: usize = 100;
 /// `max_active_keys` in policy.toml.
 const MOST: usize = 20;

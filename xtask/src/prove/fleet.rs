@@ -10,10 +10,12 @@ use anyhow::{Context, Result, anyhow, ensure};
 use portcullis::key::Kid;
 use portcullis::policy::Limits;
 use portcullis::record::{Document, kv_name};
+use portcullis::signature::Version;
 use portcullis::workspace::call::{Answer, Call};
 use serde_json::{Value, json};
 
 use super::crowd::{Crowd, Shot};
+use super::signer::Signer;
 use super::site::{Gate, Site, free_ports, now};
 use super::upstream::Upstream;
 use crate::control::Control;
@@ -25,9 +27,13 @@ pub(super) struct Fleet<'a> {
     /// The first has the Workspaces.
     processes: Vec<Process>,
     arrivals: Arc<Mutex<Vec<Instant>>>,
+    seen: Arc<Mutex<Targets>>,
     number: u64,
     origin: Upstream,
 }
+
+/// How often the origin saw each target.
+pub(super) type Targets = BTreeMap<Vec<u8>, usize>;
 
 /// A process, and how it is started again.
 struct Process {
@@ -76,12 +82,17 @@ impl<'a> Fleet<'a> {
 
     fn without_processes(site: &'a Site) -> Result<Self> {
         let arrivals: Arc<Mutex<Vec<Instant>>> = Arc::default();
-        let log = Arc::clone(&arrivals);
-        let origin = Upstream::start(move |_, wire| {
+        let seen: Arc<Mutex<Targets>> = Arc::default();
+        let (log, targets) = (Arc::clone(&arrivals), Arc::clone(&seen));
+        let origin = Upstream::start(move |request, wire| {
             log.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+            let mut targets = targets.lock().unwrap_or_else(PoisonError::into_inner);
+            *targets.entry(request.target.clone()).or_default() += 1;
+            drop(targets);
+            wire.body(request, |_| ())?;
             wire.ok("")
         })?;
-        Ok(Self { site, processes: Vec::new(), arrivals, number: 0, origin })
+        Ok(Self { site, processes: Vec::new(), arrivals, seen, number: 0, origin })
     }
 
     fn add(&mut self, name: &str, part: Part, port: u16, isolates: u16) -> Result<()> {
@@ -143,10 +154,39 @@ impl<'a> Fleet<'a> {
         self.number += 1;
         let (text, mut document) = self.site.key_of(workspace, self.number, now()?)?;
         document.limits = limits;
+        self.put(workspace, &document)?;
+        Ok((text, document))
+    }
+
+    /// A new key whose requests are signed; see [`Signer::of`].
+    pub(super) fn signer(
+        &mut self,
+        workspace: &str,
+        version: Version,
+        nonce: bool,
+    ) -> Result<Signer> {
+        self.number += 1;
+        let (_, mut document) = self.site.key_of(workspace, self.number, now()?)?;
+        let signer = Signer::of(self.site.keyring.newest(), &mut document, version, nonce)?;
+        self.put(workspace, &document)?;
+        Ok(signer)
+    }
+
+    fn put(&self, workspace: &str, document: &Document) -> Result<()> {
         let put = Call::Put { document: Box::new(document.clone()), replaces: 0 };
         let answer = self.call(workspace, &put)?;
         ensure!(matches!(answer, Answer::Written { .. }), "{answer:?}");
-        Ok((text, document))
+        Ok(())
+    }
+
+    /// How often the origin has seen each target.
+    pub(super) fn seen(&self) -> Targets {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets a Workspace's faults.
+    pub(super) fn break_workspace(&self, workspace: &str, faults: &Value) -> Result<()> {
+        self.control()?.set_workspace_faults(workspace, faults)
     }
 
     pub(super) fn call(&self, workspace: &str, call: &Call) -> Result<Answer> {

@@ -1,6 +1,10 @@
 //! The keys of the test world: what is ordinary, and what is broken on purpose.
 
+use portcullis::host::HostName;
+use portcullis::record::SignatureMode::{Only, Optional, Required};
 use portcullis::record::{Document, KeyType, SignatureMode, Status};
+use portcullis::signature::Version::{V1, V2};
+use portcullis::signature::{Generation, Signing, Version};
 
 use super::{EDGE, FUTURE, PAST};
 
@@ -109,7 +113,56 @@ pub(super) const ORDINARY: &[Spec] = &[
         ..spec("signature_required", ALL)
     },
     Spec { change: |record| record.signature = SignatureMode::Only, ..spec("signature_only", ALL) },
+    Spec { change: |record| sign(record, Required, V1), ..spec("signed_v1", ALL) },
+    Spec { change: |record| sign(record, Only, V1), ..spec("signed_only", ALL) },
+    Spec { change: |record| sign(record, Only, V1), ..spec("signed_other", ALL) },
+    Spec { change: |record| sign(record, Only, V2), ..spec("signed_v2", ALL) },
+    Spec { change: |record| sign(record, Required, V2), ..spec("signed_v2_bearer", ALL) },
+    Spec { change: |record| sign(record, Optional, V1), ..spec("signed_optional", ALL) },
+    Spec { change: |record| sign(record, Only, V1), ..spec("signed_agents", &["agents:read"]) },
+    Spec {
+        change: |record| {
+            sign(record, Required, V1);
+            record.limits = limits(3);
+        },
+        ..spec("signed_limited", ALL)
+    },
+    Spec {
+        change: |record| {
+            sign(record, Only, V1);
+            record.signing.iter_mut().for_each(|signing| signing.nonce = true);
+        },
+        ..spec("signed_nonce", ALL)
+    },
+    Spec {
+        change: |record| {
+            sign(record, Only, V1);
+            let elsewhere = HostName::parse("localhost");
+            record
+                .signing
+                .iter_mut()
+                .for_each(|signing| signing.hosts = elsewhere.iter().cloned().collect());
+        },
+        ..spec("signed_elsewhere", ALL)
+    },
+    Spec {
+        change: |record| {
+            sign(record, Only, V1);
+            record.status = Status::Revoked;
+        },
+        ..spec("signed_revoked", ALL)
+    },
 ];
+
+/// Lets the requests of a key be signed: of version 1 on `api.test`.
+fn sign(record: &mut Document, mode: SignatureMode, version: Version) {
+    record.signature = mode;
+    let root = record.secrets.first().map_or(0, |secret| secret.root);
+    let hosts =
+        if version == V1 { HostName::parse("api.test").into_iter().collect() } else { vec![] };
+    let secrets = vec![Generation { generation: 0, root, expires: None }];
+    record.signing = Some(Signing { version, hosts, nonce: false, debug_until: None, secrets });
+}
 
 pub(super) const BROKEN: &[Spec] = &[
     spec("record_mac", ALL),
