@@ -54,6 +54,8 @@ pub enum Denial {
         /// The second it is here.
         now: u64,
     },
+    /// A signed body with a method that has none.
+    SignedBody,
     /// The body is not the one whose digest is signed.
     Digest,
     /// The signed request was forwarded before.
@@ -214,6 +216,9 @@ impl Denial {
                     "The signature is too old, or ahead of our clock: see `server_time`.",
                 )
             },
+            Self::SignedBody => {
+                wire(400, "BAD_REQUEST", "A signed GET or HEAD cannot be forwarded with a body.")
+            }
             Self::Digest => bad("DIGEST_MISMATCH", "The body is not the one that is signed."),
             Self::Replayed => bad(
                 "REPLAYED_REQUEST",

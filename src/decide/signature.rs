@@ -175,7 +175,7 @@ impl Check<'_, '_, '_, '_> {
     /// A body that was read cannot be sent on with a method that usually has none.
     fn check_forwardable(&self) -> Result<(), Denial> {
         let has_none = matches!(self.request.method, "GET" | "HEAD");
-        if has_none && self.request.has_body { Err(Denial::Unreadable) } else { Ok(()) }
+        if has_none && self.request.has_body { Err(Denial::SignedBody) } else { Ok(()) }
     }
 
     /// The refusal of a MAC that does not hold; while the key's owner wants it, with what was seen.
