@@ -9,7 +9,8 @@ use crate::memory::{Memory, Source};
 use crate::need::{Ask, Leave};
 use crate::record::{Record, Unusable};
 use crate::ticket::Ticket;
-use crate::workspace::call::{Admit, Answer, Call};
+use crate::workspace::call::{Admit, Answer};
+use crate::workspace::text::{print_record, print_report};
 
 /// A call under way. One that ends without an answer is given back by [`Enquiry::fail`].
 #[derive(Debug)]
@@ -40,8 +41,8 @@ impl Enquiry {
         match ask {
             Ask::Record(kid) => {
                 let about = About::Record;
-                let call = Call::Record { kid: kid.to_string() };
-                (Self::ask(kid, about, Vec::new(), Untold::default(), memory, now), call.print())
+                let text = print_record(kid.as_str());
+                (Self::ask(kid, about, Vec::new(), Untold::default(), memory, now), text)
             }
             Ask::Leave(leave) => Self::leave(leave, id, false, gate, memory, now),
         }
@@ -68,13 +69,9 @@ impl Enquiry {
         if reports.is_empty() && untold == Untold::default() {
             return None;
         }
-        let call = Call::Report {
-            kid: kid.to_string(),
-            reports: reports.clone(),
-            denied: owned(&untold.denied),
-            replaced: untold.replaced.clone(),
-        };
-        Some((Self::ask(kid, About::Report, reports, untold, memory, now), call.print()))
+        let denied = owned(&untold.denied);
+        let text = print_report(kid.as_str(), &reports, &denied, &untold.replaced);
+        Some((Self::ask(kid, About::Report, reports, untold, memory, now), text))
     }
 
     fn leave(
@@ -98,7 +95,7 @@ impl Enquiry {
             want = if alone { 1 } else { wallet.want(millis, now) };
             (reports, untold) = (wallet.reports(now), wallet.take_untold());
         }
-        let call = Call::Admit(Admit {
+        let admit = Admit {
             id: id.clone(),
             kid: kid.to_string(),
             version,
@@ -110,9 +107,9 @@ impl Enquiry {
             denied: owned(&untold.denied),
             replaced: untold.replaced.clone(),
             once: leave.once,
-        });
+        };
         let about = About::Leave { id, leave, ahead, version };
-        (Self::ask(kid, about, reports, untold, memory, now), call.print())
+        (Self::ask(kid, about, reports, untold, memory, now), admit.print())
     }
 
     fn ask(

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::json;
 use crate::key::Kid;
 use crate::root::{Keyring, RootKeys};
 use crate::seal;
@@ -107,7 +108,7 @@ impl Pointer {
     /// If it was not written there by a holder of the root.
     pub fn open(keyring: &Keyring, id: &PointerId, value: &[u8]) -> Result<Self, seal::Broken> {
         let json = seal::open(keyring, &id.kv_name(), value)?;
-        let document: Document<'_> = serde_json::from_slice(json).map_err(|_| seal::Broken)?;
+        let document: Document<'_> = json::read(json).ok_or(seal::Broken)?;
         let kid = Kid::parse(document.kid).ok_or(seal::Broken)?;
         let consistent = document.v == 1 && kid.workspace().as_str() == document.workspace;
         if consistent { Ok(Self { kid }) } else { Err(seal::Broken) }

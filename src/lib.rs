@@ -9,6 +9,7 @@
 pub mod clock;
 mod encoding;
 mod fields;
+mod json;
 pub mod request;
 
 pub mod host;

@@ -13,6 +13,7 @@ use crate::address::Allowlist;
 use crate::assertion::Preamble;
 use crate::crypto::{Digest, MacKey};
 use crate::encoding;
+use crate::json;
 use crate::key::{self, Kid, Workspace};
 use crate::policy::{Limits, StaticKey, Tier};
 use crate::root::Keyring;
@@ -94,8 +95,14 @@ impl Document {
             return Err(Unusable::TooLarge);
         }
         let json = seal::open(keyring, &kv_name(kid), value).map_err(|_| Unusable::Mac)?;
-        let document = serde_json::from_slice(json).map_err(|_| Unusable::Schema)?;
+        let document = Self::read(json).ok_or(Unusable::Schema)?;
         Ok((document, json.len()))
+    }
+
+    /// Reads the JSON of a document; `None` if it is not one.
+    #[must_use]
+    pub fn read(json: &[u8]) -> Option<Self> {
+        json::read(json)
     }
 }
 

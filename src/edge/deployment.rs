@@ -5,9 +5,10 @@ use wasm_bindgen::JsValue;
 use super::shim;
 use crate::clock::Now;
 use crate::gate::{Gate, Unfit};
+use crate::json;
 #[cfg(feature = "gate")]
 use crate::policy::DocsUrl;
-use crate::policy::Policy;
+use crate::policy::{Document, Policy};
 
 /// A deployment, if it is fit to decide.
 pub(super) struct Deployment {
@@ -19,8 +20,9 @@ pub(super) struct Deployment {
 impl Deployment {
     /// By the policy of the build and the root of `env`; `environment` is the text of the environment
     /// keys.
+    #[cold]
     pub(super) fn start(env: &JsValue, environment: &str) -> Self {
-        let gate = Policy::from_json(POLICY).map_err(|_| Unfit::Policy).and_then(|policy| {
+        let gate = policy().ok_or(Unfit::Policy).and_then(|policy| {
             let built = BUILT.parse().unwrap_or(u64::MAX);
             Gate::new(policy, &shim::text(env, ROOT), environment, built)
         });
@@ -54,6 +56,11 @@ impl Deployment {
             }
         }
     }
+}
+
+/// The policy of the build.
+fn policy() -> Option<Policy> {
+    json::read::<Document>(POLICY.as_bytes())?.try_into().ok()
 }
 
 const POLICY: &str = include_str!(concat!(env!("OUT_DIR"), "/policy.json"));

@@ -38,7 +38,7 @@ impl Written {
 impl Value for Held {
     fn parse(text: &str) -> Result<Self, BadField> {
         let (epoch, json) = text.split_once(' ').ok_or(BadField)?;
-        let document = serde_json::from_slice(json.as_bytes()).map_err(|_| BadField)?;
+        let document = Document::read(json.as_bytes()).ok_or(BadField)?;
         Ok(Self { epoch: number(epoch)?, document })
     }
 

@@ -15,7 +15,7 @@ use crate::fields::{BadField, Fields, Line, number, pair};
 use crate::imported::PointerId;
 use crate::key::{Kid, Workspace};
 use crate::lease::{CallId, Granted, Refused, Report, Scope};
-use crate::record::Status;
+use crate::record::{Document, Status};
 
 /// Why a text is no call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,29 +32,50 @@ impl From<BadField> for BadCall {
     }
 }
 
+// The three calls that the gate makes are printed by functions of their own: its upload has no others.
+
+/// The text of [`Call::Record`].
+pub(crate) fn print_record(kid: &str) -> String {
+    begin("record").with("kid", kid).finish()
+}
+
+/// The text of [`Call::Report`].
+pub(crate) fn print_report(
+    kid: &str,
+    reports: &[Report],
+    denied: &[(String, u32)],
+    replaced: &[(u8, u64)],
+) -> String {
+    told(begin("report").with("kid", kid), reports, denied, replaced).finish()
+}
+
+impl Admit {
+    /// The text of [`Call::Admit`].
+    pub(crate) fn print(&self) -> String {
+        let version = if self.once.is_some() { ONCE_VERSION } else { VERSION };
+        let line = Line::new("admit")
+            .with("v", version)
+            .with("id", self.id.as_str())
+            .with("kid", &self.kid)
+            .number("version", self.version)
+            .number("coins", self.coins)
+            .number("want", self.want)
+            .flag("ahead", self.ahead)
+            .number("millis", self.millis)
+            .all("mark", self.once.iter().map(Once::print));
+        told(line, &self.reports, &self.denied, &self.replaced).finish()
+    }
+}
+
 impl Call {
     /// The text.
     #[must_use]
     pub fn print(&self) -> String {
-        let begin = |word| Line::new(word).with("v", VERSION);
         match self {
-            Self::Record { kid } => begin("record").with("kid", kid).finish(),
-            Self::Admit(admit) => {
-                let version = if admit.once.is_some() { ONCE_VERSION } else { VERSION };
-                let line = Line::new("admit")
-                    .with("v", version)
-                    .with("id", admit.id.as_str())
-                    .with("kid", &admit.kid)
-                    .number("version", admit.version)
-                    .number("coins", admit.coins)
-                    .number("want", admit.want)
-                    .flag("ahead", admit.ahead)
-                    .number("millis", admit.millis)
-                    .all("mark", admit.once.iter().map(Once::print));
-                told(line, &admit.reports, &admit.denied, &admit.replaced).finish()
-            }
+            Self::Record { kid } => print_record(kid),
+            Self::Admit(admit) => admit.print(),
             Self::Report { kid, reports, denied, replaced } => {
-                told(begin("report").with("kid", kid), reports, denied, replaced).finish()
+                print_report(kid, reports, denied, replaced)
             }
             Self::Open { workspace } => begin("open").with("workspace", workspace).finish(),
             Self::Put { document, replaces } => {
@@ -137,9 +158,7 @@ impl Call {
                 }
             }
             "put" => Self::Put {
-                document: Box::new(
-                    serde_json::from_slice(body.as_bytes()).map_err(|_| BadCall::Unreadable)?,
-                ),
+                document: Box::new(Document::read(body.as_bytes()).ok_or(BadCall::Unreadable)?),
                 replaces: fields.number("replaces")?,
             },
             "status" => Self::SetStatus {
@@ -365,6 +384,10 @@ fn kid(text: &str) -> Result<String, BadField> {
 fn copied(text: &str) -> Result<String, BadField> {
     let is_other = PointerId::from_kv_name(text).is_some() || noted(text).is_some();
     if is_other { Ok(text.to_owned()) } else { kid(text) }
+}
+
+fn begin(word: &str) -> Line {
+    Line::new(word).with("v", VERSION)
 }
 
 fn told(line: Line, reports: &[Report], denied: &[(String, u32)], replaced: &[(u8, u64)]) -> Line {

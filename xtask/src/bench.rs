@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail};
 use crate::checkout::{Checkout, run, say};
 use crate::load::{Load, Report, Until, repeat};
 use crate::tools;
-use contest::{CONNECTIONS, Contest, PEERS, Peer};
+use contest::{CONNECTIONS, Contest, Kind, PEERS, Peer, Workerd};
 pub use table::Table;
 use table::{Turn, tabulate, turns_line};
 
@@ -50,27 +50,47 @@ pub fn bench(checkout: &Checkout, size: Size) -> Result<()> {
     bail!("missed: {}", table.missed.join("; "))
 }
 
-/// Runs the rounds.
+/// Runs the rounds, of requests with a secret and of such as are signed besides.
 pub fn measure(checkout: &Checkout, size: Size) -> Result<Table> {
     tools::ensure_present(checkout, tools::BUILD)?;
     let contest = Contest::prepare(checkout)?;
     let workerd = contest.start(checkout)?;
+    let mut bearer = rounds(&contest, &workerd, Kind::Bearer, size)?;
+    let leases = workerd.leases()?;
+    let decisions = leases.decisions(bearer.requests, CONNECTIONS as u64)?;
+    let signed = rounds(&contest, &workerd, Kind::Signed, size)?;
+    let (text, missed) = (signed.table.text, signed.table.missed);
+    bearer.table.text.push_str(&format!("\n\n{decisions}\n\n{text}"));
+    bearer.table.missed.extend(missed);
+    Ok(bearer.table)
+}
+
+/// What the rounds of one kind of request have shown.
+struct Rounds {
+    table: Table,
+    /// Answered by the gate.
+    requests: u64,
+}
+
+fn rounds(contest: &Contest, workerd: &Workerd, kind: Kind, size: Size) -> Result<Rounds> {
+    let peers: Vec<&Peer> =
+        PEERS.iter().filter(|peer| kind == Kind::Bearer || peer.signs).collect();
     let mut requests = 0;
     let mut turn = |peer: &Peer, seconds| {
-        let report = contest.turn(peer, seconds)?;
+        let report = contest.turn(peer, kind, seconds)?;
         requests += if peer.ours { report.responses() } else { 0 };
         anyhow::Ok(report)
     };
-    for peer in PEERS {
+    for peer in &peers {
         // Warm: code compiled, record in memory.
         turn(peer, 0.5)?;
     }
     let mut rounds = Vec::new();
     for round in 0..size.rounds {
         let mut turns = BTreeMap::new();
-        for at in 0..PEERS.len() {
+        for at in 0..peers.len() {
             // No contender always follows the same other.
-            let peer = &PEERS[(at + round) % PEERS.len()];
+            let peer = peers[(at + round) % peers.len()];
             let before = workerd.cpu()?;
             let report = turn(peer, size.seconds)?;
             let cpu = (workerd.cpu()? - before).as_secs_f64() / report.responses() as f64;
@@ -79,11 +99,7 @@ pub fn measure(checkout: &Checkout, size: Size) -> Result<Table> {
         say(format!("round {} of {}: {}", round + 1, size.rounds, turns_line(&turns)));
         rounds.push(turns);
     }
-    let leases = workerd.leases()?;
-    let decisions = leases.decisions(requests, CONNECTIONS as u64)?;
-    let mut table = tabulate(&rounds);
-    table.text.push_str(&format!("\n\n{decisions}"));
-    Ok(table)
+    Ok(Rounds { table: tabulate(&rounds, kind), requests })
 }
 
 /// The core alone, natively, by criterion.
@@ -96,7 +112,7 @@ fn core(checkout: &Checkout) -> Result<String> {
     let sha = fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains("sha_ni"));
     let mut text =
         format!("core, natively, CPU {} SHA extensions", if sha { "with" } else { "without" });
-    for name in ["bearer", "bearer with plan and assertion", "forged"] {
+    for name in ["bearer", "bearer with signature v1", "bearer with plan and assertion", "forged"] {
         let estimates = fs::read(folder.join(name).join("new/estimates.json"))?;
         let estimates: serde_json::Value = serde_json::from_slice(&estimates)?;
         let nanoseconds = estimates["median"]["point_estimate"].as_f64().context("criterion")?;

@@ -7,8 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
-use portcullis::record::KeyType;
+use portcullis::crypto::MacKey;
+use portcullis::host::HostName;
+use portcullis::record::{KeyType, SignatureMode};
 use portcullis::root::Keyring;
+use portcullis::signature::{Generation, Signing, Version, v1};
 use portcullis::workspace::call::Call;
 
 use super::leases::Leases;
@@ -24,6 +27,8 @@ pub struct Contest {
     root: String,
     rows: String,
     key: String,
+    /// By what requests with it are signed.
+    signing: MacKey,
     /// Calls that make the key known to its Workspace.
     calls: [String; 2],
 }
@@ -52,6 +57,8 @@ impl Contest {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
         let keyring = Keyring::parse(&root)?;
         let (key, document) = keys::native(keyring.newest(), &[0x62; 32], &SPEC, now)?;
+        let signing = keys::signing(keyring.newest(), &document).context("no signing secret")?;
+        let signing = signing.mac_key();
         let (name, value) = keys::sealed(keyring.newest(), &document)?;
         let rows = serde_json::json!({ name: String::from_utf8(value)? }).to_string();
         let put = Call::Put { document: Box::new(document), replaces: 0 };
@@ -59,7 +66,7 @@ impl Contest {
         let objects = folder.join("objects");
         let _ = fs::remove_dir_all(&objects);
         fs::create_dir_all(&objects)?;
-        Ok(Self { folder, root, rows, key, calls: [open, put].map(|call| call.print()) })
+        Ok(Self { folder, root, rows, key, signing, calls: [open, put].map(|call| call.print()) })
     }
 
     /// Starts workerd and makes the gate's key known to its Workspace.
@@ -94,11 +101,27 @@ impl Contest {
     }
 
     /// Loads a contender; fails unless every request was answered 200.
-    pub fn turn(&self, peer: &Peer, seconds: f64) -> Result<Report> {
-        let key = if peer.ours { &self.key } else { PEERS_KEY };
+    pub fn turn(&self, peer: &Peer, kind: Kind, seconds: f64) -> Result<Report> {
+        let (key, signing) = if peer.ours {
+            (self.key.as_str(), self.signing.clone())
+        } else {
+            (PEERS_KEY, MacKey::new(PEERS_SIGNING.as_bytes()))
+        };
+        let (method, target) = ("GET", "/v1/agents/agent-123?limit=10");
+        let signature = match kind {
+            Kind::Bearer => String::new(),
+            Kind::Signed => {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+                let timestamp = &now.to_string();
+                let message = v1::Message { method, target, timestamp, nonce: None, body: b"" };
+                let mac = message.sign(&signing);
+                format!("X-Timestamp: {timestamp}\r\nX-Signature: {mac}\r\n")
+            }
+        };
         let request = format!(
-            "GET /v1/agents/agent-123?limit=10 HTTP/1.1\r\nHost: api.test\r\nUser-Agent: bench\r\n\
-             Accept: application/json\r\nAuthorization: Bearer {key}\r\nCF-Connecting-IP: 203.0.113.9\r\n\r\n"
+            "{method} {target} HTTP/1.1\r\nHost: api.test\r\nUser-Agent: bench\r\n\
+             Accept: application/json\r\nAuthorization: Bearer {key}\r\n{signature}\
+             CF-Connecting-IP: 203.0.113.9\r\n\r\n"
         );
         let until = Until::Elapsed(Duration::from_secs_f64(seconds));
         let load = Load { address: address(peer), connections: CONNECTIONS, until };
@@ -127,6 +150,10 @@ const CONTROL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The key in `bench.capnp`.
 const PEERS_KEY: &str = "ak_0ABCDEF1234567TAGTAG_GABCDEFGHJKMNPQRSTVWXYZ0123TAGTAGCRC1234";
 
+/// What signs its requests, also there.
+const PEERS_SIGNING: &str =
+    "ak_sign_0ABCDEF1234567TAGTAG_G_0123456789ABCDEFGHJKMNPQRSTVWXYZ0123456789ABCDEFGHJKCRC1234";
+
 /// The same record as in `benches/peers/kv.mjs`.
 const SPEC: Spec<'_> = Spec {
     name: "bench",
@@ -142,6 +169,14 @@ const SPEC: Spec<'_> = Spec {
             r#"{"requests":1000000000,"window_seconds":3600,"burst":1000000}"#,
         )
         .ok();
+        key.signature = SignatureMode::Optional;
+        key.signing = Some(Signing {
+            version: Version::V1,
+            hosts: HostName::parse("api.test").into_iter().collect(),
+            nonce: false,
+            debug_until: None,
+            secrets: vec![Generation { generation: 0, root: 1, expires: None }],
+        });
     },
 };
 
@@ -200,6 +235,15 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What kind of request is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// With a secret.
+    Bearer,
+    /// With a secret and a signature of version 1.
+    Signed,
+}
+
 /// A contender.
 pub struct Peer {
     /// In the table.
@@ -207,17 +251,19 @@ pub struct Peer {
     port: u16,
     /// Whether it is the gate under test.
     pub ours: bool,
+    /// Whether it verifies signatures, or decides nothing at all.
+    pub signs: bool,
 }
 
 /// All of them.
 pub const PEERS: &[Peer] = &[
-    Peer { name: BASELINE, port: 8711, ours: false },
-    Peer { name: GATE, port: 8717, ours: true },
-    Peer { name: JS, port: 8712, ours: false },
-    Peer { name: JS_WEBCRYPTO, port: 8713, ours: false },
-    Peer { name: HONO, port: 8714, ours: false },
-    Peer { name: HONO_FORWARD, port: 8716, ours: false },
-    Peer { name: PASS, port: 8710, ours: false },
+    Peer { name: BASELINE, port: 8711, ours: false, signs: true },
+    Peer { name: GATE, port: 8717, ours: true, signs: true },
+    Peer { name: JS, port: 8712, ours: false, signs: true },
+    Peer { name: JS_WEBCRYPTO, port: 8713, ours: false, signs: true },
+    Peer { name: HONO, port: 8714, ours: false, signs: false },
+    Peer { name: HONO_FORWARD, port: 8716, ours: false, signs: false },
+    Peer { name: PASS, port: 8710, ours: false, signs: true },
 ];
 
 /// Mandatory work alone.

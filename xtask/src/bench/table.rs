@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::contest::{BASELINE, GATE, HONO, HONO_FORWARD, JS, JS_WEBCRYPTO, PASS};
+use super::contest::{BASELINE, GATE, HONO, HONO_FORWARD, JS, JS_WEBCRYPTO, Kind, PASS};
 use crate::interval::Interval;
 
 /// What was measured.
@@ -30,7 +30,7 @@ pub fn turns_line(turns: &BTreeMap<&str, Turn>) -> String {
 }
 
 /// The medians of the rounds' ratios.
-pub fn tabulate(rounds: &[BTreeMap<&str, Turn>]) -> Table {
+pub fn tabulate(rounds: &[BTreeMap<&str, Turn>], kind: Kind) -> Table {
     let series = |value: &dyn Fn(&BTreeMap<&str, Turn>) -> f64| {
         Interval::of(&rounds.iter().map(value).collect::<Vec<_>>()).unwrap_or(UNKNOWN)
     };
@@ -40,15 +40,11 @@ pub fn tabulate(rounds: &[BTreeMap<&str, Turn>]) -> Table {
     let added = |turns: &BTreeMap<&str, Turn>, name: &str| turns[name].cpu - turns[BASELINE].cpu;
     let js = if rate(JS, JS_WEBCRYPTO).median >= 1.0 { JS } else { JS_WEBCRYPTO };
     let cpu = series(&|turns| added(turns, GATE) / added(turns, js));
-    let rows = [
+    let mut rows = vec![
         (format!("throughput / {BASELINE}"), rate(GATE, BASELINE), Goal::AtLeast(0.92)),
         (format!("throughput / {js}"), rate(GATE, js), Goal::AtLeast(1.15)),
-        (format!("throughput / {HONO}"), rate(GATE, HONO), Goal::AtLeast(1.15)),
-        (format!("throughput / {HONO_FORWARD}"), rate(GATE, HONO_FORWARD), Goal::AtLeast(1.15)),
         (format!("CPU added to {BASELINE} / that {js} adds"), cpu, Goal::AtMost(0.5)),
         (format!("({js} / {BASELINE})"), rate(js, BASELINE), Goal::None),
-        (format!("({HONO} / {BASELINE})"), rate(HONO, BASELINE), Goal::None),
-        (format!("({HONO_FORWARD} / {BASELINE})"), rate(HONO_FORWARD, BASELINE), Goal::None),
         (format!("({PASS} / {BASELINE})"), rate(PASS, BASELINE), Goal::None),
         (
             format!("(CPU a request, {BASELINE}, µs)"),
@@ -66,13 +62,21 @@ pub fn tabulate(rounds: &[BTreeMap<&str, Turn>]) -> Table {
             Goal::None,
         ),
     ];
-    let mut text =
-        format!("{:<48} {:>8}  {:>17}  goal", "warm bearer request", "median", "95 % interval");
+    // It verifies no signatures.
+    for peer in [HONO, HONO_FORWARD].into_iter().filter(|_| kind == Kind::Bearer) {
+        rows.push((format!("throughput / {peer}"), rate(GATE, peer), Goal::AtLeast(1.15)));
+        rows.push((format!("({peer} / {BASELINE})"), rate(peer, BASELINE), Goal::None));
+    }
+    let title = match kind {
+        Kind::Bearer => "warm bearer request",
+        Kind::Signed => "warm bearer request, signed (v1)",
+    };
+    let mut text = format!("{title:<48} {:>8}  {:>17}  goal", "median", "95 % interval");
     let mut missed = Vec::new();
     for (name, median, goal) in rows {
         let verdict = goal.verdict(&median);
         if verdict == "MISSED" {
-            missed.push(name.clone());
+            missed.push(format!("{title}: {name}"));
         }
         let Interval { median, low, high } = median;
         text.push_str(&format!(
