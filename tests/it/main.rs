@@ -68,3 +68,8 @@ fn vectors_of_routes() {
 fn vectors_of_decisions() {
     vectors::decisions();
 }
+
+#[test]
+fn vectors_of_signatures() {
+    vectors::signatures();
+}
