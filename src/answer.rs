@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::denial::Wire;
 use crate::management::problem::{FieldError, Problem};
+use crate::signature::Part;
 
 /// A complete HTTP answer.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,9 +32,10 @@ impl core::fmt::Debug for Answer {
 pub fn render(wire: &Wire, request_id: &str, problem: bool, docs: Option<&str>) -> Answer {
     let doc_url = docs.map(|docs| format!("{docs}#{}", wire.code));
     let doc_url = doc_url.as_deref();
-    let Wire { status, code, ref message, retry_after, .. } = *wire;
-    let errors = &[];
-    let error = Error { code, message, status, request_id, retry_after, doc_url, errors };
+    let Wire { status, code, ref message, retry_after, server_time, .. } = *wire;
+    let signed = &wire.signed;
+    let told = Error { retry_after, server_time, doc_url, signed, ..Error::default() };
+    let error = Error { code, message, status, request_id, ..told };
     let Answer { mut headers, body, .. } = error.render(problem);
     let optional = [
         ("www-authenticate", wire.challenge.clone()),
@@ -62,8 +64,8 @@ pub fn render_problem(
     let Problem { status, code, message, errors } = refused;
     let doc_url = docs.map(|docs| format!("{docs}#{code}"));
     let doc_url = doc_url.as_deref();
-    let (status, retry_after) = (*status, None);
-    Error { code, message, status, request_id, retry_after, doc_url, errors }.render(problem)
+    let told = Error { doc_url, errors, ..Error::default() };
+    Error { code, message, status: *status, request_id, ..told }.render(problem)
 }
 
 /// An answer with a body of ready JSON.
@@ -82,59 +84,68 @@ fn common_headers(media: &str, request_id: &str) -> String {
     )
 }
 
-impl Error<'_> {
-    fn render(self, problem: bool) -> Answer {
-        let Self { code, message, status, request_id, retry_after, doc_url, errors } = self;
-        let (media, body) = if problem {
-            let body = ProblemBody {
-                r#type: doc_url.unwrap_or("about:blank"),
-                title: code,
-                status,
-                detail: message,
-                code,
-                request_id,
-                retry_after,
-                errors,
-            };
-            ("application/problem+json", to_json(&body))
-        } else {
-            ("application/json", to_json(&Body { error: self }))
-        };
-        Answer { status, headers: common_headers(media, request_id), body }
-    }
-}
-
-#[derive(Serialize)]
-struct Body<'a> {
-    error: Error<'a>,
-}
-
-#[derive(Serialize)]
+/// What is told of a refusal; absent members are empty.
+#[derive(Clone, Copy, Default)]
 struct Error<'a> {
     code: &'a str,
     message: &'a str,
     status: u16,
     request_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    server_time: Option<u64>,
     doc_url: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    signed: &'a [Part],
 }
 
-#[derive(Serialize)]
-struct ProblemBody<'a> {
-    r#type: &'a str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    code: &'a str,
-    request_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after: Option<u64>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [FieldError],
+impl Error<'_> {
+    fn render(self, problem: bool) -> Answer {
+        let Self { code, message, status, request_id, doc_url, .. } = self;
+        let mut members = Members::default();
+        if problem {
+            members.put("type", &doc_url.unwrap_or("about:blank"));
+            members.put("title", &code);
+            members.put("status", &status);
+            members.put("detail", &message);
+            members.put("code", &code);
+        } else {
+            members.put("code", &code);
+            members.put("message", &message);
+            members.put("status", &status);
+        }
+        members.put("request_id", &request_id);
+        for (name, number) in [("retry_after", self.retry_after), ("server_time", self.server_time)]
+        {
+            number.iter().for_each(|number| members.put(name, number));
+        }
+        if let (Some(doc_url), false) = (doc_url, problem) {
+            members.put("doc_url", &doc_url);
+        }
+        if !self.errors.is_empty() {
+            members.put("errors", &self.errors);
+        }
+        if !self.signed.is_empty() {
+            members.put("signed", &self.signed);
+        }
+        let Members(members) = members;
+        let (media, body) = if problem {
+            ("application/problem+json", format!("{{{members}}}"))
+        } else {
+            ("application/json", format!("{{\"error\":{{{members}}}}}"))
+        };
+        Answer { status, headers: common_headers(media, request_id), body }
+    }
+}
+
+/// Members of a JSON object.
+#[derive(Default)]
+struct Members(String);
+
+impl Members {
+    fn put(&mut self, name: &str, value: &impl Serialize) {
+        let separator = if self.0.is_empty() { "" } else { "," };
+        let _ = write!(self.0, "{separator}\"{name}\":{}", to_json(value));
+    }
 }
 
 /// These types hold numbers and text alone, which serialise always.

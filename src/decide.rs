@@ -178,7 +178,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             return Err(self.deny(denial, &record, kid, mode));
         }
         self.check_length(route)?;
-        let once = match signed.map_or_else(|| self.check_signed(&record, kid), Ok) {
+        let once = match signed.map_or_else(|| self.check_signature(&record, kid), Ok) {
             Err(Stop::Deny(denial)) => return Err(self.deny(denial, &record, kid, mode)),
             checked => checked?,
         };
@@ -261,7 +261,11 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         if undeclared || !fields.transfer_encoding.is_empty() {
             return Err(Denial::BodyUndeclared);
         }
-        let declared = fields.content_length;
+        self.check_declared(limit)
+    }
+
+    fn check_declared(&self, limit: u64) -> Result<(), Denial> {
+        let declared = self.request.fields.content_length;
         // A number too large for u64 is larger than any limit.
         let fits =
             declared.is_empty() || declared.parse::<u64>().is_ok_and(|length| length <= limit);

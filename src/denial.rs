@@ -7,6 +7,7 @@
 use crate::ratelimit::RateLimit;
 use crate::route::Methods;
 use crate::scope::Scope;
+use crate::signature::Part;
 use crate::target::BadTarget;
 
 /// The request is refused.
@@ -46,8 +47,13 @@ pub enum Denial {
     KeyNotAllowed,
     /// A signature that does not hold.
     Signature,
+    /// The same, with what it ought to cover: the key's owner asked for it.
+    Differs(Vec<Part>),
     /// The signature was made too long ago, or ahead of our clock.
-    StaleTimestamp,
+    StaleTimestamp {
+        /// The second it is here.
+        now: u64,
+    },
     /// The body is not the one whose digest is signed.
     Digest,
     /// The signed request was forwarded before.
@@ -144,6 +150,10 @@ pub struct Wire {
     pub retry_after: Option<u64>,
     /// What is left of a limit.
     pub rate: Option<Box<RateLimit>>,
+    /// What a signature ought to cover.
+    pub signed: Vec<Part>,
+    /// Our clock, in Unix seconds.
+    pub server_time: Option<u64>,
 }
 
 impl Denial {
@@ -196,10 +206,14 @@ impl Denial {
             Self::Invalid(_) => bad("INVALID_API_KEY", "The API key is invalid."),
             Self::Token => bad("INVALID_TOKEN", "The token is invalid."),
             Self::Signature => bad("INVALID_SIGNATURE", "The signature is invalid."),
-            Self::StaleTimestamp => bad(
-                "STALE_TIMESTAMP",
-                "The signature is too old, or ahead of our clock: see `Date`.",
-            ),
+            Self::Differs(parts) => Wire { signed: parts.clone(), ..Self::Signature.wire() },
+            Self::StaleTimestamp { now } => Wire {
+                server_time: Some(*now),
+                ..bad(
+                    "STALE_TIMESTAMP",
+                    "The signature is too old, or ahead of our clock: see `server_time`.",
+                )
+            },
             Self::Digest => bad("DIGEST_MISMATCH", "The body is not the one that is signed."),
             Self::Replayed => bad(
                 "REPLAYED_REQUEST",
@@ -235,7 +249,7 @@ impl Denial {
             Self::BodyTooLarge(limit) => wire(
                 413,
                 "BODY_TOO_LARGE",
-                format!("The body is larger than the {limit} bytes this route takes."),
+                format!("The body is larger than the {limit} bytes taken here."),
             ),
             Self::BodyUndeclared => wire(
                 413,
@@ -293,6 +307,8 @@ fn wire(status: u16, code: &'static str, message: impl Into<String>) -> Wire {
         allow: None,
         retry_after: None,
         rate: None,
+        signed: Vec::new(),
+        server_time: None,
     }
 }
 

@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Allowlist;
 use crate::assertion::Preamble;
-use crate::crypto::Digest;
+use crate::crypto::{Digest, MacKey};
 use crate::encoding;
 use crate::key::{self, Kid, Workspace};
 use crate::policy::{Limits, StaticKey, Tier};
 use crate::root::Keyring;
 use crate::scope::Grants;
 use crate::seal;
-use crate::signature::Signing;
+use crate::signature::{Generation, Signing, SigningSecret};
 
 /// The KV name of a key's record.
 #[must_use]
@@ -240,6 +240,8 @@ pub struct Record {
     pub(crate) version: u64,
     pub(crate) fresh_until: u64,
     pub(crate) bytes: usize,
+    /// What its requests are signed by, and the first second in which that signs no more.
+    signing_keys: OnceCell<Vec<(Option<u64>, MacKey)>>,
     /// The beginning of assertions about this key, for the first origin it is used at.
     pub(crate) preamble: OnceCell<(usize, Preamble)>,
 }
@@ -290,8 +292,21 @@ impl Record {
             version: 0,
             fresh_until: u64::MAX,
             bytes: 0,
+            signing_keys: OnceCell::new(),
             preamble: OnceCell::new(),
         }
+    }
+
+    /// The keys by which its requests are signed, also those that have ended, each with its end.
+    pub(crate) fn signing_keys(&self, keyring: &Keyring, kid: Kid) -> &[(Option<u64>, MacKey)] {
+        self.signing_keys.get_or_init(|| {
+            let derive = |own: &Generation| {
+                let root = keyring.version(own.root)?;
+                let secret = SigningSecret::derive(root, &self.prefix, kid, own.generation);
+                Some((own.expires, secret.mac_key()))
+            };
+            self.signing.iter().flat_map(|signing| &signing.secrets).filter_map(derive).collect()
+        })
     }
 
     fn check(
@@ -341,6 +356,7 @@ impl Record {
             version: document.version,
             fresh_until: document.fresh_until,
             bytes,
+            signing_keys: OnceCell::new(),
             preamble: OnceCell::new(),
         })
     }

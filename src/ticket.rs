@@ -92,6 +92,15 @@ impl Ticket {
         self.body = Some(body);
     }
 
+    /// The body, if it was read.
+    #[must_use]
+    pub fn body(&self) -> Option<&[u8]> {
+        match &self.body {
+            Some(Body::Read(bytes)) => Some(bytes),
+            Some(Body::TooLong(_) | Body::Failed(_)) | None => None,
+        }
+    }
+
     /// Takes note that it was counted.
     pub fn count(&mut self) {
         self.counted = true;

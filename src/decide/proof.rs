@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::signature::Presented;
 use super::{Check, Stop};
 use crate::credential::{Credential, Opaque};
 use crate::crypto;
@@ -45,7 +46,9 @@ impl<'a> Check<'_, 'a, '_, '_> {
     /// A key id in the place of a secret. Nothing is told of the key, nor whether there is one, before
     /// the signature holds.
     fn prove_signed(&mut self, route: &Route) -> Result<Proved, Stop> {
-        let kid = self.signer().ok_or(Denial::Signature)?;
+        let presented = self.presented()?;
+        let kid = self.signer(&presented).ok_or(Denial::Signature)?;
+        self.check_length(route)?;
         if !kid.is_ours(&self.gate.keyring) {
             return Err(Denial::Signature.into());
         }
@@ -53,10 +56,10 @@ impl<'a> Check<'_, 'a, '_, '_> {
         let known = self.memory.record(&kid, self.now);
         let record = self.record(known, kid, mode).map_err(|stop| match stop {
             Stop::Deny(_) => Denial::Signature.into(),
-            stop => stop,
+            stop @ (Stop::Need(_) | Stop::Fault(_) | Stop::Admin) => stop,
         })?;
         let proof = if record.signature == SignatureMode::Only {
-            self.check_signature(&record, Some(kid))
+            self.verify(&presented, &record, kid)
         } else {
             Err(Denial::Signature.into())
         };
@@ -69,6 +72,15 @@ impl<'a> Check<'_, 'a, '_, '_> {
                 Err(denial.into())
             }
             Err(stop) => Err(stop),
+        }
+    }
+
+    /// The key that a request without a secret claims to be signed for.
+    fn signer(&self, presented: &Presented) -> Option<Kid> {
+        match (self.request.fields.key_id, presented) {
+            ("", Presented::V1 { .. }) => None,
+            ("", Presented::V2(v2)) => Kid::parse(&v2.keyid),
+            (key_id, _) => Kid::parse(key_id),
         }
     }
 

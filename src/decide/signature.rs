@@ -1,120 +1,140 @@
 //! Whether a request is signed as its key's record demands.
 
 use super::{Check, Stop};
-use crate::crypto::{self, MacKey};
+use crate::crypto::{self, Digest, MacKey};
 use crate::denial::Denial;
 use crate::key::Kid;
 use crate::need::Need;
 use crate::record::{Record, SignatureMode};
 use crate::request::Fields;
-use crate::signature::{ContentDigest, Signing, Version, v1, v2, window};
+use crate::signature::{ContentDigest, Part, Signing, Version, v1, v2, window};
 use crate::ticket::Body;
 use crate::workspace::call::Once;
 
+/// A signature by its form. Nothing of it is proved.
+pub(super) enum Presented {
+    V1 { made: u64, mac: Digest },
+    V2(v2::Presented),
+}
+
 impl Check<'_, '_, '_, '_> {
-    /// Checks the signature beside a secret.
-    pub(super) fn check_signed(
-        &mut self,
-        record: &Record,
-        kid: Option<Kid>,
-    ) -> Result<Option<Once>, Stop> {
-        // Its secret is not to travel.
-        if record.signature == SignatureMode::Only {
-            return Err(Denial::SignatureRequired.into());
-        }
-        self.check_signature(record, kid)
-    }
-
-    /// The key that a request without a secret claims to be signed for.
-    pub(super) fn signer(&self) -> Option<Kid> {
-        let fields = &self.request.fields;
-        if !fields.key_id.is_empty() {
-            return Kid::parse(fields.key_id);
-        }
-        let presented =
-            v2::Presented::parse(fields.signature_input, fields.message_signature).ok()?;
-        Kid::parse(&presented.keyid)
-    }
-
-    /// Checks the signature; what tells the request from any other, if it may be forwarded once only.
+    /// Checks the signature beside a secret; what tells the request from any other, if it may be
+    /// forwarded once only.
     pub(super) fn check_signature(
         &mut self,
         record: &Record,
         kid: Option<Kid>,
     ) -> Result<Option<Once>, Stop> {
-        let fields = &self.request.fields;
-        let is_signed = is_signed(fields);
-        match (record.signature, is_signed) {
-            (SignatureMode::None, _) | (SignatureMode::Optional, false) => return Ok(None),
-            (SignatureMode::Required | SignatureMode::Only, false) => {
-                return Err(Denial::SignatureRequired.into());
-            }
-            (SignatureMode::Optional | SignatureMode::Required | SignatureMode::Only, true) => {}
+        let is_signed = Signed::of(&self.request.fields) != Signed::No;
+        match record.signature {
+            SignatureMode::None => return Ok(None),
+            SignatureMode::Optional if !is_signed => return Ok(None),
+            // Its secret is not to travel.
+            SignatureMode::Only => return Err(Denial::SignatureRequired.into()),
+            SignatureMode::Optional | SignatureMode::Required => {}
         }
-        let (signing, kid) = record.signing.as_ref().zip(kid).ok_or(Denial::Signature)?;
+        let presented = self.presented()?;
+        let kid = kid.ok_or(Denial::Signature)?;
+        self.verify(&presented, record, kid)
+    }
+
+    /// The signature, as far as the request alone can tell.
+    pub(super) fn presented(&self) -> Result<Presented, Denial> {
+        let (fields, now) = (&self.request.fields, self.now.seconds());
+        let stale = Denial::StaleTimestamp { now };
+        let presented = match Signed::of(fields) {
+            Signed::No => return Err(Denial::SignatureRequired),
+            Signed::Twice => return Err(Denial::Ambiguous),
+            Signed::V1 => {
+                let mac = v1::parse_mac(fields.signature).ok_or(Denial::Signature)?;
+                let made = window::parse(fields.timestamp).ok_or(stale)?;
+                Presented::V1 { made, mac }
+            }
+            Signed::V2 => v2::Presented::parse(fields.signature_input, fields.message_signature)
+                .map(Presented::V2)
+                .map_err(|_| Denial::Signature)?,
+        };
+        let is_open = match &presented {
+            Presented::V1 { made, .. } => window::is_open(*made, now),
+            Presented::V2(v2) => window::is_open(v2.created, now) && now < v2.expires,
+        };
+        if is_open { Ok(presented) } else { Err(Denial::StaleTimestamp { now }) }
+    }
+
+    /// Checks it by the key's record.
+    pub(super) fn verify(
+        &mut self,
+        presented: &Presented,
+        record: &Record,
+        kid: Kid,
+    ) -> Result<Option<Once>, Stop> {
+        let signing = record.signing.as_ref().ok_or(Denial::Signature)?;
         let now = self.now.seconds();
-        let keys = signing.keys(&self.gate.keyring, &record.prefix, kid, now);
-        match signing.version {
-            Version::V1 => self.check_v1(signing, &keys, kid),
-            Version::V2 => self.check_v2(&keys, kid).map(Some),
+        let keys = record.signing_keys(&self.gate.keyring, kid);
+        let mut keys = keys.iter().filter(|(end, _)| end.is_none_or(|end| now < end));
+        let keys = keys.by_ref().map(|(_, key)| key);
+        match (signing.version, presented) {
+            (Version::V1, Presented::V1 { made, mac }) => {
+                self.verify_v1(*made, mac, signing, keys, kid)
+            }
+            (Version::V2, Presented::V2(v2)) => self.verify_v2(v2, signing, keys, kid).map(Some),
+            (Version::V1 | Version::V2, _) => Err(Denial::Signature.into()),
         }
     }
 
-    fn check_v1(
-        &mut self,
+    fn verify_v1<'k>(
+        &self,
+        made: u64,
+        mac: &Digest,
         signing: &Signing,
-        keys: &[MacKey],
+        keys: impl Iterator<Item = &'k MacKey>,
         kid: Kid,
     ) -> Result<Option<Once>, Stop> {
         let request = self.request;
         let fields = &request.fields;
-        let mac = v1::parse_mac(fields.signature).ok_or(Denial::Signature)?;
-        let made = window::parse(fields.timestamp).ok_or(Denial::Signature)?;
         let nonce = signing.nonce.then_some(fields.nonce);
-        if nonce.is_some_and(|nonce| !v1::is_nonce(nonce)) {
+        let is_served = signing.hosts.iter().any(|host| host.matches(request.authority));
+        if !is_served || nonce.is_some_and(|nonce| !v1::is_nonce(nonce)) {
             return Err(Denial::Signature.into());
-        }
-        if !signing.hosts.iter().any(|host| host.matches(request.authority)) {
-            return Err(Denial::Signature.into());
-        }
-        if !window::is_open(made, self.now.seconds()) {
-            return Err(Denial::StaleTimestamp.into());
         }
         let body = self.body()?;
-        let own = keys
-            .iter()
-            .map(|key| v1::mac(key, request.method, request.target, fields.timestamp, nonce, body));
-        let own: Vec<_> = own.collect();
-        if mac.position(own.iter()).is_none() {
-            return Err(Denial::Signature.into());
+        let message = v1::Message {
+            method: request.method,
+            target: request.target,
+            timestamp: fields.timestamp,
+            nonce,
+            body,
+        };
+        // All of them, whichever holds.
+        let held = keys.filter(|key| message.mac(key).matches(mac)).count();
+        if held == 0 {
+            return Err(self.differs(signing, || message.parts()));
         }
         // To read again changes nothing.
         if matches!(request.method, "GET" | "HEAD") && nonce.is_none() {
             return Ok(None);
         }
-        let unique = nonce.unwrap_or(fields.signature);
-        Ok(Some(once(kid, made, unique)))
+        Ok(Some(once(kid, made, nonce.unwrap_or(fields.signature))))
     }
 
-    fn check_v2(&mut self, keys: &[MacKey], kid: Kid) -> Result<Once, Stop> {
+    fn verify_v2<'k>(
+        &self,
+        presented: &v2::Presented,
+        signing: &Signing,
+        keys: impl Iterator<Item = &'k MacKey>,
+        kid: Kid,
+    ) -> Result<Once, Stop> {
         let request = self.request;
         let fields = &request.fields;
-        let presented = v2::Presented::parse(fields.signature_input, fields.message_signature)
-            .map_err(|_| Denial::Signature)?;
-        let now = self.now.seconds();
         let (path, query) = match request.target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (request.target, None),
         };
-        let present = |text: &'_ str| (!text.is_empty()).then_some(());
         if presented.keyid != kid.as_str()
             || presented.covers_digest != request.has_body
-            || presented.covers_type != present(fields.content_type).is_some()
+            || presented.covers_type == fields.content_type.is_empty()
         {
             return Err(Denial::Signature.into());
-        }
-        if !window::is_open(presented.created, now) || presented.expires <= now {
-            return Err(Denial::StaleTimestamp.into());
         }
         let covered = v2::Covered {
             method: request.method,
@@ -126,9 +146,9 @@ impl Check<'_, '_, '_, '_> {
             content_type: presented.covers_type.then_some(fields.content_type),
         };
         // All of them, whichever holds.
-        let held = keys.iter().filter(|key| presented.is_by(key, &covered)).count();
+        let held = keys.filter(|key| presented.is_by(key, &covered)).count();
         if held == 0 {
-            return Err(Denial::Signature.into());
+            return Err(self.differs(signing, || presented.parts(&covered)));
         }
         if presented.covers_digest {
             let stated = ContentDigest::parse(fields.content_digest).ok_or(Denial::Digest)?;
@@ -139,11 +159,21 @@ impl Check<'_, '_, '_, '_> {
         Ok(once(kid, presented.created, &presented.nonce))
     }
 
+    /// The refusal of a MAC that does not hold; while the key's owner wants it, with what was seen.
+    fn differs(&self, signing: &Signing, parts: impl Fn() -> Vec<Part>) -> Stop {
+        let debugs = signing.debug_until.is_some_and(|end| self.now.seconds() < end);
+        if debugs { Denial::Differs(parts()).into() } else { Denial::Signature.into() }
+    }
+
     /// The body; empty if there is none.
     fn body(&self) -> Result<&[u8], Stop> {
+        let limit = self.gate.policy.signed_body_bytes.get();
         match &self.ticket.body {
             _ if !self.request.has_body => Ok(&[]),
-            None => Err(Stop::Need(Need::Body(MAX_BODY))),
+            None => {
+                self.check_declared(limit.into())?;
+                Err(Stop::Need(Need::Body(limit)))
+            }
             Some(Body::Read(bytes)) => Ok(bytes),
             Some(Body::TooLong(limit)) => Err(Denial::BodyTooLarge(*limit).into()),
             Some(Body::Failed(fault)) => Err(Stop::Fault(*fault)),
@@ -151,11 +181,25 @@ impl Check<'_, '_, '_, '_> {
     }
 }
 
-/// Whether there is a signature of any version, or a part of one.
-pub(super) fn is_signed(fields: &Fields<'_>) -> bool {
-    [fields.signature, fields.signature_input, fields.message_signature]
-        .iter()
-        .any(|text| !text.is_empty())
+/// Which signature a request carries, or a part of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signed {
+    No,
+    V1,
+    V2,
+    Twice,
+}
+
+impl Signed {
+    fn of(fields: &Fields<'_>) -> Self {
+        let v2 = !fields.signature_input.is_empty() || !fields.message_signature.is_empty();
+        match (!fields.signature.is_empty(), v2) {
+            (false, false) => Self::No,
+            (true, false) => Self::V1,
+            (false, true) => Self::V2,
+            (true, true) => Self::Twice,
+        }
+    }
 }
 
 fn once(kid: Kid, made: u64, unique: &str) -> Once {
@@ -163,6 +207,3 @@ fn once(kid: Kid, made: u64, unique: &str) -> Once {
     let mark = hash.first_chunk().copied().unwrap_or_default();
     Once { mark, until: window::remembered_until(made) }
 }
-
-/// Bytes, unless the policy says otherwise.
-const MAX_BODY: u32 = 1024 * 1024;

@@ -30,5 +30,8 @@ async function lookedUp(decided, request, env) {
 // `come`: a plan, with the body in an array if that was read, or what answers the request.
 function answer(come, request, env) {
   if (typeof come === "string") return forward(request, env, come);
-  return Array.isArray(come) ? forward(request, env, come[0], come[1]) : come;
+  if (!Array.isArray(come)) return come;
+  const [plan, body] = come;
+  const forwarded = Promise.resolve(forward(request, env, plan, body));
+  return forwarded.finally(() => core.body_sent(body.byteLength));
 }

@@ -18,6 +18,8 @@ export function respond(status, lines, body) {
   headers.pop();
   const pairs = [];
   for (let at = 0; at < headers.length; at += 2) pairs.push([headers[at], headers[at + 1]]);
+  // Clients set their clocks by it (RFC 9110 §6.6.1).
+  pairs.push(["date", new Date().toUTCString()]);
   return new Response(body, { status, headers: pairs });
 }
 
@@ -35,23 +37,14 @@ export function read(env, name, millis) {
   return within(millis, env.KEYS.get(name, { type: "text", cacheTtl: 30 }));
 }
 
-// A request's body; `null` if it has more than `limit` bytes, of which no more are read then.
-export async function body(request, limit) {
-  if (Number(request.headers.get("content-length")) > limit) return null;
-  const chunks = [];
-  let length = 0;
-  for await (const chunk of request.body ?? []) {
-    length += chunk.byteLength;
-    if (length > limit) return null;
-    chunks.push(chunk);
-  }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return bytes;
+export function reader(request) {
+  return request.body.getReader();
+}
+
+// The next bytes; `null` at the end.
+export async function chunk(reader) {
+  const { done, value } = await reader.read();
+  return done ? null : value;
 }
 
 // Asks a Workspace; `null` if it does not answer in time. Once again, with the same text, if the

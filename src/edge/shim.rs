@@ -25,8 +25,11 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub(super) fn read(env: &JsValue, name: &str, millis: u32) -> Result<Promise, JsValue>;
 
-    /// Reads a body; the promise of its bytes, or of `null` if there are more than `limit`.
-    pub(super) fn body(request: &web_sys::Request, limit: u32) -> Promise;
+    /// What reads a request's body, which it has.
+    pub(super) fn reader(request: &web_sys::Request) -> JsValue;
+
+    /// The promise of the next bytes, or of `null` at the end.
+    pub(super) fn chunk(reader: &JsValue) -> Promise;
 
     /// Asks the Workspace of this number within so many milliseconds; the promise of its answer, or
     /// of `null`.

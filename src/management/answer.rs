@@ -53,17 +53,32 @@ pub const KEY: Object = Object { name: "Key", fields: &KEY_FIELDS };
 pub const NEW_KEY: Object = Object {
     name: "KeyWithSecret",
     fields: &{
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t] = KEY_FIELDS;
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u] = KEY_FIELDS;
         let secret = Field::new(
             "secret",
             TEXT,
             "The key itself, in this answer alone; absent from a repeated one.",
         );
-        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, secret]
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, secret, SIGNING_SECRET]
     },
 };
 
-const KEY_FIELDS: [Field; 20] = [
+/// A key that was changed.
+pub const CHANGED_KEY: Object = Object {
+    name: "ChangedKey",
+    fields: &{
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u] = KEY_FIELDS;
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, SIGNING_SECRET]
+    },
+};
+
+const SIGNING_SECRET: Field = Field::new(
+    "signing_secret",
+    TEXT,
+    "By which its requests are signed; in the answer to the request that made it, once.",
+);
+
+const KEY_FIELDS: [Field; 21] = [
     Field::required("id", TEXT, "Its public name."),
     Field::required("name", TEXT, ""),
     Field::required("description", TEXT, ""),
@@ -82,6 +97,7 @@ const KEY_FIELDS: [Field; 20] = [
     Field::required("tier", Kind::Optional(&TEXT), ""),
     Field::required("limits", Kind::Optional(&LIMITS), ""),
     Field::required("signature", TEXT, "none, optional, required or only."),
+    Field::required("signing", Kind::Optional(&Kind::Object(&SIGNING)), "null: never signed."),
     Field::required(
         "secrets",
         Kind::List(&Kind::Object(&SECRET), 32),
@@ -103,6 +119,33 @@ const SECRET: Object = Object {
             "last_used",
             Kind::Optional(&Kind::Time),
             "Known of secrets that are being replaced.",
+        ),
+    ],
+};
+
+const SIGNING: Object = Object {
+    name: "Signing",
+    fields: &[
+        Field::required("version", TEXT, "v1 or v2."),
+        Field::required("hosts", WORDS, "Version v1: where signatures are accepted."),
+        Field::required("nonce", Kind::Flag, "Version v1: whether X-Nonce is signed."),
+        Field::required("debug_until", Kind::Optional(&Kind::Time), ""),
+        Field::required(
+            "secrets",
+            Kind::List(&Kind::Object(&SIGNING_STATE), 32),
+            "Those that may still sign.",
+        ),
+    ],
+};
+
+const SIGNING_STATE: Object = Object {
+    name: "SigningSecretState",
+    fields: &[
+        Field::required("generation", COUNT, "Rises with each rotation."),
+        Field::required(
+            "expires",
+            Kind::Optional(&Kind::Time),
+            "The first second in which it signs no more.",
         ),
     ],
 };

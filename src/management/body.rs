@@ -3,6 +3,7 @@
 use super::schema::{Field, Form, Kind, Object};
 use crate::address::Allowlist;
 use crate::encoding;
+use crate::host::HostName;
 use crate::route;
 use crate::scope::Grants;
 
@@ -57,17 +58,25 @@ pub const KEY_CHANGES: Object = Object {
         Field::new("tier", Kind::Optional(&TIER), "A tier of the policy."),
         Field::new("limits", Kind::Optional(&LIMITS), "Its own limits, instead of a tier."),
         Field::new("signature", SIGNATURE, "How requests with it are signed."),
+        Field::new("signing", SIGNING, "By which rules; what is not named stays."),
     ],
 };
 
 /// How a secret is replaced.
 pub const ROTATION: Object = Object {
     name: "Rotation",
-    fields: &[Field::required(
-        "grace_seconds",
-        Kind::Number(0, 30 * 24 * 3600),
-        "How long the secrets so far go on working.",
-    )],
+    fields: &[
+        Field::required(
+            "grace_seconds",
+            Kind::Number(0, 30 * 24 * 3600),
+            "How long the secrets so far go on working.",
+        ),
+        Field::new(
+            "of",
+            Kind::Word(&["key", "signing"]),
+            "Which secret: the key's (default) or the one by which its requests are signed.",
+        ),
+    ],
 };
 
 /// Keys that were made elsewhere, by the SHA-256 of their texts.
@@ -88,7 +97,7 @@ pub const MEMBERSHIP: Object = Object {
 
 const IMPORTED_KEY: Object = Object { name: "ImportedKey", fields: &IMPORTED_KEY_FIELDS };
 
-const KEY_FIELDS: [Field; 14] = [
+const KEY_FIELDS: [Field; 13] = [
     Field::new("name", NAME, "For people."),
     Field::new("description", DESCRIPTION, "For people."),
     Field::new(
@@ -111,29 +120,31 @@ const KEY_FIELDS: [Field; 14] = [
     Field::new("allow_any_network", Kind::Flag, "Confirms a network wider than /8 (IPv6: /16)."),
     Field::new("tier", TIER, "A tier of the policy."),
     Field::new("limits", LIMITS, "Its own limits, instead of a tier."),
-    Field::new("signature", SIGNATURE, "How requests with it are signed; default: none."),
 ];
 
-const NEW_KEY_FIELDS: &[Field] = {
-    const FIELDS: [Field; 15] = join(Field::new(
+const NEW_KEY_FIELDS: &[Field] = &{
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m] = KEY_FIELDS;
+    let environment = Field::new(
         "environment",
         Kind::Word(&["live", "test"]),
         "Becomes part of the key's prefix.",
-    ));
-    &FIELDS
+    );
+    let signature =
+        Field::new("signature", SIGNATURE, "How requests with it are signed; default: none.");
+    let signing = Field::new("signing", SIGNING, "By which rules.");
+    [environment, a, b, c, d, e, f, g, h, i, j, k, l, m, signature, signing]
 };
 
-const IMPORTED_KEY_FIELDS: [Field; 15] = join(Field::required(
-    "sha256",
-    Kind::Form(&SHA256),
-    "SHA-256 of the key's text: hex, base64 or base64url.",
-));
-
-/// The fields that new and imported keys share, and one more.
-const fn join(more: Field) -> [Field; 15] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = KEY_FIELDS;
-    [more, a, b, c, d, e, f, g, h, i, j, k, l, m, n]
-}
+/// Imported keys have no signing secret, since there is nobody to show it to; a change gives them one.
+const IMPORTED_KEY_FIELDS: [Field; 14] = {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m] = KEY_FIELDS;
+    let sha256 = Field::required(
+        "sha256",
+        Kind::Form(&SHA256),
+        "SHA-256 of the key's text: hex, base64 or base64url.",
+    );
+    [sha256, a, b, c, d, e, f, g, h, i, j, k, l, m]
+};
 
 const NAME: Kind = Kind::Text(1, 100);
 const DESCRIPTION: Kind = Kind::Text(0, 500);
@@ -142,6 +153,24 @@ const BINDINGS: Kind = Kind::Map(&PARAMETER, &Kind::List(&Kind::Text(1, 128), 50
 const NETWORKS: Kind = Kind::List(&Kind::Form(&NETWORK), 100);
 const TIER: Kind = Kind::Text(1, 32);
 const SIGNATURE: Kind = Kind::Word(&["none", "optional", "required", "only"]);
+const SIGNING: Kind = Kind::Object(&Object {
+    name: "SigningRules",
+    fields: &[
+        Field::new("version", Kind::Word(&["v1", "v2"]), "Of the signatures; default: v2."),
+        Field::new(
+            "hosts",
+            Kind::List(&Kind::Form(&HOST), 20),
+            "Version v1, which does not sign the host and so needs it: where signatures are accepted.",
+        ),
+        Field::new("nonce", Kind::Flag, "Version v1: whether X-Nonce is signed, and required."),
+        Field::new(
+            "debug_until",
+            Kind::Optional(&Kind::Time),
+            "Until when, at most a day ahead, a signature that does not hold is answered with hashes of \
+             what it ought to cover.",
+        ),
+    ],
+});
 /// The roles, the least first.
 pub const ROLE: Kind = Kind::Word(&["member", "admin", "owner"]);
 const LIMITS: Kind = Kind::Object(&Object {
@@ -170,6 +199,13 @@ pub const LEAK: Object = Object {
         Field::new("url", Kind::Text(0, 10_000), "Where it was found."),
         Field::new("source", Kind::Text(0, 1000), "In what it was found."),
     ],
+};
+
+const HOST: Form = Form {
+    name: "Host",
+    pattern: "^[0-9a-z.:\\[\\]_-]{1,255}$",
+    example: "api.example.com",
+    check: |text| HostName::parse(text).map(drop).map_err(|wrong| wrong.to_string()),
 };
 
 const NETWORK: Form = Form {

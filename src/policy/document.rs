@@ -51,6 +51,9 @@ pub struct Document {
     /// See [`Policy::workspace_timeout_ms`](super::Policy::workspace_timeout_ms).
     #[serde(default = "default_workspace_timeout")]
     pub workspace_timeout_ms: Millis<20, 10_000>,
+    /// See [`Policy::signed_body_bytes`](super::Policy::signed_body_bytes).
+    #[serde(default = "default_signed_body", skip_serializing_if = "is_default_signed_body")]
+    pub signed_body_bytes: SignedBodyBytes,
     /// See [`Policy::origins`](super::Policy::origins).
     // Each Worker carries what it has a use for: reading the rest would be a good part of its upload.
     #[cfg_attr(feature = "workspace", serde(skip))]
@@ -91,6 +94,9 @@ impl Document {
 
     /// [`Document::expiry_notice_days`] of a policy that does not say.
     pub const NOTICE_DAYS: Bounded<0, 365> = Bounded::clamped(14);
+
+    /// [`Document::signed_body_bytes`] of a policy that does not say.
+    pub const SIGNED_BODY_BYTES: SignedBodyBytes = Bounded::clamped(1_048_576);
 
     /// The compact form that [`Policy::from_json`](super::Policy::from_json) reads.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
@@ -144,6 +150,17 @@ const fn default_notice() -> Bounded<0, 365> {
 
 fn is_default_notice(days: &Bounded<0, 365>) -> bool {
     *days == default_notice()
+}
+
+/// Bytes of a body that is held in memory: up to 32 MiB, what an isolate holds in all.
+pub type SignedBodyBytes = Bounded<1, 33_554_432>;
+
+const fn default_signed_body() -> SignedBodyBytes {
+    Document::SIGNED_BODY_BYTES
+}
+
+fn is_default_signed_body(bytes: &SignedBodyBytes) -> bool {
+    *bytes == default_signed_body()
 }
 
 const fn default_workspace_timeout() -> Millis<20, 10_000> {

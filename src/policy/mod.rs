@@ -16,7 +16,8 @@ use core::fmt;
 
 pub use credentials::{BadCredentials, Credential, Credentials};
 pub use document::{
-    Bindings, Document, Mode, Origin, Route, StaticKey, Tier, Upstream, WhenDown, WorkspaceRules,
+    Bindings, Document, Mode, Origin, Route, SignedBodyBytes, StaticKey, Tier, Upstream, WhenDown,
+    WorkspaceRules,
 };
 pub use import::{Alphabet, BadImport, ImportShape};
 pub use issuer::{IssuerRules, TokenKind};
@@ -59,6 +60,8 @@ pub struct Policy {
     pub kv_timeout_ms: u32,
     /// How long the Workspace may take, repetition included, in milliseconds.
     pub workspace_timeout_ms: u32,
+    /// How long the body of a signed request may be, in bytes: it is read before the decision.
+    pub signed_body_bytes: SignedBodyBytes,
     /// The origins (none of them in the Worker of the Workspaces); routes name them by their place here.
     pub origins: Vec<Origin>,
     /// The tiers of keys.
@@ -155,6 +158,7 @@ impl TryFrom<Document> for Policy {
             docs: document.docs,
             kv_timeout_ms: document.kv_timeout_ms.get(),
             workspace_timeout_ms: document.workspace_timeout_ms.get(),
+            signed_body_bytes: document.signed_body_bytes,
             origins: document.origins,
             tiers: document.tiers,
             static_keys: document.static_keys,

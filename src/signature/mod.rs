@@ -5,6 +5,7 @@
 //! message that RunAgent's clients sign, version 2 a profile of RFC 9421.
 
 mod content_digest;
+mod ladder;
 mod rules;
 pub mod secret;
 pub mod v1;
@@ -12,5 +13,6 @@ pub mod v2;
 pub mod window;
 
 pub use content_digest::ContentDigest;
+pub use ladder::Part;
 pub use rules::{Generation, Signing, Version};
 pub use secret::SigningSecret;

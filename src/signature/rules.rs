@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SigningSecret;
-use crate::crypto::MacKey;
 use crate::host::HostName;
-use crate::key::Kid;
-use crate::root::Keyring;
 
 /// As it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +16,9 @@ pub struct Signing {
     /// Version 1: whether they cover `X-Nonce`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub nonce: bool,
+    /// Until which second a refused signature is answered with hashes of what it ought to cover.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub debug_until: Option<u64>,
     /// The secrets that sign, several while one replaces another.
     pub secrets: Vec<Generation>,
 }
@@ -45,18 +44,6 @@ pub struct Generation {
     /// The first second in which it signs no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<u64>,
-}
-
-impl Signing {
-    /// The keys by which a request may be signed now.
-    pub(crate) fn keys(&self, keyring: &Keyring, prefix: &str, kid: Kid, now: u64) -> Vec<MacKey> {
-        let live = self.secrets.iter().filter(|own| own.expires.is_none_or(|end| now < end));
-        let derive = |own: &Generation| {
-            let root = keyring.version(own.root)?;
-            Some(SigningSecret::derive(root, prefix, kid, own.generation).mac_key())
-        };
-        live.filter_map(derive).collect()
-    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]

@@ -9,10 +9,13 @@
 //! `content-type` if the header is there and only then. All five parameters, in any order, and no other.
 //! One signature. What is not so is refused before any MAC is computed.
 
+use std::borrow::Cow;
+
 use sfv::{BareItem, Dictionary, FieldType as _, InnerList, ListEntry, Parser};
 
 use crate::crypto::{Digest, MacKey};
 use crate::encoding;
+use crate::signature::Part;
 
 /// A signature that has the profile's form. Nothing of it is proved.
 #[derive(Clone, Debug)]
@@ -100,7 +103,7 @@ impl Presented {
             return Err(BadForm::Parameters);
         }
         let nonce = text("nonce")?;
-        if !(16..=128).contains(&nonce.len()) {
+        if !(16..=64).contains(&nonce.len()) {
             return Err(BadForm::Parameters);
         }
         Ok(Self {
@@ -119,6 +122,15 @@ impl Presented {
     #[must_use]
     pub fn is_by(&self, key: &MacKey, covered: &Covered<'_>) -> bool {
         key.mac(&[covered.base(&self.params).as_bytes()]).matches(&self.mac)
+    }
+
+    /// What it has to cover, as hashes.
+    #[must_use]
+    pub fn parts(&self, covered: &Covered<'_>) -> Vec<Part> {
+        let part = |(name, value): &(&'static str, Cow<'_, str>)| Part::of(name, value.as_bytes());
+        let mut parts: Vec<Part> = covered.components().iter().map(part).collect();
+        parts.push(Part::of("@signature-params", self.params.as_bytes()));
+        parts
     }
 }
 
@@ -157,18 +169,26 @@ pub fn base<'a>(components: impl IntoIterator<Item = (&'a str, &'a str)>, params
 
 impl Covered<'_> {
     fn base(&self, params: &str) -> String {
+        let components = self.components();
+        base(components.iter().map(|(name, value)| (*name, value.as_ref())), params)
+    }
+
+    fn components(&self) -> Vec<(&'static str, Cow<'_, str>)> {
         let port = if self.secure { ":443" } else { ":80" };
-        let authority = self.authority.to_ascii_lowercase();
+        let mut authority = self.authority.to_ascii_lowercase();
+        if let Some(host) = authority.strip_suffix(port) {
+            authority.truncate(host.len());
+        }
         let query = format!("?{}", self.query.unwrap_or_default());
-        let fixed = [
-            ("@method", self.method),
-            ("@authority", authority.strip_suffix(port).unwrap_or(&authority)),
-            ("@path", self.path),
-            ("@query", &query),
+        let mut components = vec![
+            ("@method", self.method.into()),
+            ("@authority", authority.into()),
+            ("@path", self.path.into()),
+            ("@query", query.into()),
         ];
-        let digest = self.content_digest.map(|digest| ("content-digest", digest));
-        let media = self.content_type.map(|media| ("content-type", media));
-        base(fixed.into_iter().chain(digest).chain(media), params)
+        components.extend(self.content_digest.map(|digest| ("content-digest", digest.into())));
+        components.extend(self.content_type.map(|media| ("content-type", media.into())));
+        components
     }
 }
 
@@ -176,10 +196,8 @@ impl Covered<'_> {
 fn components(list: &InnerList) -> Result<(bool, bool), BadForm> {
     let mut names = Vec::with_capacity(6);
     for item in &list.items {
-        match &item.bare_item {
-            BareItem::String(name) if item.params.is_empty() => names.push(name.as_str()),
-            _ => return Err(BadForm::Components),
-        }
+        let name = item.bare_item.as_string().filter(|_| item.params.is_empty());
+        names.push(name.ok_or(BadForm::Components)?.as_str());
     }
     match names.as_slice() {
         ["@method", "@authority", "@path", "@query", rest @ ..] => match rest {
@@ -297,7 +315,7 @@ mod tests {
             assert_eq!(replaced(from, to), expected, "{from} {to}");
         }
         for (input, signature) in [
-            (format!("{input}, other={}", &input[4..]), signature.clone()),
+            (format!("{input}, other={}", input.strip_prefix("sig=").unwrap()), signature.clone()),
             (input.clone(), format!("{signature}, other=:AA==:")),
             (input.clone(), "sig=:AA==:".to_owned()),
             (input.clone(), signature.replace(':', "\"")),
@@ -310,7 +328,7 @@ mod tests {
         // The order of parameters is the sender's; what is signed is what it sent.
         let swapped = "sig=(\"@method\" \"@authority\" \"@path\" \"@query\");tag=\"portcullis\";keyid=\"KID\";nonce=\"0123456789abcdef\";expires=1700000060;created=1700000000";
         let covered = Covered { content_digest: None, content_type: None, ..covered() };
-        let mac = key.mac(&[covered.base(&swapped[4..]).as_bytes()]);
+        let mac = key.mac(&[covered.base(swapped.strip_prefix("sig=").unwrap()).as_bytes()]);
         let signature = format!("sig=:{}:", encoding::base64(mac.as_bytes()));
         assert!(Presented::parse(swapped, &signature).unwrap().is_by(&key, &covered));
         let spaced = swapped.replace(";tag", ";  tag");

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use portcullis::decide::{Decision, decide};
+use portcullis::denial::{Denial, Fault};
 use portcullis::enquiry::Enquiry;
 use portcullis::gate::Gate;
 use portcullis::host::HostName;
@@ -14,7 +15,9 @@ use portcullis::policy::Policy;
 use portcullis::record::{Document, SecretDocument, SignatureMode};
 use portcullis::request::Request;
 use portcullis::root::Keyring;
-use portcullis::signature::{ContentDigest, Generation, Signing, SigningSecret, Version, v1, v2};
+use portcullis::signature::{
+    ContentDigest, Generation, Part, Signing, SigningSecret, Version, v1, v2,
+};
 use portcullis::ticket::{Body, Ticket};
 use portcullis::workspace::call::{Answer, Call};
 use serde_json::json;
@@ -44,6 +47,13 @@ struct Sent {
     headers: Vec<(&'static str, String)>,
     body: Option<Vec<u8>>,
     millis: u64,
+}
+
+/// What came of a request.
+enum Decided {
+    Allowed,
+    Denied(Denial),
+    Failed(Fault),
 }
 
 impl World {
@@ -89,8 +99,14 @@ impl World {
     fn v1(&self, method: &'static str, body: Option<&[u8]>, millis: u64) -> Sent {
         let timestamp = at(millis).seconds().to_string();
         let key = self.secret(0).mac_key();
-        let signature =
-            v1::sign(&key, method, "/plain?a=1", &timestamp, None, body.unwrap_or_default());
+        let message = v1::Message {
+            method,
+            target: "/plain?a=1",
+            timestamp: &timestamp,
+            nonce: None,
+            body: body.unwrap_or_default(),
+        };
+        let signature = message.sign(&key);
         let headers = vec![
             ("x-key-id", self.document.kid.clone()),
             ("x-timestamp", timestamp),
@@ -124,6 +140,14 @@ impl World {
 
     /// `allowed`, or the code of the refusal.
     fn send(&mut self, sent: &Sent) -> String {
+        match self.decide(sent) {
+            Decided::Allowed => "allowed".to_owned(),
+            Decided::Denied(denial) => denial.code().to_owned(),
+            Decided::Failed(fault) => fault.wire(0).code.to_owned(),
+        }
+    }
+
+    fn decide(&mut self, sent: &Sent) -> Decided {
         let has_body = if sent.body.is_some() { " body" } else { "" };
         let mut facts = format!("{}{has_body}\nhttp://api.test{}", sent.method, sent.target);
         for (name, value) in &sent.headers {
@@ -133,9 +157,9 @@ impl World {
         let (gate, mut ticket) = (Rc::clone(&self.gate), Ticket::default());
         for _ in 0..12 {
             match decide(&request, &gate, &mut self.memory, &mut ticket, at(sent.millis)) {
-                Decision::Allow(_) => return "allowed".to_owned(),
-                Decision::Deny(denial) => return denial.code().to_owned(),
-                Decision::Fault(fault) => return fault.wire(0).code.to_owned(),
+                Decision::Allow(_) => return Decided::Allowed,
+                Decision::Deny(denial) => return Decided::Denied(denial),
+                Decision::Fault(fault) => return Decided::Failed(fault),
                 Decision::Admin => panic!("no request for the admin host"),
                 Decision::Need(Need::Kv(row)) => {
                     row.learn(None, &gate, &mut self.memory, at(sent.millis)).unwrap();
@@ -167,7 +191,7 @@ impl World {
 fn signing(version: Version) -> Signing {
     let hosts = vec![HostName::parse("api.test").unwrap()];
     let secrets = vec![Generation { generation: 0, root: 1, expires: None }];
-    Signing { version, hosts, nonce: false, secrets }
+    Signing { version, hosts, nonce: false, debug_until: None, secrets }
 }
 
 #[test]
@@ -214,7 +238,9 @@ fn whatever_is_changed_is_refused() {
         (Sent { body: None, ..good.clone() }, "INVALID_SIGNATURE"),
         (with("x-timestamp", &(at(0).seconds() + 1).to_string()), "INVALID_SIGNATURE"),
         (with("x-timestamp", &stale), "STALE_TIMESTAMP"),
-        (with("x-timestamp", ""), "INVALID_SIGNATURE"),
+        (with("x-timestamp", ""), "STALE_TIMESTAMP"),
+        (with("x-timestamp", &format!("+{}", at(0).seconds())), "STALE_TIMESTAMP"),
+        (with("signature-input", "sig=()"), "AMBIGUOUS_CREDENTIALS"),
         (with("x-signature", &signature.to_uppercase()), "INVALID_SIGNATURE"),
         (with("x-signature", &format!("{signature}, {signature}")), "INVALID_SIGNATURE"),
         (with("x-signature", ""), "SIGNATURE_REQUIRED"),
@@ -293,4 +319,30 @@ fn a_secret_that_is_replaced_signs_until_its_end() {
         World::new(SignatureMode::Only, Signing { hosts: elsewhere, ..signing(Version::V1) });
     let sent = world.v1("GET", None, 0);
     assert_eq!(world.send(&sent), "INVALID_SIGNATURE");
+}
+
+#[test]
+fn a_signature_that_does_not_hold_is_explained_while_the_owner_wants_it() {
+    let end = at(10_000).seconds();
+    for version in [Version::V1, Version::V2] {
+        let rules = Signing { debug_until: Some(end), ..signing(version) };
+        let mut world = World::new(SignatureMode::Only, rules);
+        for (millis, explained) in [(9_000, true), (10_000, false)] {
+            let mut sent = match version {
+                Version::V1 => world.v1("POST", Some(b"{}"), millis),
+                Version::V2 => world.v2("POST", Some(b"{}"), NONCE, millis),
+            };
+            sent.target = "/plain?a=2";
+            let Decided::Denied(denial) = world.decide(&sent) else { panic!("allowed") };
+            let wire = denial.wire();
+            assert_eq!(wire.code, "INVALID_SIGNATURE");
+            assert_eq!(!wire.signed.is_empty(), explained, "{:?}", wire.signed);
+            let (name, value) = match version {
+                Version::V1 => ("target", "/plain?a=2"),
+                Version::V2 => ("@query", "?a=2"),
+            };
+            let own = Part::of(name, value.as_bytes());
+            assert_eq!(wire.signed.contains(&own), explained);
+        }
+    }
 }

@@ -8,66 +8,73 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::shim;
 use crate::denial::Fault;
-use crate::ticket::{Body, Ticket};
+use crate::ticket::Body;
 
-/// A body that was read. Room in the isolate is kept for it while this lives.
-pub(super) struct Held {
-    bytes: Uint8Array,
-    _room: Room,
-}
+/// Room in the isolate for a body.
+#[derive(Default)]
+pub(super) struct Room(usize);
 
-impl Held {
-    /// To be forwarded.
-    pub(super) const fn bytes(&self) -> &Uint8Array {
-        &self.bytes
-    }
-}
-
-/// Reads a body of at most `limit` bytes onto the ticket; the same for forwarding.
-pub(super) async fn read(
-    request: &web_sys::Request,
-    limit: u32,
-    ticket: &mut Ticket,
-) -> Option<Held> {
-    let Some(room) = Room::of(limit) else {
-        ticket.bring(Body::Failed(Fault::NoRoom));
-        return None;
-    };
-    match JsFuture::from(shim::body(request, limit)).await {
-        Ok(value) if value.is_null() => ticket.bring(Body::TooLong(limit.into())),
-        Ok(value) => {
-            let bytes: Uint8Array = value.unchecked_into();
-            ticket.bring(Body::Read(bytes.to_vec()));
-            return Some(Held { bytes, _room: room });
+/// Reads a body of at most `limit` bytes.
+pub(super) async fn read(request: &web_sys::Request, limit: u32, room: &mut Room) -> Body {
+    let reader = shim::reader(request);
+    let mut bytes = Vec::new();
+    loop {
+        let Ok(chunk) = JsFuture::from(shim::chunk(&reader)).await else {
+            // The client has gone, or its connection broke.
+            return Body::Failed(Fault::Internal);
+        };
+        if chunk.is_null() {
+            return Body::Read(bytes);
         }
-        // The client has gone, or its connection broke.
-        Err(_) => ticket.bring(Body::Failed(Fault::Internal)),
+        let chunk: Uint8Array = chunk.unchecked_into();
+        let length = usize::try_from(chunk.length()).unwrap_or(usize::MAX);
+        let whole = bytes.len().saturating_add(length);
+        if u32::try_from(whole).map_or(true, |whole| whole > limit) {
+            return Body::TooLong(limit.into());
+        }
+        if !room.grow(length) {
+            return Body::Failed(Fault::NoRoom);
+        }
+        let begin = bytes.len();
+        bytes.resize(whole, 0);
+        if let Some(end) = bytes.get_mut(begin..) {
+            chunk.copy_to(end);
+        }
     }
-    None
 }
-
-/// A part of the memory that all bodies of an isolate may take.
-struct Room(u32);
 
 impl Room {
-    fn of(bytes: u32) -> Option<Self> {
-        TAKEN.with(|taken| {
-            let sum = taken.get().checked_add(bytes).filter(|sum| *sum <= MOST)?;
-            taken.set(sum);
-            Some(Self(bytes))
-        })
+    /// Keeps it until [`sent`] gives it back.
+    pub(super) fn hand_over(mut self) {
+        self.0 = 0;
+    }
+
+    fn grow(&mut self, bytes: usize) -> bool {
+        let sum = TAKEN.get().saturating_add(bytes);
+        let fits = sum <= MOST;
+        if fits {
+            TAKEN.set(sum);
+            self.0 = self.0.saturating_add(bytes);
+        }
+        fits
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        TAKEN.with(|taken| taken.set(taken.get().saturating_sub(self.0)));
+        sent(self.0);
     }
 }
 
-thread_local! {
-    static TAKEN: Cell<u32> = const { Cell::new(0) };
+/// Gives back the room of a body that is no longer held.
+#[wasm_bindgen(js_name = body_sent)]
+pub fn sent(bytes: usize) {
+    TAKEN.set(TAKEN.get().saturating_sub(bytes));
 }
 
-/// Bytes.
-const MOST: u32 = 32 * 1024 * 1024;
+thread_local! {
+    static TAKEN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Bytes of all bodies that are read at a time.
+const MOST: usize = 32 * 1024 * 1024;

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use js_sys::Array;
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -23,10 +23,10 @@ pub(super) async fn answer(
     mut ticket: Ticket,
     mut need: Need,
 ) -> JsValue {
-    let mut body = None;
+    let mut room = body::Room::default();
     for _ in 0..MAX_LOOK_UPS {
         if let Need::Body(limit) = need {
-            body = body::read(&request, limit, &mut ticket).await;
+            ticket.bring(body::read(&request, limit, &mut room).await);
         } else {
             meet(&env, &ctx, need, &mut ticket).await;
         }
@@ -36,8 +36,11 @@ pub(super) async fn answer(
                     ahead(&env, &ctx, need);
                 }
                 let plan = JsValue::from_str(&plan);
-                return match body {
-                    Some(held) => Array::of2(&plan, held.bytes()).into(),
+                return match ticket.body() {
+                    Some(bytes) => {
+                        room.hand_over();
+                        Array::of2(&plan, &Uint8Array::from(bytes)).into()
+                    }
                     None => plan,
                 };
             }

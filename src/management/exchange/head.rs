@@ -1,7 +1,7 @@
 //! What the head of a request says, before anybody is asked.
 
 use super::cross::{self, Cross};
-use super::{Exchange, Next, Recent, Refusal, Step, bad, once};
+use super::{Exchange, Next, Recent, Step, bad, once};
 use crate::address::ClientAddress;
 use crate::answer;
 use crate::clock::Now;
@@ -51,7 +51,7 @@ impl<'a> Exchange<'a> {
         }
         let (endpoint, params) = match endpoint::find(request.method(), target.path) {
             Found::Endpoint(endpoint, params) => (endpoint, params),
-            Found::Method(allow) => return Err(Refusal::Wire(method(allow))),
+            Found::Method(allow) => return Err(method(allow).into()),
             Found::Nothing => return Err(Problem::not_found().into()),
         };
         let header = |name: &str| header(&request, name);
@@ -82,7 +82,7 @@ impl<'a> Exchange<'a> {
         let presented = (endpoint.access != Access::Scanner)
             .then(|| Presented::find(&request, &gate.policy))
             .transpose()
-            .map_err(|why| Refusal::Wire(why.wire()))?;
+            .map_err(|why| why.wire())?;
         if endpoint.body.is_some() && !is_json(header("content-type").unwrap_or_default()) {
             let message = "Send the body as application/json.";
             return Err(Problem::new(415, "UNSUPPORTED_MEDIA_TYPE", message).into());

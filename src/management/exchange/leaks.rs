@@ -79,7 +79,7 @@ impl<'a> Exchange<'a> {
         else {
             let message =
                 "Send the signature of a secret scanner and the name of its key.".to_owned();
-            return Err(Refusal::Wire(Wire { message, ..Denial::Signature.wire() }));
+            return Err(Wire { message, ..Denial::Signature.wire() }.into());
         };
         let signature =
             encoding::from_base64(signature).and_then(|der| ecdsa::p256_signature(&der));

@@ -91,14 +91,20 @@ impl core::fmt::Debug for Exchange<'_> {
 
 /// Why a request ends early.
 enum Refusal {
-    Wire(Wire),
+    Wire(Box<Wire>),
     Problem(Problem),
     Fault(Fault),
 }
 
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
-        Self::Wire(denial.wire())
+        denial.wire().into()
+    }
+}
+
+impl From<Wire> for Refusal {
+    fn from(wire: Wire) -> Self {
+        Self::Wire(Box::new(wire))
     }
 }
 

@@ -77,6 +77,7 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         docs: raw.docs,
         kv_timeout_ms: raw.kv_timeout_ms,
         workspace_timeout_ms: raw.workspace_timeout_ms,
+        signed_body_bytes: raw.signed_body_bytes.unwrap_or(Document::SIGNED_BODY_BYTES),
         origins,
         tiers,
         static_keys,

@@ -9,7 +9,8 @@ use toml::Spanned;
 use crate::host::HostName;
 use crate::policy::{
     Alphabet, Binding, Bounded, ClaimText, Credentials, DocsUrl, JwksUrl, KeyPrefix, LeaseSeconds,
-    Millis, Mode, Name, OriginUrl, TokenHeader, TokenKind, WhenDown, WorkspaceNumber,
+    Millis, Mode, Name, OriginUrl, SignedBodyBytes, TokenHeader, TokenKind, WhenDown,
+    WorkspaceNumber,
 };
 use crate::route::{Methods, Pattern};
 use crate::target::Classes;
@@ -39,6 +40,7 @@ pub(super) struct RawPolicy {
     pub kv_timeout_ms: Millis<10, 10_000>,
     #[serde(default = "a_second_and_a_half")]
     pub workspace_timeout_ms: Millis<20, 10_000>,
+    pub signed_body_bytes: Option<SignedBodyBytes>,
     #[serde(default)]
     pub origins: BTreeMap<Spanned<Name>, RawOrigin>,
     #[serde(default)]

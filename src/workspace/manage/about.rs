@@ -7,7 +7,7 @@ use super::super::admit::{KeyAccount, account_row};
 use super::super::keys::{self, Held};
 use super::super::rows::Stop;
 use super::super::{Meta, Object};
-use super::Stored;
+use super::{Stored, signing};
 use crate::management::time;
 use crate::record::Document;
 
@@ -102,6 +102,7 @@ impl Known {
             ("tier", json!(document.tier)),
             ("limits", json!(document.limits)),
             ("signature", json!(document.signature)),
+            ("signing", json!(document.signing.as_ref().map(signing::view))),
             ("secrets", json!(secrets.collect::<Vec<_>>())),
             ("version", json!(document.version)),
         ])

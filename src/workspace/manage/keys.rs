@@ -5,15 +5,14 @@ use serde_json::{Value as Json, json};
 use super::super::keys::Written;
 use super::super::{Meta, Object};
 use super::about::{Known, about_row, difference};
-use super::create::{defect, draw, too_large};
+use super::create::too_large;
 use super::live::{LIST, is_active};
 use super::settings::{self, PROJECT};
 use super::{Change, Done, Outcome, Request, Stored};
 use crate::key::Kid;
 use crate::management::problem::{FieldError, Problem};
 use crate::management::time;
-use crate::mint;
-use crate::record::{KeyType, SecretDocument, Status};
+use crate::record::{KeyType, Status};
 
 impl Object<'_> {
     pub(super) fn list_keys(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
@@ -81,51 +80,6 @@ impl Object<'_> {
             version: Some(version),
             effective_by: Some(effective_by),
             signing_secret: self.new_signing_secret(Some(&before.document), &after.document),
-            ..Done::changed(after.view(), change)
-        })
-    }
-
-    pub(super) fn rotate_key(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
-        let before = self.changeable(meta, request)?;
-        check_reach(&before, request)?;
-        let mut after = before.clone();
-        let grace = request.body.get("grace_seconds").and_then(Json::as_u64).unwrap_or(0);
-        let now = self.now.seconds();
-        let end = now.saturating_add(grace);
-        let document = &mut after.document;
-        for secret in &mut document.secrets {
-            secret.expires = Some(secret.expires.map_or(end, |own| own.min(end)));
-        }
-        let newest = document.secrets.iter().map(|secret| secret.generation).max().unwrap_or(0);
-        let generation = newest.saturating_add(1);
-        if generation > LAST_GENERATION {
-            let message = format!("has been rotated {LAST_GENERATION} times; create another");
-            return Err(Problem::field("", message).into());
-        }
-        document.secrets.retain(|secret| secret.expires.is_none_or(|end| now < end));
-        if document.secrets.len() >= MAX_SECRETS {
-            let message = format!("{MAX_SECRETS} secrets still work: wait, or choose 0");
-            return Err(Problem::field("grace_seconds", message).into());
-        }
-        let kid = Kid::parse(&document.kid).ok_or_else(defect)?;
-        let root = self.gate.keyring.newest();
-        let random = draw(&request.call.entropy, b"secret", 0);
-        let minted = random
-            .first_chunk()
-            .and_then(|random| mint::another(root, &document.prefix, kid, generation, random))
-            .ok_or_else(defect)?;
-        document.secrets.push(SecretDocument::new(generation, root.version(), &minted.digest));
-        if !self.is_usable(document) {
-            return Err(too_large().into());
-        }
-        after.about.imported = false;
-        let changes = difference(&before.fields(), &after.fields());
-        let Written { version, effective_by } = self.replace(meta, &before, &mut after)?;
-        let change = Change { action: "key.rotate", target: kid.to_string(), changes };
-        Ok(Done {
-            version: Some(version),
-            effective_by: Some(effective_by),
-            secret: Some(minted.secret.expose().to_owned()),
             ..Done::changed(after.view(), change)
         })
     }
@@ -209,7 +163,12 @@ impl Object<'_> {
         Ok((written, Change { action, target, changes }))
     }
 
-    fn replace(&mut self, meta: &Meta, before: &Known, after: &mut Known) -> Outcome<Written> {
+    pub(super) fn replace(
+        &mut self,
+        meta: &Meta,
+        before: &Known,
+        after: &mut Known,
+    ) -> Outcome<Written> {
         let document = &mut after.document;
         document.version = before.document.version.saturating_add(1);
         if after.about != before.about {
@@ -228,7 +187,7 @@ impl Object<'_> {
         Ok(known)
     }
 
-    fn changeable(&self, meta: &Meta, request: &Request<'_>) -> Outcome<Known> {
+    pub(super) fn changeable(&self, meta: &Meta, request: &Request<'_>) -> Outcome<Known> {
         let known = self.named(meta, request)?;
         if known.document.status == Status::Revoked {
             return Err(Problem::new(409, "KEY_REVOKED", "A revoked key stays as it is.").into());
@@ -239,7 +198,7 @@ impl Object<'_> {
 
 /// Whoever is given a secret or loosens what a key is held to may not come to more by it
 /// than is theirs.
-fn check_reach(known: &Known, request: &Request<'_>) -> Outcome<()> {
+pub(super) fn check_reach(known: &Known, request: &Request<'_>) -> Outcome<()> {
     let refused = |message| Err(Problem::new(403, "PERMISSION_DENIED", message).into());
     let document = &known.document;
     let scopes = request.call.scopes.as_ref().map(|scopes| settings::grants(scopes));
@@ -284,5 +243,3 @@ fn cursor(request: &Request<'_>) -> Outcome<String> {
 }
 
 const SCANNED_PAGES: usize = 10;
-const MAX_SECRETS: usize = 5;
-const LAST_GENERATION: u8 = 31;

@@ -11,6 +11,7 @@ mod leak;
 mod live;
 mod members;
 mod once;
+mod rotation;
 mod settings;
 mod signing;
 mod space;

@@ -1,12 +1,13 @@
 //! The signing secrets of keys: made when signatures are first asked for, shown once, replaced with a
 //! grace.
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::super::Object;
 use crate::host::HostName;
 use crate::key::Kid;
 use crate::management::problem::{FieldError, Problem};
+use crate::management::time;
 use crate::record::{Document, SignatureMode};
 use crate::signature::{Generation, Signing, SigningSecret, Version};
 
@@ -26,6 +27,7 @@ impl Object<'_> {
             version: Version::V2,
             hosts: Vec::new(),
             nonce: false,
+            debug_until: None,
             secrets: vec![self.generation(0)],
         });
         let value = |name: &str| own.and_then(|own| own.get(name));
@@ -41,6 +43,16 @@ impl Object<'_> {
         }
         let mut errors = Vec::new();
         let mut wrong = |field: &str, message: &str| errors.push(FieldError::new(field, message));
+        if let Some(until) = value("debug_until") {
+            let now = self.now.seconds();
+            signing.debug_until = until.as_str().and_then(time::parse);
+            if signing.debug_until.is_some_and(|end| end > now.saturating_add(LONGEST_DEBUG)) {
+                wrong("signing.debug_until", "is more than a day ahead");
+            }
+        }
+        if signing.hosts.iter().any(|host| !self.gate.policy.hosts.contains(host)) {
+            wrong("signing.hosts", "are not all among the policy's hosts");
+        }
         match signing.version {
             Version::V1 if signing.hosts.is_empty() => {
                 wrong("signing.hosts", "is required for version v1, which does not sign the host");
@@ -75,30 +87,18 @@ impl Object<'_> {
         Some(secret.expose().to_owned())
     }
 
-    /// One more signing secret; those so far end with the grace.
+    /// One more signing secret.
     pub(super) fn replace_signing(
         &self,
         document: &mut Document,
         grace: u64,
     ) -> Result<(), Problem> {
-        let now = self.now.seconds();
-        let end = now.saturating_add(grace);
         let message = "has no signing secret: set `signature` first";
         let signing = document.signing.as_mut().ok_or_else(|| Problem::field("of", message))?;
-        for own in &mut signing.secrets {
-            own.expires = Some(own.expires.map_or(end, |before| before.min(end)));
-        }
-        let newest = signing.secrets.iter().map(|own| own.generation).max().unwrap_or(0);
-        if newest >= LAST_GENERATION {
-            let message = format!("has been rotated {LAST_GENERATION} times; create another");
-            return Err(Problem::field("", message));
-        }
-        signing.secrets.retain(|own| own.expires.is_none_or(|end| now < end));
-        if signing.secrets.len() >= MAX_SECRETS {
-            let message = format!("{MAX_SECRETS} signing secrets still work: wait, or choose 0");
-            return Err(Problem::field("grace_seconds", message));
-        }
-        signing.secrets.push(self.generation(newest.saturating_add(1)));
+        let generation = self.next_generation(&mut signing.secrets, grace, |own| {
+            (own.generation, &mut own.expires)
+        })?;
+        signing.secrets.push(self.generation(generation));
         Ok(())
     }
 
@@ -107,5 +107,20 @@ impl Object<'_> {
     }
 }
 
-const MAX_SECRETS: usize = 5;
-const LAST_GENERATION: u8 = 31;
+/// What the API tells.
+pub(super) fn view(signing: &Signing) -> Json {
+    let secret = |own: &Generation| {
+        let expires = own.expires.map(time::print);
+        json!({ "generation": own.generation, "expires": expires })
+    };
+    json!({
+        "version": signing.version,
+        "hosts": signing.hosts,
+        "nonce": signing.nonce,
+        "debug_until": signing.debug_until.map(time::print),
+        "secrets": signing.secrets.iter().map(secret).collect::<Vec<_>>(),
+    })
+}
+
+/// Seconds: the longest that signatures are explained for.
+const LONGEST_DEBUG: u64 = 24 * 3600;

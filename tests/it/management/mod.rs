@@ -8,6 +8,7 @@ mod import;
 mod leaks;
 mod roles;
 mod served;
+mod signing;
 mod world;
 
 use portcullis::record::{Document, Status};
