@@ -9,6 +9,7 @@ use portcullis::mint;
 use portcullis::record::{Document, SecretDocument};
 use portcullis::root::RootKeys;
 use portcullis::scope::Grants;
+use portcullis::signature::SigningSecret;
 
 /// A KV name and its value.
 pub type Row = (String, Vec<u8>);
@@ -44,6 +45,14 @@ pub fn native(
     document.scopes = Grants::parse(spec.scopes.iter().copied())?;
     (spec.change)(&mut document, now);
     Ok((minted.secret.expose().to_owned(), document))
+}
+
+/// What signs the requests of a key: its newest secret, if they are signed.
+#[must_use]
+pub fn signing(root: &RootKeys, document: &Document) -> Option<SigningSecret> {
+    let newest = document.signing.as_ref()?.secrets.last()?;
+    let kid = Kid::parse(&document.kid)?;
+    Some(SigningSecret::derive(root, &document.prefix, kid, newest.generation))
 }
 
 /// A key as `openssl rand -base64 32` makes one, its record and pointer.

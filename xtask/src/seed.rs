@@ -9,8 +9,10 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use data_encoding::HEXLOWER;
-use portcullis::record::{Document, KeyType};
+use portcullis::host::HostName;
+use portcullis::record::{Document, KeyType, SignatureMode};
 use portcullis::root::Keyring;
+use portcullis::signature::{Generation, Signing, Version};
 use portcullis::workspace::call::{Answer, Call, Conflict};
 
 use crate::checkout::{Checkout, lock, write_private};
@@ -45,18 +47,18 @@ pub fn fingerprint(root: &str) -> Result<String> {
     Ok(Keyring::parse(root)?.newest().fingerprint().to_owned())
 }
 
-/// New keys under this root: `read_only`, `full`, `expired`, `agent_bound`, `ip_bound`, `imported`
-/// and `environment`. `now` in epoch seconds.
-pub fn seed(root: &str, now: u64) -> Result<Seeds> {
-    let seed = entropy::<32>()?;
-    let (keys, _) = demo(root, &seed, now)?;
-    let environment = keys::openssl_like(&seed, "environment");
+/// The keys of a seed under this root: `read_only`, `full`, `expired`, `agent_bound`, `ip_bound`, those whose
+/// requests are signed (`signed_v1` beside the key, `signed_v2` and `signed_only` without it), `imported` and
+/// `environment`. `now` in epoch seconds.
+fn of(root: &str, seed: &[u8; 32], now: u64) -> Result<Seeds> {
+    let (keys, signing, _) = demo(root, seed, now)?;
+    let environment = keys::openssl_like(seed, "environment");
     Ok(Seeds {
-        seed: HEXLOWER.encode(&seed),
+        seed: HEXLOWER.encode(seed),
         workspace: keys::WORKSPACE.to_owned(),
         static_keys: format!("worker:{environment}"),
         keys: keys.into_iter().chain([("environment".to_owned(), environment)]).collect(),
-        signing: BTreeMap::new(),
+        signing,
         tokens: BTreeMap::new(),
     })
 }
@@ -72,9 +74,12 @@ pub struct Known {
 
 /// What makes these keys known, at `now` in epoch seconds.
 pub fn known(root: &str, seeds: &Seeds, now: u64) -> Result<Known> {
+    Ok(demo(root, &seed_bytes(seeds)?, now)?.2)
+}
+
+fn seed_bytes(seeds: &Seeds) -> Result<[u8; 32]> {
     let seed = HEXLOWER.decode(seeds.seed.as_bytes())?;
-    let seed = seed.try_into().ok().context("the seed has another length")?;
-    Ok(demo(root, &seed, now)?.1)
+    seed.try_into().ok().context("the seed has another length")
 }
 
 /// Puts documents into a Workspace; one that is there already stays as it is.
@@ -96,14 +101,20 @@ pub fn put(control: &Control, workspace: &str, documents: &[Document]) -> Result
 /// Names and texts.
 type Keys = Vec<(String, String)>;
 
-fn demo(root: &str, seed: &[u8; 32], now: u64) -> Result<(Keys, Known)> {
+/// Signing secrets by the name of their key.
+type Secrets = BTreeMap<String, String>;
+
+fn demo(root: &str, seed: &[u8; 32], now: u64) -> Result<(Keys, Secrets, Known)> {
     let keyring = Keyring::parse(root)?;
     let root = keyring.newest();
-    let mut keys = Vec::new();
+    let (mut keys, mut signing) = (Vec::new(), Secrets::new());
     let mut known = Known { rows: Vec::new(), documents: Vec::new() };
     for spec in NATIVE {
         let (text, document) = keys::native(root, seed, spec, now)?;
         keys.push((spec.name.to_owned(), text));
+        if let Some(secret) = keys::signing(root, &document) {
+            signing.insert(spec.name.to_owned(), secret.expose().to_owned());
+        }
         known.rows.push(keys::sealed(root, &document)?);
         known.documents.push(document);
     }
@@ -111,7 +122,7 @@ fn demo(root: &str, seed: &[u8; 32], now: u64) -> Result<(Keys, Known)> {
     keys.push((IMPORTED.name.to_owned(), text));
     known.rows.extend(rows);
     known.documents.push(document);
-    Ok((keys, known))
+    Ok((keys, signing, known))
 }
 
 /// The clone's root secret: 32 random bytes in base64, made once.
@@ -130,10 +141,12 @@ pub fn dev_root(checkout: &Checkout) -> Result<String> {
 pub fn stored(state: &Path, root: &str, now: u64) -> Result<Seeds> {
     let path = state.join("seeds.json");
     if let Ok(bytes) = fs::read(&path) {
-        return serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} is damaged: start with --fresh", path.display()));
+        let seeds: Seeds = serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} is damaged: start with --fresh", path.display()))?;
+        // An older clone may have made fewer of them.
+        return of(root, &seed_bytes(&seeds)?, now);
     }
-    let seeds = seed(root, now)?;
+    let seeds = of(root, &entropy()?, now)?;
     write_private(&path, &serde_json::to_vec_pretty(&seeds)?)?;
     Ok(seeds)
 }
@@ -173,7 +186,36 @@ const NATIVE: &[Spec<'_>] = &[
             key.ips = serde_json::from_str(r#"["203.0.113.0/24","2001:db8::/32"]"#).ok();
         },
     },
+    Spec {
+        name: "signed_v1",
+        scopes: &["*:*"],
+        change: |key, _| sign(key, SignatureMode::Required, Version::V1),
+    },
+    Spec {
+        name: "signed_v2",
+        scopes: &["*:*"],
+        change: |key, _| sign(key, SignatureMode::Only, Version::V2),
+    },
+    Spec {
+        name: "signed_only",
+        scopes: &["*:*"],
+        change: |key, _| sign(key, SignatureMode::Only, Version::V1),
+    },
 ];
+
+/// Lets the requests of a key be signed, on the hosts of the development policy.
+fn sign(key: &mut Document, mode: SignatureMode, version: Version) {
+    key.signature = mode;
+    let root = key.secrets.first().map_or(0, |secret| secret.root);
+    let hosts = match version {
+        Version::V1 => HOSTS.iter().filter_map(|host| HostName::parse(host).ok()).collect(),
+        Version::V2 => Vec::new(),
+    };
+    let secrets = vec![Generation { generation: 0, root, expires: None }];
+    key.signing = Some(Signing { version, hosts, nonce: false, secrets });
+}
+
+const HOSTS: &[&str] = &["127.0.0.1", "localhost", "api.test", "[::1]"];
 
 const IMPORTED: Spec<'_> =
     Spec { name: "imported", scopes: &["agents:read", "simulations:read"], change: |_, _| () };

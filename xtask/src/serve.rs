@@ -207,7 +207,10 @@ impl Running {
 
     fn curls(&self) -> Vec<Curl> {
         let keys = TRIES.iter().filter_map(|try_out| try_out.curl(&self.url(), &self.seeds));
-        keys.chain(["owner", "admin", "member"].iter().filter_map(|who| self.me(who))).collect()
+        let signed = SIGNED.iter().filter_map(|try_out| try_out.curl(&self.url(), &self.seeds));
+        keys.chain(signed)
+            .chain(["owner", "admin", "member"].iter().filter_map(|who| self.me(who)))
+            .collect()
     }
 
     /// Who somebody is to the management API. Not every resolver knows names below `localhost`.
@@ -263,6 +266,54 @@ impl Try {
     }
 }
 
+/// A signed request of the demo: a line for a shell that has `openssl`.
+struct Signed {
+    /// The key's name.
+    key: &'static str,
+    /// Whether the key goes with it, or its public name alone.
+    bearer: bool,
+    method: &'static str,
+    path: &'static str,
+    body: &'static str,
+}
+
+impl Signed {
+    /// The command, if there is such a key.
+    fn curl(&self, url: &str, seeds: &Seeds) -> Option<Curl> {
+        let (key, secret) = (seeds.keys.get(self.key)?, seeds.signing.get(self.key)?);
+        let Self { method, path, body, .. } = self;
+        let credential = if self.bearer {
+            format!("Authorization: Bearer {key}")
+        } else {
+            format!("X-Key-Id: {}", kid(key)?)
+        };
+        let data = if body.is_empty() { String::new() } else { format!(" -d '{body}'") };
+        let command = format!(
+            "t=$(date +%s); s=$(printf '%s\\n' {method} '{path}' \"$t\" | {{ cat; printf %s '{body}'; }} | \
+             openssl dgst -sha256 -hmac {secret} -r | cut -c 1-64); \
+             curl -i {url}{path} -X {method}{data} -H '{credential}' -H \"X-Timestamp: $t\" -H \"X-Signature: $s\""
+        );
+        let name = format!("{}: {method} {path}", self.key);
+        Some(Curl { name, command, status: 200, code: None })
+    }
+}
+
+/// A key's public name.
+fn kid(key: &str) -> Option<&str> {
+    key.rsplit('_').nth(1)
+}
+
+const SIGNED: &[Signed] = &[
+    Signed { key: "signed_v1", bearer: true, method: "GET", path: "/v1/agents?page=2", body: "" },
+    Signed {
+        key: "signed_only",
+        bearer: false,
+        method: "POST",
+        path: "/v1/agents",
+        body: r#"{"name":"x"}"#,
+    },
+];
+
 const TRIES: &[Try] = &[
     get(bearer("read_only"), "/v1/agents", 200, None),
     post(bearer("read_only"), "/v1/agents", 403, Some("PERMISSION_DENIED")),
@@ -277,6 +328,8 @@ const TRIES: &[Try] = &[
     get(bearer("ip_bound"), "/v1/agents", 403, Some("IP_NOT_ALLOWED")),
     get(api_key("imported"), "/v1/agents", 200, None),
     get(api_key("environment"), "/v1/agents", 200, None),
+    get(bearer("signed_v1"), "/v1/agents", 401, Some("SIGNATURE_REQUIRED")),
+    get(bearer("signed_only"), "/v1/agents", 401, Some("SIGNATURE_REQUIRED")),
     get(None, "/v1/agents", 401, Some("MISSING_API_KEY")),
     get(None, "/v1/public", 200, None),
 ];
