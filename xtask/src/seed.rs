@@ -212,7 +212,7 @@ fn sign(key: &mut Document, mode: SignatureMode, version: Version) {
         Version::V2 => Vec::new(),
     };
     let secrets = vec![Generation { generation: 0, root, expires: None }];
-    key.signing = Some(Signing { version, hosts, nonce: false, secrets });
+    key.signing = Some(Signing { version, hosts, nonce: false, debug_until: None, secrets });
 }
 
 const HOSTS: &[&str] = &["127.0.0.1", "localhost", "api.test", "[::1]"];
