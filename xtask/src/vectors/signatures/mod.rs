@@ -199,6 +199,21 @@ impl Cases<'_> {
 }
 
 impl Request {
+    /// As it goes over the wire.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut head =
+            format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.target, self.host);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let empty = matches!(self.method.as_str(), "POST" | "PUT" | "PATCH").then_some(0);
+        if let Some(length) = self.body.as_ref().map(Vec::len).or(empty) {
+            head.push_str(&format!("Content-Length: {length}\r\n"));
+        }
+        [head.as_bytes(), b"\r\n", self.body.as_deref().unwrap_or_default()].concat()
+    }
+
     /// The value of a header, put in its place or at the end.
     fn set(&mut self, name: &str, value: &str) {
         match self.headers.iter_mut().find(|(own, _)| own == name) {
