@@ -15,6 +15,7 @@ mod address;
 mod cached;
 mod coverage;
 mod crypto;
+mod httpsig;
 mod keys;
 mod leave;
 mod management;
