@@ -9,16 +9,21 @@
 
 use std::hint::black_box;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use portcullis::clock::Now;
 use portcullis::decide::{Decision, decide};
 use portcullis::forward;
 use portcullis::gate::Gate;
+use portcullis::key::Workspace;
 use portcullis::memory::Memory;
-use portcullis::need::Need;
+use portcullis::mint;
+use portcullis::need::{Ask, KvRow, Need};
 use portcullis::policy::Policy;
+use portcullis::record::{self, Document, SecretDocument, SignatureMode};
 use portcullis::request::Request;
-use portcullis::ticket::Ticket;
+use portcullis::seal;
+use portcullis::signature::{Generation, Signing, SigningSecret, Version, v1};
+use portcullis::ticket::{Body, Ticket};
 use serde_json::Value;
 
 fn decisions(criterion: &mut Criterion) {
@@ -66,6 +71,7 @@ fn decisions(criterion: &mut Criterion) {
             forward::plan(&request, &grant, &gate, "0123456789abcdef0123456789abcdef", now)
         });
     });
+    signed(criterion, &gate, &mut memory, now);
     criterion.bench_function("forged", |bencher| {
         bencher.iter(|| {
             let request = Request::parse(black_box(&forged)).unwrap();
@@ -76,6 +82,60 @@ fn decisions(criterion: &mut Criterion) {
             };
             denial
         });
+    });
+}
+
+/// A secret with a signature of version 1 over 200 bytes, up to the question whether it came before.
+fn signed(criterion: &mut Criterion, gate: &Gate, memory: &mut Memory, now: Now) {
+    let root = gate.keyring().newest();
+    let workspace = Workspace::parse("DEM0WS").unwrap();
+    let minted = mint::native(root, "ak", workspace, &[7; 22]).unwrap();
+    let secret = SecretDocument::new(0, root.version(), &minted.digest);
+    let signing = Signing {
+        version: Version::V1,
+        hosts: gate.policy().hosts.clone(),
+        nonce: false,
+        debug_until: None,
+        secrets: vec![Generation { generation: 0, root: root.version(), expires: None }],
+    };
+    let document = Document {
+        scopes: serde_json::from_value(serde_json::json!(["*:*"])).unwrap(),
+        signature: SignatureMode::Required,
+        signing: Some(signing),
+        fresh_until: u64::MAX,
+        ..Document::new(&minted.kid, "ak", secret, now.seconds())
+    };
+    let name = record::kv_name(&minted.kid);
+    let row = seal::seal(root, &name, &serde_json::to_string(&document).unwrap());
+    KvRow::Record(minted.kid).learn(Some(row.as_bytes()), gate, memory, now).unwrap();
+    let (body, timestamp) = ([b'x'; 200], now.seconds().to_string());
+    let (method, target) = ("POST", "/v1/agents?limit=10");
+    let message = v1::Message { method, target, timestamp: &timestamp, nonce: None, body: &body };
+    let key = SigningSecret::derive(root, "ak", minted.kid, 0).mac_key();
+    let facts = format!(
+        "{method} body\nhttps://api.test{target}\nauthorization\nBearer {}\ncf-connecting-ip\n\
+         203.0.113.9\nhost\napi.test\nuser-agent\nbench\nx-signature\n{}\nx-timestamp\n{timestamp}",
+        minted.secret.expose(),
+        message.sign(&key),
+    );
+    criterion.bench_function("bearer with signature v1", |bencher| {
+        bencher.iter_batched(
+            || {
+                let mut ticket = Ticket::default();
+                ticket.bring(Body::Read(body.to_vec()));
+                ticket
+            },
+            |mut ticket| {
+                let request = Request::parse(black_box(&facts)).unwrap();
+                let decision = decide(&request, gate, memory, &mut ticket, now);
+                let Decision::Need(Need::Workspace(Ask::Leave(leave))) = decision else {
+                    panic!("{decision:?}")
+                };
+                assert!(leave.once.is_some());
+                ticket
+            },
+            BatchSize::SmallInput,
+        );
     });
 }
 

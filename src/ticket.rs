@@ -6,6 +6,7 @@ use crate::denial::Fault;
 use crate::key::Kid;
 use crate::lease::Refused;
 use crate::need::{Ask, KvRow, Need};
+use crate::workspace::call::Once;
 
 /// Goes with one request from its first decision to its last.
 #[derive(Debug, Default)]
@@ -24,10 +25,23 @@ pub struct Ticket {
     pub(crate) denied: Option<Kid>,
     /// Its body, if that was read.
     pub(crate) body: Option<Body>,
+    /// Its signature, once that held: bodies are hashed once.
+    pub(crate) verified: Option<Verified>,
     /// Whether it waits, or has waited, for a record.
     joined: bool,
     /// Milliseconds waited for others to find something out.
     waited: u64,
+}
+
+/// A signature that holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Verified {
+    /// Whose.
+    pub(crate) kid: Kid,
+    /// By which version of the key's record.
+    pub(crate) version: u64,
+    /// What tells the request from any other, if it may be admitted once only.
+    pub(crate) once: Option<Once>,
 }
 
 /// What came of reading a body.

@@ -8,7 +8,7 @@ use crate::need::Need;
 use crate::record::{Record, SignatureMode};
 use crate::request::Fields;
 use crate::signature::{ContentDigest, Part, Signing, Version, v1, v2, window};
-use crate::ticket::Body;
+use crate::ticket::{Body, Verified};
 use crate::workspace::call::Once;
 
 /// A signature by its form. Nothing of it is proved.
@@ -58,7 +58,12 @@ impl Check<'_, '_, '_, '_> {
             Presented::V1 { made, .. } => window::is_open(*made, now),
             Presented::V2(v2) => window::is_open(v2.created, now) && now < v2.expires,
         };
-        if is_open { Ok(presented) } else { Err(Denial::StaleTimestamp { now }) }
+        // What held when it came does not become stale while it waits.
+        if is_open || self.ticket.verified.is_some() {
+            Ok(presented)
+        } else {
+            Err(Denial::StaleTimestamp { now })
+        }
     }
 
     /// Checks it by the key's record.
@@ -69,17 +74,23 @@ impl Check<'_, '_, '_, '_> {
         kid: Kid,
     ) -> Result<Option<Once>, Stop> {
         let signing = record.signing.as_ref().ok_or(Denial::Signature)?;
+        let known = self.ticket.verified;
+        if let Some(known) = known.filter(|own| (own.kid, own.version) == (kid, record.version)) {
+            return Ok(known.once);
+        }
         let now = self.now.seconds();
         let keys = record.signing_keys(&self.gate.keyring, kid);
         let mut keys = keys.iter().filter(|(end, _)| end.is_none_or(|end| now < end));
         let keys = keys.by_ref().map(|(_, key)| key);
-        match (signing.version, presented) {
+        let once = match (signing.version, presented) {
             (Version::V1, Presented::V1 { made, mac }) => {
                 self.verify_v1(*made, mac, signing, keys, kid)
             }
             (Version::V2, Presented::V2(v2)) => self.verify_v2(v2, signing, keys, kid).map(Some),
             (Version::V1 | Version::V2, _) => Err(Denial::Signature.into()),
-        }
+        }?;
+        self.ticket.verified = Some(Verified { kid, version: record.version, once });
+        Ok(once)
     }
 
     fn verify_v1<'k>(

@@ -346,3 +346,19 @@ fn a_signature_that_does_not_hold_is_explained_while_the_owner_wants_it() {
         }
     }
 }
+
+#[test]
+fn what_was_admitted_is_remembered_until_it_can_be_accepted_no_more() {
+    let mut world = World::new(SignatureMode::Only, signing(Version::V1));
+    let remembered =
+        |world: &World| format!("{:?}", world.workspace.object.rows).matches("once-only/").count();
+    for count in 1..=3 {
+        let post = world.v1("POST", Some(b"{}"), count * 1000);
+        assert_eq!(world.send(&post), "allowed");
+        assert_eq!(remembered(&world), usize::try_from(count).unwrap());
+    }
+    for (millis, left) in [(361_999, 3), (362_000, 2), (362_999, 2), (364_000, 0)] {
+        world.workspace.run_alarm(millis);
+        assert_eq!(remembered(&world), left, "after {millis} ms");
+    }
+}

@@ -59,7 +59,7 @@ impl Workspace {
     }
 
     /// Does what the alarm wants done until then; when it last put something into KV.
-    fn run_alarm(&mut self, until: u64) -> Option<u64> {
+    pub fn run_alarm(&mut self, until: u64) -> Option<u64> {
         let (mut now, mut last) = (0, None);
         let mut turns = 0;
         while let Some(alarm) = self.object.alarm.filter(|alarm| *alarm <= START + until) {
