@@ -208,7 +208,8 @@ impl Request {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         let empty = matches!(self.method.as_str(), "POST" | "PUT" | "PATCH").then_some(0);
-        if let Some(length) = self.body.as_ref().map(Vec::len).or(empty) {
+        let is_told = !self.header("content-length").is_empty();
+        if let Some(length) = self.body.as_ref().map(Vec::len).or(empty).filter(|_| !is_told) {
             head.push_str(&format!("Content-Length: {length}\r\n"));
         }
         [head.as_bytes(), b"\r\n", self.body.as_deref().unwrap_or_default()].concat()

@@ -187,6 +187,12 @@ impl Cases<'_> {
                 |_| (),
             );
         }
+        self.add(
+            "of-no-bytes",
+            "allow",
+            |draft| draft.body = Some(Vec::new()),
+            |request| request.add("Content-Length", "0"),
+        );
         // What version 1 says nothing of.
         for (name, value) in [
             ("Content-Type", "application/json"),

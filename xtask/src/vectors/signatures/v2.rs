@@ -74,7 +74,7 @@ impl Cases<'_> {
         };
         signed(&mut draft);
         if draft.digest.is_none() {
-            draft.digest = draft.body.as_deref().map(content_digest);
+            draft.digest = body(&draft).map(content_digest);
         }
         let (mut request, signed) = self.v2_made(&draft);
         sent(&mut request);
@@ -123,7 +123,7 @@ impl Cases<'_> {
         }
         let by_profile =
             draft.components.is_none() && draft.parameters.is_none() && draft.label == "sig";
-        let plain = draft.digest == draft.body.as_deref().map(content_digest);
+        let plain = draft.digest == body(draft).map(content_digest);
         let signed = Signed {
             reproducible: by_profile && plain,
             secret: draft.secret.clone(),
@@ -268,6 +268,14 @@ impl Cases<'_> {
                 "allow",
                 |draft| (draft.parameters, draft.nonce) = (Some(parameters), own),
                 |_| (),
+            );
+        }
+        for method in ["POST", "DELETE"] {
+            self.put(
+                &format!("{}-of-no-bytes", method.to_lowercase()),
+                "allow",
+                |draft| (draft.method, draft.body) = (method.to_owned(), Some(Vec::new())),
+                |request| request.add("Content-Length", "0"),
             );
         }
         // What is not covered.
@@ -953,10 +961,15 @@ impl Cases<'_> {
     }
 }
 
+/// The body; an empty one is none.
+fn body(draft: &Draft) -> Option<&[u8]> {
+    draft.body.as_deref().filter(|body| !body.is_empty())
+}
+
 /// The components that the profile says.
 fn profile(draft: &Draft) -> Vec<String> {
     let mut components = owned(&["\"@method\"", "\"@authority\"", "\"@path\"", "\"@query\""]);
-    if draft.body.is_some() {
+    if body(draft).is_some() {
         components.push("\"content-digest\"".to_owned());
     }
     if draft.content_type.is_some() {
