@@ -43,3 +43,8 @@ fn vectors_of_routes() {
 fn vectors_of_decisions() {
     vectors::decisions();
 }
+
+#[wasm_bindgen_test]
+fn vectors_of_signatures() {
+    vectors::signatures();
+}

@@ -15,6 +15,7 @@ mod address;
 mod cached;
 mod coverage;
 mod crypto;
+mod httpsig;
 mod keys;
 mod leave;
 mod management;
@@ -67,4 +68,9 @@ fn vectors_of_routes() {
 #[test]
 fn vectors_of_decisions() {
     vectors::decisions();
+}
+
+#[test]
+fn vectors_of_signatures() {
+    vectors::signatures();
 }

@@ -206,18 +206,29 @@ fn check_plan(case: &Value, world: &Value, plan: &str) {
 
 /// The adapter's text of a case's request.
 fn facts(world: &Value, request: &Value) -> String {
+    facts_of(request, "http", false, |text| fill(world, text))
+}
+
+/// The adapter's text of a request whose target and values are to be filled in.
+pub fn facts_of(
+    request: &Value,
+    scheme: &str,
+    has_body: bool,
+    fill: impl Fn(&str) -> String,
+) -> String {
     let (method, host) = (text(request, "method"), text(request, "host"));
-    let target = fill(world, text(request, "target"));
+    let target = fill(text(request, "target"));
     let mut headers = vec![("host".to_owned(), host.to_owned())];
     for pair in request["headers"].as_array().unwrap() {
         let name = pair[0].as_str().unwrap().to_lowercase();
-        let value = fill(world, pair[1].as_str().unwrap()).trim_matches([' ', '\t']).to_owned();
+        let value = fill(pair[1].as_str().unwrap()).trim_matches([' ', '\t']).to_owned();
         match headers.iter_mut().find(|(own, _)| *own == name) {
             Some((_, joined)) => *joined = format!("{joined}, {value}"),
             None => headers.push((name, value)),
         }
     }
-    let mut facts = format!("{method}\nhttp://{host}{target}");
+    let body = if has_body { " body" } else { "" };
+    let mut facts = format!("{method}{body}\n{scheme}://{host}{target}");
     for (name, value) in headers {
         facts = format!("{facts}\n{name}\n{value}");
     }

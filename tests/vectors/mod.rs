@@ -1,6 +1,7 @@
 //! Runs the language-neutral cases of this directory. A mismatch panics with the case's id.
 
 mod decisions;
+mod signatures;
 
 use std::fmt::Debug;
 
@@ -11,9 +12,10 @@ use portcullis::scope::{Grants, Scope};
 use portcullis::target::{Classes, Target};
 use serde_json::{Map, Value, json};
 
-pub use decisions::decisions;
 #[cfg(not(target_arch = "wasm32"))]
-pub use decisions::{DECISIONS, gate, snake_case, world};
+pub use decisions::{DECISIONS, snake_case};
+pub use decisions::{decisions, facts_of, gate, world};
+pub use signatures::signatures;
 
 /// `target.json`: what a target is read as, or the rule it breaks.
 pub fn target() {

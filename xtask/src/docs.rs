@@ -59,6 +59,15 @@ fn documents(checkout: &Checkout) -> Result<Vec<PathBuf>> {
     Ok(documents)
 }
 
+/// The files of a document: names and texts.
+pub fn files(markdown: &str) -> Result<Vec<(String, String)>> {
+    let file = |block| match block {
+        Block::File { name, text } => Some((name, text)),
+        Block::Run(_) => None,
+    };
+    Ok(blocks(markdown)?.into_iter().filter_map(file).collect())
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Block {
     Run(String),
@@ -144,6 +153,9 @@ fn run(
     bash.env_remove("PORTCULLIS_ROOT").env_remove("PORTCULLIS_STATIC_KEYS");
     for (key, text) in &running.seeds.keys {
         bash.env(key.to_uppercase(), text);
+    }
+    for (key, text) in &running.seeds.signing {
+        bash.env(format!("{}_SECRET", key.to_uppercase()), text);
     }
     for (subject, token) in &running.seeds.tokens {
         bash.env(format!("{}_TOKEN", subject.to_uppercase()), token);

@@ -16,6 +16,7 @@ pub mod members;
 pub mod prove;
 pub mod seed;
 pub mod serve;
+pub mod signers;
 pub mod test;
 pub mod tools;
 pub mod vectors;

@@ -93,7 +93,7 @@ enum Task {
     },
     /// Write docs/openapi.json, the document of the management API
     Openapi,
-    /// Write tests/vectors/world.json anew.
+    /// Write tests/vectors/world.json and those of signatures anew.
     Vectors,
     /// Print the performance table.
     Bench {

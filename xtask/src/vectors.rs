@@ -1,9 +1,10 @@
 //! `cargo xtask vectors`: writes `tests/vectors/world.json`, the keys and KV rows that the
-//! decision vectors and the conformance cases speak of.
+//! decision vectors and the conformance cases speak of, and the vectors of [`signatures`].
 //!
 //! Always the same bytes: the root is fixed and published, and what is random elsewhere is derived
 //! from the key's name here. Never use this root for anything else.
 
+pub mod signatures;
 mod specs;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 
 use crate::checkout::{Checkout, say};
 use crate::keys;
+use signatures::Version;
 use specs::{ALL, BROKEN, ORDINARY, Spec, spec};
 
 /// What exists when a vector begins.
@@ -76,10 +78,14 @@ impl World {
     }
 }
 
-/// Writes the world.
+/// Writes the world and the vectors of signatures.
 pub fn write(checkout: &Checkout) -> Result<()> {
     fs::write(checkout.path(WORLD), make(checkout)?)?;
     say(format!("{WORLD} written"));
+    for version in Version::ALL {
+        fs::write(checkout.path(version.path()), signatures::make(version)?)?;
+        say(format!("{} written", version.path()));
+    }
     Ok(())
 }
 
@@ -322,7 +328,7 @@ impl<'k> Maker<'k> {
 }
 
 /// A key without a row.
-fn mint(root: &RootKeys, prefix: &str, spec: &Spec) -> Result<(String, Document)> {
+fn mint(root: &RootKeys, prefix: &str, spec: &Spec<'_>) -> Result<(String, Document)> {
     let workspace = Workspace::parse(WORKSPACE).context("workspace")?;
     let random = random(spec.name);
     let entropy = random.first_chunk().context("22 bytes")?;

@@ -17,7 +17,7 @@ mod model;
 pub mod object;
 mod overload;
 mod plan;
-mod random;
+pub mod random;
 mod world;
 
 use std::collections::BTreeMap;
@@ -111,7 +111,7 @@ fn tell(world: &World) -> [(&'static str, u64); 8] {
     ]
 }
 
-fn number(name: &str) -> Option<u64> {
+pub fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 

@@ -1,7 +1,7 @@
 //! The conformance step: the built Workers on plain workerd, in front of an origin that records,
 //! asked over raw sockets.
 //!
-//! The decision vectors over HTTP ([`decisions`]), the raw cases of `tests/conformance/*.json`
+//! The vectors of decisions ([`decisions`]) and of signatures ([`signatures`]) over HTTP, the raw cases of `tests/conformance/*.json`
 //! ([`raw`]), and what takes more than one request to see ([`programs`]).
 
 mod authority;
@@ -16,6 +16,7 @@ mod origin;
 mod panics;
 mod programs;
 mod raw;
+mod signatures;
 mod signed;
 mod tokens;
 mod verdicts;
@@ -90,6 +91,7 @@ pub fn run(checkout: &Checkout) -> Result<()> {
     // So that no later case is the Workspace's first.
     bench.restart()?;
     decisions::run(checkout, &mut bench)?;
+    signatures::run(&mut bench)?;
     raw::run(checkout, &mut bench)?;
     programs::run(&mut bench)?;
     bench.report()

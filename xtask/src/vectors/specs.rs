@@ -9,13 +9,13 @@ use portcullis::signature::{Generation, Signing, Version};
 use super::{EDGE, FUTURE, PAST};
 
 /// A key to make. What is left out is as in [`Maker::key`].
-pub(super) struct Spec {
-    pub(super) name: &'static str,
+pub(super) struct Spec<'a> {
+    pub(super) name: &'a str,
     pub(super) scopes: &'static [&'static str],
     pub(super) change: fn(&mut Document),
 }
 
-pub(super) const fn spec(name: &'static str, scopes: &'static [&'static str]) -> Spec {
+pub(super) const fn spec<'a>(name: &'a str, scopes: &'static [&'static str]) -> Spec<'a> {
     Spec { name, scopes, change: |_| () }
 }
 
