@@ -54,6 +54,8 @@ pub enum Denial {
         /// The second it is here.
         now: u64,
     },
+    /// A body that has to be read did not arrive.
+    BodyLate,
     /// A signed body with a method that has none.
     SignedBody,
     /// The body is not the one whose digest is signed.
@@ -216,6 +218,9 @@ impl Denial {
                     "The signature is too old, or ahead of our clock: see `server_time`.",
                 )
             },
+            Self::BodyLate => {
+                wire(400, "BAD_REQUEST", "The body did not arrive whole within 30 seconds.")
+            }
             Self::SignedBody => {
                 wire(400, "BAD_REQUEST", "A signed GET or HEAD cannot be forwarded with a body.")
             }

@@ -50,7 +50,9 @@ pub enum Body {
     Read(Vec<u8>),
     /// It is longer than so many bytes.
     TooLong(u64),
-    /// It broke off, or there was no room for it.
+    /// It broke off, or took too long.
+    Late,
+    /// There was no room for it.
     Failed(Fault),
 }
 
@@ -60,6 +62,7 @@ impl core::fmt::Debug for Body {
         match self {
             Self::Read(bytes) => write!(f, "Read({} bytes)", bytes.len()),
             Self::TooLong(limit) => write!(f, "TooLong({limit})"),
+            Self::Late => f.write_str("Late"),
             Self::Failed(fault) => write!(f, "Failed({fault:?})"),
         }
     }
@@ -106,12 +109,11 @@ impl Ticket {
         self.body = Some(body);
     }
 
-    /// The body, if it was read.
-    #[must_use]
-    pub fn body(&self) -> Option<&[u8]> {
-        match &self.body {
-            Some(Body::Read(bytes)) => Some(bytes),
-            Some(Body::TooLong(_) | Body::Failed(_)) | None => None,
+    /// Lets go of the bytes of a body that was read. Should they be needed once more, they are asked for
+    /// again.
+    pub fn drop_body(&mut self) {
+        if let Some(Body::Read(_)) = self.body {
+            self.body = None;
         }
     }
 

@@ -195,6 +195,7 @@ impl Check<'_, '_, '_, '_> {
             }
             Some(Body::Read(bytes)) => Ok(bytes),
             Some(Body::TooLong(limit)) => Err(Denial::BodyTooLarge(*limit).into()),
+            Some(Body::Late) => Err(Denial::BodyLate.into()),
             Some(Body::Failed(fault)) => Err(Stop::Fault(*fault)),
         }
     }

@@ -2,7 +2,7 @@
 
 import { forward } from "./forward.mjs";
 import { core, keep, kept, panicked, undecided } from "./restart.mjs";
-import { facts } from "./shim.js";
+import { facts, release } from "./shim.js";
 
 export default {
   fetch(request, env, ctx) {
@@ -31,7 +31,7 @@ async function lookedUp(decided, request, env) {
 function answer(come, request, env) {
   if (typeof come === "string") return forward(request, env, come);
   if (!Array.isArray(come)) return come;
-  const [plan, body] = come;
-  const forwarded = Promise.resolve(forward(request, env, plan, body));
-  return forwarded.finally(() => core.body_sent(body.byteLength));
+  const [plan, held] = come;
+  const forwarded = Promise.resolve(forward(request, env, plan, held.bytes));
+  return forwarded.finally(() => release(held));
 }

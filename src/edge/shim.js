@@ -37,14 +37,56 @@ export function read(env, name, millis) {
   return within(millis, env.KEYS.get(name, { type: "text", cacheTtl: 30 }));
 }
 
-export function reader(request) {
-  return request.body.getReader();
+// Bodies that are read, or sent on, at present. None counts for longer than its time, as a request that
+// is cancelled tells nobody of its end.
+const held = new Set();
+
+export async function body(request, limit, most, millis) {
+  const own = { bytes: null, length: 0, end: Date.now() + millis };
+  held.add(own);
+  const reader = request.body.getReader();
+  const came = await within(millis, gather(reader, own, limit, most)).catch(() => "late");
+  if (typeof came === "string") {
+    release(own);
+    reader.cancel().catch(() => {});
+    return came;
+  }
+  own.bytes = came;
+  own.end = Date.now() + millis;
+  return own;
 }
 
-// The next bytes; `null` at the end.
-export async function chunk(reader) {
-  const { done, value } = await reader.read();
-  return done ? null : value;
+export function release(own) {
+  held.delete(own);
+}
+
+async function gather(reader, own, limit, most) {
+  const chunks = [];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    own.length += value.byteLength;
+    if (own.length > limit) return "long";
+    if (sum() > most) return "full";
+    chunks.push(value);
+  }
+  const bytes = new Uint8Array(own.length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
+}
+
+function sum() {
+  const now = Date.now();
+  let bytes = 0;
+  for (const own of held) {
+    if (own.end < now) held.delete(own);
+    else bytes += own.length;
+  }
+  return bytes;
 }
 
 // Asks a Workspace; `null` if it does not answer in time. Once again, with the same text, if the

@@ -25,11 +25,19 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub(super) fn read(env: &JsValue, name: &str, millis: u32) -> Result<Promise, JsValue>;
 
-    /// What reads a request's body, which it has.
-    pub(super) fn reader(request: &web_sys::Request) -> JsValue;
+    /// Reads the body that a request has: the promise of a [`Held`], or of a word: `long`, if it has more
+    /// than `limit` bytes; `full`, if all that are held would be more than `most`; `late`, if it is not
+    /// there after so many milliseconds or breaks off.
+    pub(super) fn body(request: &web_sys::Request, limit: u32, most: u32, millis: u32) -> Promise;
 
-    /// The promise of the next bytes, or of `null` at the end.
-    pub(super) fn chunk(reader: &JsValue) -> Promise;
+    /// A body that counts among those that are held.
+    pub(super) type Held;
+
+    #[wasm_bindgen(method, getter)]
+    pub(super) fn bytes(this: &Held) -> js_sys::Uint8Array;
+
+    /// Counts it no more.
+    pub(super) fn release(held: &Held);
 
     /// Asks the Workspace of this number within so many milliseconds; the promise of its answer, or
     /// of `null`.

@@ -26,6 +26,8 @@ use crate::simulation::deployment::WORKSPACE;
 use crate::workspace::{Workspace, at, call_id};
 
 const ROOT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+/// A body that does not arrive.
+const LATE: &[u8] = b"late";
 const NONCE: &str = "0123456789abcdef";
 
 /// An isolate, the Workspace, and a key.
@@ -171,7 +173,9 @@ impl World {
         let request = Request::parse(&facts).unwrap();
         let (gate, mut ticket) = (Rc::clone(&self.gate), Ticket::default());
         for _ in 0..12 {
-            match decide(&request, &gate, &mut self.memory, &mut ticket, at(sent.millis)) {
+            let decision = decide(&request, &gate, &mut self.memory, &mut ticket, at(sent.millis));
+            ticket.drop_body();
+            match decision {
                 Decision::Allow(_) => return Decided::Allowed,
                 Decision::Deny(denial) => return Decided::Denied(denial),
                 Decision::Fault(fault) => return Decided::Failed(fault),
@@ -182,7 +186,11 @@ impl World {
                 Decision::Need(Need::Body(limit)) => {
                     let body = sent.body.clone().unwrap();
                     let fits = body.len() <= limit as usize;
-                    ticket.bring(if fits { Body::Read(body) } else { Body::TooLong(limit.into()) });
+                    ticket.bring(match fits {
+                        _ if body == LATE => Body::Late,
+                        true => Body::Read(body),
+                        false => Body::TooLong(limit.into()),
+                    });
                 }
                 Decision::Need(need @ Need::Workspace(ask)) => {
                     self.calls += 1;
@@ -305,6 +313,8 @@ fn a_body_that_is_not_the_digested_one_is_refused_after_the_signature() {
     let sent = Sent { body: None, ..good.clone() };
     assert_eq!(world.send(&sent), "INVALID_SIGNATURE");
     assert_eq!(world.send(&good), "allowed");
+    let late = world.v2("POST", Some(LATE), "another-nonce-of-15", 0);
+    assert_eq!(world.send(&late), "BAD_REQUEST");
     let long = world.v2("POST", Some(&[b'x'; 1024 * 1024 + 1]), "another-nonce-of-16", 0);
     assert_eq!(world.send(&long), "BODY_TOO_LARGE");
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use js_sys::{Array, Uint8Array};
+use js_sys::Array;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -12,7 +12,7 @@ use crate::denial::Fault;
 use crate::key::Kid;
 use crate::memory::Turn;
 use crate::need::{Ask, Leave, Need};
-use crate::ticket::Ticket;
+use crate::ticket::{Body, Ticket};
 
 /// Decides a request that memory alone could not: its plan or its answer.
 pub(super) async fn answer(
@@ -23,28 +23,36 @@ pub(super) async fn answer(
     mut ticket: Ticket,
     mut need: Need,
 ) -> JsValue {
-    let mut room = body::Room::default();
+    let mut held: Option<shim::Held> = None;
     for _ in 0..MAX_LOOK_UPS {
         if let Need::Body(limit) = need {
-            ticket.bring(body::read(&request, limit, &mut room).await);
+            if held.is_none() {
+                match body::read(&request, limit).await {
+                    Ok(own) => held = Some(own),
+                    Err(instead) => ticket.bring(instead),
+                }
+            }
+            if let Some(own) = &held {
+                ticket.bring(Body::Read(own.bytes().to_vec()));
+            }
         } else {
             meet(&env, &ctx, need, &mut ticket).await;
         }
-        match isolate::step(&env, &facts, &mut ticket, now()) {
+        let step = isolate::step(&env, &facts, &mut ticket, now());
+        ticket.drop_body();
+        match step {
             Step::Forward { plan, ahead: wanted } => {
                 if let Some(need) = wanted {
                     ahead(&env, &ctx, need);
                 }
                 let plan = JsValue::from_str(&plan);
-                return match ticket.body() {
-                    Some(bytes) => {
-                        room.hand_over();
-                        Array::of2(&plan, &Uint8Array::from(bytes)).into()
-                    }
+                return match held {
+                    Some(held) => Array::of2(&plan, &held).into(),
                     None => plan,
                 };
             }
             Step::Answer(answer) => {
+                held.iter().for_each(shim::release);
                 if let Some(kid) = ticket.denied() {
                     close_later(&env, &ctx, kid);
                 }
