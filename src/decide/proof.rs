@@ -49,6 +49,9 @@ impl<'a> Check<'_, 'a, '_, '_> {
         let presented = self.presented()?;
         let kid = self.signer(&presented).ok_or(Denial::Signature)?;
         self.check_length(route)?;
+        if self.request.has_body {
+            self.check_declared(self.gate.policy.signed_body_bytes.get().into())?;
+        }
         if !kid.is_ours(&self.gate.keyring) {
             return Err(Denial::Signature.into());
         }

@@ -2,7 +2,7 @@
 
 import { forward } from "./forward.mjs";
 import { core, keep, kept, panicked, undecided } from "./restart.mjs";
-import { facts, release } from "./shim.js";
+import { facts } from "./shim.js";
 
 export default {
   fetch(request, env, ctx) {
@@ -33,5 +33,5 @@ function answer(come, request, env) {
   if (!Array.isArray(come)) return come;
   const [plan, held] = come;
   const forwarded = Promise.resolve(forward(request, env, plan, held.bytes));
-  return forwarded.finally(() => release(held));
+  return forwarded.finally(held.release);
 }

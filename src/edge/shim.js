@@ -42,22 +42,18 @@ export function read(env, name, millis) {
 const held = new Set();
 
 export async function body(request, limit, most, millis) {
-  const own = { bytes: null, length: 0, end: Date.now() + millis };
+  const own = { bytes: null, length: 0, end: Date.now() + millis, release: () => held.delete(own) };
   held.add(own);
   const reader = request.body.getReader();
   const came = await within(millis, gather(reader, own, limit, most)).catch(() => "late");
   if (typeof came === "string") {
-    release(own);
+    own.release();
     reader.cancel().catch(() => {});
     return came;
   }
   own.bytes = came;
   own.end = Date.now() + millis;
   return own;
-}
-
-export function release(own) {
-  held.delete(own);
 }
 
 async function gather(reader, own, limit, most) {

@@ -37,7 +37,8 @@ extern "C" {
     pub(super) fn bytes(this: &Held) -> js_sys::Uint8Array;
 
     /// Counts it no more.
-    pub(super) fn release(held: &Held);
+    #[wasm_bindgen(method)]
+    pub(super) fn release(this: &Held);
 
     /// Asks the Workspace of this number within so many milliseconds; the promise of its answer, or
     /// of `null`.

@@ -52,7 +52,7 @@ pub(super) async fn answer(
                 };
             }
             Step::Answer(answer) => {
-                held.iter().for_each(shim::release);
+                held.iter().for_each(shim::Held::release);
                 if let Some(kid) = ticket.denied() {
                     close_later(&env, &ctx, kid);
                 }

@@ -69,6 +69,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("Wycheproof: signatures as served", wycheproof::signatures),
     ("Wycheproof: web signatures and web keys as served", jose::sets),
     ("O06 a Workspace that is silent about a signed request", signed::silent),
+    ("D20 bodies of signed requests that never end", signed::crowded),
     ("D15 a body that is cut off is never whole at the origin", cut_off),
 ];
 

@@ -1,6 +1,8 @@
 //! What signs the requests of the raw cases, at the time they are sent.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use std::time::{Duration, Instant};
 
@@ -174,26 +176,9 @@ pub fn silent(bench: &mut Bench) -> Result<()> {
     let outcome = [("hang", 200, "", 1), ("lost", 401, "REPLAYED_REQUEST", 0)]
         .into_iter()
         .try_for_each(|(kind, status, code, forwarded)| {
-            let sign = |method: &str| Sign {
-                key: "signed_only".to_owned(),
-                method: method.to_owned(),
-                target: format!("/near/x?O06-{kind}"),
-                host: host(),
-                body: None,
-                headers: BTreeMap::new(),
-                age: 0,
-                timestamp: None,
-                nonce: None,
-                components: None,
-                params: None,
-            };
-            let [read, change] = ["GET", "POST"].map(|method| {
-                let lines = sign(method).lines(bench, "")?;
-                let lines = lines.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
-                let head = format!("{method} /near/x?O06-{kind} HTTP/1.1\r\nHost: {}\r\n", host());
-                anyhow::Ok(format!("{head}{}\r\n", lines.collect::<String>()))
-            });
-            let (read, change) = (read?, change?);
+            let target = format!("/near/x?O06-{kind}");
+            let read = signed(bench, "GET", &target, None)?;
+            let change = signed(bench, "POST", &target, None)?;
             let send = |request: &str| exchange(bench.address, request.as_bytes(), TIMEOUT);
             let control = bench.control()?;
             control.set_workspace_faults(WORKSPACE, &json!({ "kind": kind, "ops": ["admit"] }))?;
@@ -221,6 +206,70 @@ pub fn silent(bench: &mut Bench) -> Result<()> {
     outcome
 }
 
+/// Bodies that never end take no more than their room, and give it back.
+pub fn crowded(bench: &mut Bench) -> Result<()> {
+    let long = "x".repeat(LONG);
+    let request = |number: usize| signed(bench, "POST", &format!("/near/x?{number}"), Some(&long));
+    let unsigned = bench.world.fill(
+        "POST /near/x HTTP/1.1\r\nHost: api.test\r\nX-API-Key: {key open}\r\nContent-Length: 2\r\n\r\n[]",
+    )?;
+    let mut crowd = Vec::new();
+    for number in 0..CROWD {
+        let mut stream = TcpStream::connect(bench.address)?;
+        let request = request(number)?;
+        stream.write_all(request.get(..request.len() - 1).context("a body")?.as_bytes())?;
+        stream.set_read_timeout(Some(Duration::from_millis(20)))?;
+        crowd.push(stream);
+    }
+    let deadline = Instant::now() + TIMEOUT;
+    let mut refused = 0;
+    while refused < CROWD - ROOM / LONG {
+        ensure!(Instant::now() < deadline, "{refused} of {CROWD} refused: there was more room");
+        crowd.retain_mut(|stream| {
+            let mut answer = [0; 4096];
+            let told = stream.read(&mut answer).unwrap_or(0);
+            let is_refused = answer[..told].starts_with(b"HTTP/1.1 503 ");
+            refused += usize::from(is_refused);
+            !is_refused
+        });
+    }
+    let send = |text: &str| exchange(bench.address, text.as_bytes(), TIMEOUT);
+    ensure!(send(&unsigned)?.status == 200, "a body that is not signed needs no room");
+    drop(crowd);
+    // One after the other, more than there is room for at a time.
+    let deadline = Instant::now() + FORGOTTEN;
+    for number in CROWD..2 * CROWD {
+        while send(&request(number)?)?.status != 200 {
+            ensure!(Instant::now() < deadline, "the room was not given back, at {number}");
+            std::thread::sleep(Duration::from_millis(250));
+        }
+    }
+    Ok(())
+}
+
+/// A request signed in the place of a secret, version 1.
+fn signed(bench: &Bench, method: &str, target: &str, body: Option<&str>) -> Result<String> {
+    let sign = Sign {
+        key: "signed_only".to_owned(),
+        method: method.to_owned(),
+        target: target.to_owned(),
+        host: host(),
+        body: body.map(str::to_owned),
+        headers: BTreeMap::new(),
+        age: 0,
+        timestamp: None,
+        nonce: None,
+        components: None,
+        params: None,
+    };
+    let lines = sign.lines(bench, "")?;
+    let lines = lines.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+    let length = body.map(|body| format!("Content-Length: {}\r\n", body.len()));
+    let (lines, length) = (lines.collect::<String>(), length.unwrap_or_default());
+    let head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n{lines}{length}", host());
+    Ok(format!("{head}\r\n{}", body.unwrap_or_default()))
+}
+
 /// The record of a key of the world.
 fn document(bench: &Bench, name: &str) -> Result<Document> {
     let kid = Kid::parse(&bench.world.fill(&format!("{{kid {name}}}"))?).context("kid")?;
@@ -241,6 +290,14 @@ fn host() -> String {
 
 /// As the policy has it by default.
 const WORKSPACE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// All that an isolate holds of signed bodies.
+const ROOM: usize = 32 * LONG;
+/// The longest body that may be signed.
+const LONG: usize = 1024 * 1024;
+/// Requests at a time.
+const CROWD: usize = 40;
+/// Less than the half minute after which a body does not count any more, whatever became of it.
+const FORGOTTEN: Duration = Duration::from_secs(20);
 /// On a machine that has other work.
 const SLACK: Duration = Duration::from_millis(350);
 const PARAMS: &str =
