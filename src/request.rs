@@ -103,7 +103,8 @@ impl<'a> Request<'a> {
         }
         // Framing alone is no body.
         let Fields { content_length, transfer_encoding, .. } = request.fields;
-        request.has_body &= content_length != "0" || !transfer_encoding.is_empty();
+        let is_none = content_length.bytes().all(|byte| byte == b'0') && !content_length.is_empty();
+        request.has_body &= !is_none || !transfer_encoding.is_empty();
         Some(request)
     }
 

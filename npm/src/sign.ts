@@ -36,6 +36,8 @@ export interface Moment {
 /** The headers to be sent besides those that the request has. */
 export async function sign(request: Outgoing, signer: Signer, moment: Moment = {}): Promise<Record<string, string>> {
   const url = new URL(request.url);
+  // As `fetch` spells it.
+  const method = /^(delete|get|head|options|post|put)$/i.test(request.method) ? request.method.toUpperCase() : request.method;
   const body = bytes(request.body);
   const now = moment.now ?? Math.floor(Date.now() / 1000);
   const nonce = moment.nonce ?? random();
@@ -43,7 +45,7 @@ export async function sign(request: Outgoing, signer: Signer, moment: Moment = {
   if (signer.apiKey !== undefined) headers["Authorization"] = `Bearer ${signer.apiKey}`;
   if (signer.version === "v1") {
     if (signer.apiKey === undefined) headers["X-Key-Id"] = keyId(signer);
-    let message = `${request.method}\n${url.pathname}${url.search}\n${now}\n`;
+    let message = `${method}\n${url.pathname}${url.search}\n${now}\n`;
     headers["X-Timestamp"] = String(now);
     if (signer.nonce) {
       message += `${nonce}\n`;
@@ -53,7 +55,7 @@ export async function sign(request: Outgoing, signer: Signer, moment: Moment = {
     return headers;
   }
   const lines = [
-    ["@method", request.method],
+    ["@method", method],
     ["@authority", url.host],
     ["@path", url.pathname],
     ["@query", url.search === "" ? "?" : url.search],

@@ -33,7 +33,9 @@ impl Check<'_, '_, '_, '_> {
         };
         match self.ticket.word {
             Some((of, Word::Admitted { version, view }))
-                if of == kid && version == record.version =>
+                // A request that may be admitted once only is not admitted again: it was verified by the
+                // newer record meanwhile.
+                if of == kid && (version == record.version || once.is_some()) =>
             {
                 self.ticket.word = None;
                 return Ok(Metering { metered: Metered::debited(), view, degraded: false });

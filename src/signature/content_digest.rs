@@ -19,6 +19,10 @@ impl ContentDigest {
     /// Reads the header. Other algorithms may stand beside `sha-256`, and are not looked at.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        // Of two the second would count here, and the first elsewhere.
+        if text.matches("sha-256=").count() != 1 {
+            return None;
+        }
         let members: Dictionary = Parser::new(text).parse().ok()?;
         let ListEntry::Item(item) = members.get("sha-256")? else { return None };
         let BareItem::ByteSequence(digest) = &item.bare_item else { return None };
@@ -43,8 +47,15 @@ mod tests {
         assert_eq!((own.header().as_str(), ContentDigest::parse(text)), (text, Some(own)));
         let among = format!("sha-512=:AA==:, {text}");
         assert_eq!(ContentDigest::parse(&among), Some(own));
-        for bad in ["", "sha-256=AA==", "sha-256=:AA==:", "sha-512=:AA==:", "sha-256=(:AA==:)", "x"]
-        {
+        for bad in [
+            "",
+            "sha-256=AA==",
+            "sha-256=:AA==:",
+            "sha-512=:AA==:",
+            "sha-256=(:AA==:)",
+            "x",
+            &format!("{text}, {text}"),
+        ] {
             assert_eq!(ContentDigest::parse(bad), None, "{bad}");
         }
     }

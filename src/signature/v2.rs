@@ -72,9 +72,9 @@ impl Presented {
     ///
     /// # Errors
     /// [`BadForm`].
-    pub fn parse(input: &str, signature: &str) -> Result<Self, BadForm> {
-        let input: Dictionary = Parser::new(input).parse().map_err(|_| BadForm::Fields)?;
-        let spelt = signature;
+    pub fn parse(input_text: &str, signature: &str) -> Result<Self, BadForm> {
+        let input: Dictionary = Parser::new(input_text).parse().map_err(|_| BadForm::Fields)?;
+        let sent = (input_text.trim(), signature.trim());
         let signature: Dictionary = Parser::new(signature).parse().map_err(|_| BadForm::Fields)?;
         let (Some((label, ListEntry::InnerList(list))), 1) = (input.iter().next(), input.len())
         else {
@@ -86,9 +86,12 @@ impl Presented {
         };
         let BareItem::ByteSequence(mac) = &item.bare_item else { return Err(BadForm::Fields) };
         let mac = <[u8; 32]>::try_from(mac.as_slice()).map_err(|_| BadForm::Fields)?;
-        // Base64 has bits that say nothing: one spelling only.
-        let is_canonical = spelt.contains(&encoding::base64(&mac));
-        if own != label || !item.params.is_empty() || !is_canonical {
+        // One spelling (RFC 9651 §4.1): what stands there twice, or says nothing, two readers could take
+        // for two things.
+        let params = serialised(list).ok_or(BadForm::Fields)?;
+        let (label, base64) = (label.as_str(), encoding::base64(&mac));
+        let canonical = (format!("{label}={params}"), format!("{label}=:{base64}:"));
+        if own.as_str() != label || sent != (canonical.0.as_str(), canonical.1.as_str()) {
             return Err(BadForm::Fields);
         }
         let (covers_digest, covers_type) = components(list)?;
@@ -116,7 +119,7 @@ impl Presented {
             keyid: text("keyid")?,
             covers_digest,
             covers_type,
-            params: serialised(list).ok_or(BadForm::Fields)?,
+            params,
             mac: Digest::from_bytes(mac),
         })
     }
@@ -335,8 +338,12 @@ mod tests {
         let mac = key.mac(&[covered.base(swapped.strip_prefix("sig=").unwrap()).as_bytes()]);
         let signature = format!("sig=:{}:", encoding::base64(mac.as_bytes()));
         assert!(Presented::parse(swapped, &signature).unwrap().is_by(&key, &covered));
-        let spaced = swapped.replace(";tag", ";  tag");
-        assert!(Presented::parse(&spaced, &signature).unwrap().is_by(&key, &covered), "canonical");
+        for other in
+            [(";tag", ";  tag"), (";keyid", ";keyid=\"x\";keyid"), ("sig=", "sig=(), sig=")]
+        {
+            let spelt = swapped.replace(other.0, other.1);
+            assert_eq!(parse(&spelt, &signature), Some(Fields), "{spelt}");
+        }
     }
 
     /// The same bytes, spelt otherwise: the last symbol of 32 bytes has two bits to spare.

@@ -432,3 +432,86 @@ fn what_was_admitted_is_remembered_until_it_can_be_accepted_no_more() {
         assert_eq!(remembered(&world), left, "after {millis} ms");
     }
 }
+
+impl World {
+    /// Changes the key's record, in the Workspace.
+    fn change(&mut self, millis: u64, change: impl FnOnce(&mut Document)) {
+        let replaces = self.document.version;
+        change(&mut self.document);
+        self.document.version = replaces + 1;
+        let put = Call::Put { document: Box::new(self.document.clone()), replaces };
+        assert!(matches!(self.workspace.call(&put, millis), Answer::Written { .. }));
+    }
+}
+
+#[test]
+fn a_signature_stays_used_when_the_nonce_setting_changes() {
+    let mut world = World::new(SignatureMode::Only, signing(Version::V1));
+    let sent = world.v1("POST", Some(b"0123456789abcdef\n{\"evil\":1}"), 0);
+    assert_eq!(world.send(&sent), "allowed");
+    // As the management API does it: with another secret.
+    world.change(1000, |document| {
+        let signing = document.signing.as_mut().unwrap();
+        signing.nonce = true;
+        signing.secrets = vec![Generation { generation: 1, root: 1, expires: None }];
+    });
+    let mut again = Sent { body: Some(b"{\"evil\":1}".to_vec()), millis: 5000, ..sent };
+    again.headers.push(("x-nonce", "0123456789abcdef".to_owned()));
+    assert_ne!(world.send(&again), "allowed", "one MAC, forwarded twice");
+}
+
+#[test]
+fn a_grant_is_not_called_a_replay_when_the_record_changes_meanwhile() {
+    let mut world = World::new(SignatureMode::Only, signing(Version::V2));
+    let warm = world.v2("POST", Some(b"{}"), "warm-0123456789abcdef", 0);
+    assert_eq!(world.send(&warm), "allowed");
+    let sent = world.v2("POST", Some(b"{}"), NONCE, 100);
+    let mut facts = format!("POST body\nhttp://api.test{}", sent.target);
+    for (name, value) in &sent.headers {
+        facts.push_str(&format!("\n{name}\n{value}"));
+    }
+    let request = Request::parse(&facts).unwrap();
+    let (gate, mut ticket) = (Rc::clone(&world.gate), Ticket::default());
+    ticket.bring(Body::Read(b"{}".to_vec()));
+    let Decision::Need(Need::Workspace(ask)) =
+        decide(&request, &gate, &mut world.memory, &mut ticket, at(100))
+    else {
+        panic!("asks")
+    };
+    let (enquiry, text) = Enquiry::new(ask, call_id(900), &gate, &mut world.memory, at(100));
+    let answer = world.workspace.call_text(&text, 100).print();
+    world.change(200, |document| document.signing.as_mut().unwrap().debug_until = Some(1));
+    let other = world.v2("POST", Some(b"{}"), "other-0123456789abcdef", 300);
+    assert_eq!(world.send(&other), "allowed");
+    enquiry.learn(&answer, &gate, &mut world.memory, &mut ticket, at(400)).unwrap();
+    for call in 901.. {
+        match decide(&request, &gate, &mut world.memory, &mut ticket, at(400)) {
+            Decision::Allow(_) => return,
+            Decision::Need(Need::Workspace(ask)) => {
+                let (enquiry, text) =
+                    Enquiry::new(ask, call_id(call), &gate, &mut world.memory, at(400));
+                let answer = world.workspace.call_text(&text, 400).print();
+                enquiry.learn(&answer, &gate, &mut world.memory, &mut ticket, at(400)).unwrap();
+            }
+            decision @ (Decision::Deny(_)
+            | Decision::Need(_)
+            | Decision::Fault(_)
+            | Decision::Admin) => panic!("the first and only copy: {decision:?}"),
+        }
+    }
+}
+
+#[test]
+fn one_signature_in_one_header() {
+    let world = World::new(SignatureMode::Only, signing(Version::V2));
+    let sent = world.v2("POST", Some(b"{}"), NONCE, 0);
+    let header = |name: &str| &sent.headers.iter().find(|(own, _)| *own == name).unwrap().1;
+    let (input, signature) = (header("signature-input"), header("signature"));
+    assert!(v2::Presented::parse(input, signature).is_ok());
+    let two = format!("sig=:{}=:, {signature}", "A".repeat(43));
+    assert!(v2::Presented::parse(input, &two).is_err(), "two signatures of one label");
+    let two = format!("sig=(\"@method\");created=1, {input}");
+    assert!(v2::Presented::parse(&two, signature).is_err(), "two inputs of one label");
+    let two = input.replace(";created", ";created=5;created");
+    assert!(v2::Presented::parse(&two, signature).is_err(), "a parameter twice");
+}

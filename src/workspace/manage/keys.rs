@@ -143,7 +143,7 @@ impl Object<'_> {
 
     /// The millisecond from which no isolate refuses by what it knew before now: it looks again at the
     /// cause of a refusal once in a lease's time.
-    fn refusals_end(&self) -> u64 {
+    pub(super) fn refusals_end(&self) -> u64 {
         self.now.millis().saturating_add(self.gate.policy.lease_seconds.millis())
     }
 

@@ -31,7 +31,11 @@ impl Object<'_> {
             return Err(too_large().into());
         }
         let changes = difference(&before.fields(), &after.fields());
-        let Written { version, effective_by } = self.replace(meta, &before, &mut after)?;
+        let Written { version, mut effective_by } = self.replace(meta, &before, &mut after)?;
+        if is_signing {
+            // Unlike a key, a signature does not tell that it is by a newer secret.
+            effective_by = effective_by.max(self.refusals_end());
+        }
         let target = after.document.kid.clone();
         let change = Change { action: "key.rotate", target, changes };
         Ok(Done {

@@ -23,16 +23,21 @@ impl Object<'_> {
         {
             return Vec::new();
         }
-        let signing = document.signing.get_or_insert_with(|| Signing {
+        let kept = document.signing.take();
+        let mut signing = kept.clone().unwrap_or_else(|| Signing {
             version: Version::V2,
             hosts: Vec::new(),
             nonce: false,
             debug_until: None,
             secrets: vec![self.generation(0)],
         });
+        let before = (signing.version, signing.nonce);
         let value = |name: &str| own.and_then(|own| own.get(name));
         if let Some(version) = value("version").and_then(Json::as_str) {
             signing.version = if version == "v1" { Version::V1 } else { Version::V2 };
+        }
+        if signing.version != before.0 {
+            (signing.hosts, signing.nonce) = (Vec::new(), false);
         }
         if let Some(hosts) = value("hosts").and_then(Json::as_array) {
             let texts = hosts.iter().filter_map(Json::as_str);
@@ -50,7 +55,8 @@ impl Object<'_> {
                 wrong("signing.debug_until", "is more than a day ahead");
             }
         }
-        if signing.hosts.iter().any(|host| !self.gate.policy.hosts.contains(host)) {
+        let is_served = |host: &HostName| self.gate.policy.hosts.contains(host);
+        if value("hosts").is_some() && !signing.hosts.iter().all(is_served) {
             wrong("signing.hosts", "are not all among the policy's hosts");
         }
         match signing.version {
@@ -65,6 +71,16 @@ impl Object<'_> {
             }
             Version::V1 | Version::V2 => {}
         }
+        // A signature must not be read in two ways: what was made by other rules ends with them.
+        if before != (signing.version, signing.nonce) && kept.is_some() {
+            match self
+                .next_generation(&mut signing.secrets, 0, |own| (own.generation, &mut own.expires))
+            {
+                Ok(generation) => signing.secrets.push(self.generation(generation)),
+                Err(problem) => errors.extend(problem.errors),
+            }
+        }
+        document.signing = Some(signing);
         errors
     }
 

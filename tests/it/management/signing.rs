@@ -65,11 +65,27 @@ fn a_key_gets_a_signing_secret_when_signatures_are_first_asked_for() {
     let changed = desk.ask("dev:admin", "PATCH", &path, &rules);
     let first = secret(&mut desk, &kid, 0);
     assert_eq!((changed.status, &changed.body["signing_secret"]), (200, &json!(first)));
-    let nonce = json!({"signing": {"nonce": true}});
-    let changed = desk.ask("dev:admin", "PATCH", &path, &nonce);
+    let debug = json!({"name": "x", "signing": {"debug_until": null}});
+    let changed = desk.ask("dev:admin", "PATCH", &path, &debug);
     assert_eq!(changed.body["signing"]["hosts"], json!(["api.test"]), "what is not named stays");
-    assert_eq!(changed.body["signing"]["nonce"], true);
-    assert_eq!(changed.body.get("signing_secret"), None);
+    assert_eq!((changed.status, changed.body.get("signing_secret")), (200, None));
+    // By other rules a signature could be read in another way.
+    for (generation, rules, hosts) in [
+        (1, json!({"nonce": true}), json!(["api.test"])),
+        (2, json!({"version": "v2"}), json!([])),
+        (3, json!({"version": "v1", "hosts": ["api.test"]}), json!(["api.test"])),
+    ] {
+        let changed = desk.ask("dev:admin", "PATCH", &path, &json!({ "signing": rules }));
+        assert_eq!(
+            (changed.status, &changed.body["signing"]["hosts"]),
+            (200, &hosts),
+            "{changed:?}"
+        );
+        let next = secret(&mut desk, &kid, generation);
+        assert_eq!(changed.body["signing_secret"], next);
+        let left = json!([{"generation": generation, "expires": null}]);
+        assert_eq!(changed.body["signing"]["secrets"], left);
+    }
 }
 
 #[test]
