@@ -106,6 +106,7 @@ const BROKEN: &[(&str, &str, usize, usize, &str)] = &[
     ("https://docs.test", "http://docs.test", 6, 8, "https://"),
     ("kv_timeout_ms = 500", "kv_timeout_ms = 9", 7, 17, "10 to 10000"),
     ("kv_timeout_ms = 500", "kv_timeout_ms = -1", 7, 17, "invalid value"),
+    ("kv_timeout_ms = 500", "signed_body_bytes = 0", 7, 21, "1 to 33554432"),
     ("[origins.demo]", "[origins.Demo]", 8, 10, "lower-case letter"),
     ("\"ORIGIN\"", "\"origin\"", 9, 11, "upper-case letter"),
     ("service = \"ORIGIN\"", "service = \"ORIGIN\"\nurl = \"http://a.test\"", 10, 7, "not both"),

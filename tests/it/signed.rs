@@ -60,9 +60,14 @@ enum Decided {
 
 impl World {
     fn new(mode: SignatureMode, signing: Signing) -> Self {
+        Self::taking(1_048_576, mode, signing)
+    }
+
+    /// One whose policy takes so many bytes in a signed body.
+    fn taking(bytes: u32, mode: SignatureMode, signing: Signing) -> Self {
         let policy = json!({
             "version": 1, "hosts": ["api.test"], "admin_host": "admin.test", "mode": "lease",
-            "kv_timeout_ms": 200,
+            "kv_timeout_ms": 200, "signed_body_bytes": bytes,
             "root_fingerprints": [Keyring::parse(ROOT).unwrap().newest().fingerprint()],
             "origins": [{"name": "near", "timeout_ms": 1500,
                 "upstream": {"service": {"binding": "ORIGIN"}}}],
@@ -317,6 +322,11 @@ fn a_body_that_is_not_the_digested_one_is_refused_after_the_signature() {
     assert_eq!(world.send(&late), "BAD_REQUEST");
     let long = world.v2("POST", Some(&[b'x'; 1024 * 1024 + 1]), "another-nonce-of-16", 0);
     assert_eq!(world.send(&long), "BODY_TOO_LARGE");
+    let mut world = World::taking(3, SignatureMode::Only, signing(Version::V1));
+    for (body, told) in [(b"abc".as_slice(), "allowed"), (b"abcd", "BODY_TOO_LARGE")] {
+        let sent = world.v1("POST", Some(body), 0);
+        assert_eq!(world.send(&sent), told, "the policy's bound");
+    }
 }
 
 #[test]
