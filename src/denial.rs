@@ -9,6 +9,7 @@ use crate::route::Methods;
 use crate::scope::Scope;
 use crate::signature::Part;
 use crate::target::BadTarget;
+use crate::ticket::Body;
 
 /// The request is refused.
 #[derive(Clone, Debug)]
@@ -219,7 +220,9 @@ impl Denial {
                 )
             },
             Self::BodyLate => {
-                wire(400, "BAD_REQUEST", "The body did not arrive whole within 30 seconds.")
+                let seconds = Body::SECONDS;
+                let message = format!("The body did not arrive whole within {seconds} seconds.");
+                wire(400, "BAD_REQUEST", message)
             }
             Self::SignedBody => {
                 wire(400, "BAD_REQUEST", "A signed GET or HEAD cannot be forwarded with a body.")

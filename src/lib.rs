@@ -37,6 +37,7 @@ pub mod directory;
 pub mod enquiry;
 pub mod lease;
 pub mod limit;
+pub mod lookup;
 pub mod management;
 pub mod ratelimit;
 pub mod signature;

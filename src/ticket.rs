@@ -48,12 +48,19 @@ pub(crate) struct Verified {
 pub enum Body {
     /// All of it.
     Read(Vec<u8>),
-    /// It is longer than so many bytes.
-    TooLong(u64),
+    /// It is longer than asked for.
+    TooLong,
     /// It broke off, or took too long.
     Late,
     /// There was no room for it.
     Failed(Fault),
+}
+
+impl Body {
+    /// Milliseconds for a body to arrive.
+    pub const MILLIS: u32 = Self::SECONDS * 1000;
+    /// The same in seconds.
+    pub const SECONDS: u32 = 30;
 }
 
 impl core::fmt::Debug for Body {
@@ -61,7 +68,7 @@ impl core::fmt::Debug for Body {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Read(bytes) => write!(f, "Read({} bytes)", bytes.len()),
-            Self::TooLong(limit) => write!(f, "TooLong({limit})"),
+            Self::TooLong => f.write_str("TooLong"),
             Self::Late => f.write_str("Late"),
             Self::Failed(fault) => write!(f, "Failed({fault:?})"),
         }

@@ -194,7 +194,7 @@ impl Check<'_, '_, '_, '_> {
                 Err(Stop::Need(Need::Body(limit)))
             }
             Some(Body::Read(bytes)) => Ok(bytes),
-            Some(Body::TooLong(limit)) => Err(Denial::BodyTooLarge(*limit).into()),
+            Some(Body::TooLong) => Err(Denial::BodyTooLarge(limit.into()).into()),
             Some(Body::Late) => Err(Denial::BodyLate.into()),
             Some(Body::Failed(fault)) => Err(Stop::Fault(*fault)),
         }

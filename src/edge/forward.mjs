@@ -1,15 +1,17 @@
 // Forwards a request by the core's plan.
 
+import { respond } from "./errands.mjs";
 import { core } from "./restart.mjs";
 
 const [own, told] = core.header_names().split("\n\n").map((names) => names.split("\n"));
 
-// `plan`: see `forward::plan`. A response or the promise of one; needs the Wasm only if the origin fails.
-// `body`: the request's, if it was read.
-export function forward(request, env, plan, body) {
-  const lines = plan.split("\n");
-  const id = lines[4];
-  const fault = (made, late) => core.origin_fault(made, late, id, lines[3].includes("p"), request.method);
+// `lines`: the plan, see `forward::plan`. A response or the promise of one; needs the Wasm only if the origin
+// fails. `body`: the request's, if it was read.
+export function forward(request, env, lines, body) {
+  const fault = (made, late) => {
+    const step = core.origin_fault(made, late, lines[4], lines[3].includes("p"));
+    return respond(step.split("\n").slice(2), request);
+  };
   let out;
   try {
     out = outbound(request, lines, body);

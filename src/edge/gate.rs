@@ -1,25 +1,22 @@
 //! The gate's Worker.
 //!
-//! What isolate memory can answer is decided in one call, facts in and plan out; what else a request
-//! comes to is told by a second one, and only a look-up enters asynchronous code.
+//! What isolate memory can answer is decided in one call, facts in and plan out. What else a request
+//! comes to is told as a text, step by step: JavaScript does it and comes back. Nothing waits in here.
 
 mod admin;
-mod body;
 mod isolate;
-mod kv;
-mod lookup;
-mod workspace;
+mod step;
 
 use std::cell::Cell;
 
 use wasm_bindgen::prelude::*;
 
-use super::{answer_to, kept, now, promise, respond, shim};
-use crate::answer::Answer;
+use super::{now, shim};
 use crate::denial::Fault;
 use crate::forward;
-use crate::ticket::Ticket;
-use isolate::Step;
+use crate::lookup::Came;
+use crate::ticket::{Body, Ticket};
+use step::Step;
 
 /// The names of [`forward::OWN`] and, after an empty line, of [`forward::TOLD`].
 #[wasm_bindgen]
@@ -34,7 +31,7 @@ pub fn header_names() -> String {
 #[must_use]
 pub fn decide(facts: String) -> Option<String> {
     let mut ticket = Ticket::default();
-    let step = match isolate::step_again(&facts, &mut ticket, now) {
+    let step = match isolate::step(&facts, &mut ticket, now) {
         Some(Step::Forward { plan, ahead: None }) => return Some(plan),
         step => step,
     };
@@ -42,32 +39,68 @@ pub fn decide(facts: String) -> Option<String> {
     None
 }
 
-/// What else the request comes to that was decided last: its plan, a `Response` or a promise of one.
-///
-/// See [`kept`].
+/// What is to be done for the request that was decided last: a [`step`](step::Told).
 #[wasm_bindgen]
 #[must_use]
-pub fn proceed(request: web_sys::Request, env: JsValue, ctx: JsValue) -> JsValue {
-    let Some(Undone { facts, mut ticket, step }) = UNDONE.take() else {
-        return respond(&request, &isolate::fault(Fault::Internal, ""));
+pub fn proceed(env: &JsValue) -> String {
+    isolate::start(env);
+    let undone = UNDONE.take();
+    isolate::with(|isolate| match undone {
+        Some(Undone { facts, ticket, step }) => isolate.proceed(step, &facts, ticket, now()),
+        None => isolate.fault(Fault::Internal, ""),
+    })
+}
+
+/// What is to be done next where `number` waits for what came of its errand: of a call its answer, of a
+/// row its value or, if there is none, nothing; `came` is false if nothing did. `facts` are the
+/// request's. Nothing if nothing waits there, or is left to do.
+#[wasm_bindgen]
+#[must_use]
+pub fn resume(number: u32, facts: &str, came: bool, text: Option<String>) -> Option<String> {
+    let came = match &text {
+        Some(text) => Came::Text(text),
+        None if came => Came::NoRow,
+        None => Came::Nothing,
     };
-    let step = step.unwrap_or_else(|| isolate::step(&env, &facts, &mut ticket, now()));
-    match step {
-        Step::Forward { plan, ahead } => {
-            if let Some(need) = ahead {
-                lookup::ahead(&env, &ctx, need);
-            }
-            JsValue::from_str(&plan)
-        }
-        Step::Answer(answer) => {
-            if let Some(kid) = ticket.denied() {
-                lookup::close_later(&env, &ctx, kid);
-            }
-            respond(&request, &answer)
-        }
-        Step::Need(need) => kept(lookup::answer(request, env, ctx, facts, ticket, need)),
-        Step::Manage { unavailable } => manage(&request, &env, &unavailable, &facts),
-    }
+    isolate::with(|isolate| isolate.resume(number, facts, came, now()))
+}
+
+/// The same where a body came: its bytes or, in their place, `long`, `full` or `late`.
+#[wasm_bindgen]
+#[must_use]
+pub fn resume_with_body(
+    number: u32,
+    facts: &str,
+    bytes: Option<Vec<u8>>,
+    instead: &str,
+) -> Option<String> {
+    let body = match (bytes, instead) {
+        (Some(bytes), _) => Body::Read(bytes),
+        (None, "long") => Body::TooLong,
+        (None, "full") => Body::Failed(Fault::NoRoom),
+        (None, _) => Body::Late,
+    };
+    isolate::with(|isolate| isolate.resume(number, facts, Came::Body(body), now()))
+}
+
+/// The answer to a request for the admin host where no management API is bound.
+#[wasm_bindgen]
+#[must_use]
+pub fn not_found(facts: &str) -> String {
+    isolate::with(|isolate| isolate.not_found(facts))
+}
+
+/// The answer to a request that did not come back from its origin: because it could not be made, as
+/// the origin failed or was `late`. `id` is the request's, `problem` of its plan.
+#[wasm_bindgen]
+#[must_use]
+pub fn origin_fault(made: bool, late: bool, id: &str, problem: bool) -> String {
+    let fault = match (made, late) {
+        (false, _) => Fault::Internal,
+        (true, true) => Fault::OriginTimeout,
+        (true, false) => Fault::OriginUnreachable,
+    };
+    isolate::with(|isolate| isolate.origin_fault(fault, id, problem))
 }
 
 /// A request that was decided, but for what takes its environment.
@@ -80,25 +113,4 @@ struct Undone {
 
 thread_local! {
     static UNDONE: Cell<Option<Undone>> = const { Cell::new(None) };
-}
-
-/// A request for the admin host goes on to the Worker of the Workspaces, untouched.
-fn manage(request: &web_sys::Request, env: &JsValue, unavailable: &Answer, facts: &str) -> JsValue {
-    let Answer { status, headers, body } = unavailable;
-    let body = (request.method() != "HEAD").then_some(body.as_str());
-    let answer = shim::manage(request, env, *status, headers, body);
-    if answer.is_undefined() { respond(request, &isolate::not_found(facts)) } else { answer }
-}
-
-/// The answer to a request that did not come back from its origin: because it could not be made, as
-/// the origin failed or was `late`. `id` is the request's, `problem` of its plan.
-#[wasm_bindgen]
-#[must_use]
-pub fn origin_fault(made: bool, late: bool, id: &str, problem: bool, method: &str) -> JsValue {
-    let fault = match (made, late) {
-        (false, _) => Fault::Internal,
-        (true, true) => Fault::OriginTimeout,
-        (true, false) => Fault::OriginUnreachable,
-    };
-    answer_to(method, &isolate::origin_fault(fault, id, problem))
 }

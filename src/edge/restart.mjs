@@ -15,8 +15,10 @@ core.rest = () => {};
 
 let keeper;
 
-// How often the Wasm was started again.
-let starts = 0;
+let started = 0;
+
+// How often the Wasm was started again: one that has been knows nothing of what waited before.
+export const starts = () => started;
 
 // Before the first call.
 export function keep(env, ctx) {
@@ -28,7 +30,7 @@ function restart() {
     keeper.fail();
   } catch {}
   keeper.rest();
-  starts++;
+  started++;
 }
 
 // After a call that threw.
@@ -37,22 +39,22 @@ export function panicked(error) {
   restart();
 }
 
-// What fails behind a look-up has no caller. Nothing else may enter the broken Wasm before this: its
-// bindings would go on in a new one with pointers into the old.
+// What fails in the Wasm behind an `await` of its own has no caller. Nothing else may enter the broken
+// Wasm before this: its bindings would go on in a new one with pointers into the old.
 addEventListener("error", ({ error }) => {
   if (error instanceof WebAssembly.RuntimeError || error?.message === THROUGH_WASM) restart();
 });
 
-// What the Wasm decides later. It alone can, so if it fails before, nothing else ever would.
+// What waits for an answer that the Wasm is to look at. If it is started again, nobody need wait.
 export function kept(decided, request) {
-  const start = starts;
+  const start = started;
   return new Promise((resolve) => {
     const done = (answer) => {
       clearInterval(watch);
       resolve(answer);
     };
-    const watch = setInterval(() => start === starts || done(undecided(request)), WATCH_MILLIS);
-    decided.then(([answer]) => done(answer), () => done(undecided(request)));
+    const watch = setInterval(() => start === started || done(undecided(request)), WATCH_MILLIS);
+    decided.then(done, () => done(undecided(request)));
   });
 }
 

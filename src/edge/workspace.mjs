@@ -8,7 +8,8 @@ export default {
   fetch(request, env, ctx) {
     keep(env, ctx);
     try {
-      return kept(core.fetch.call({ env, ctx }, request)[0], request);
+      const [decided] = core.fetch.call({ env, ctx }, request);
+      return kept(decided.then(([answer]) => answer), request);
     } catch (error) {
       panicked(error);
       return undecided(request);

@@ -6,12 +6,16 @@ mod shim;
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::future::Future;
+use std::pin::Pin;
 
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::future_to_promise;
 
 use super::deployment::Deployment;
 use super::entropy::Entropy;
-use super::{at, kept, now, respond};
+use super::{at, now};
+use crate::answer::Answer;
 use crate::directory;
 use crate::imported::{Pointer, PointerId};
 use crate::management::exchange::Recent;
@@ -105,6 +109,24 @@ fn done(answer: &str, alarm: Option<u64>, rows: &Rows) -> String {
         let _ = write!(out, "\n{name}\n{}", value.unwrap_or_default());
     }
     out
+}
+
+fn respond(request: &web_sys::Request, answer: &Answer) -> JsValue {
+    let body = (request.method() != "HEAD").then_some(answer.body.as_str());
+    super::shim::respond(answer.status, &answer.headers, body)
+}
+
+/// The promise of an answer that only this module can keep stands in an array, and so does what it
+/// resolves to: the JavaScript around the Wasm gives it up should the Wasm fail.
+fn kept(answer: impl Future<Output = JsValue> + 'static) -> JsValue {
+    // Boxed, or each would have an executor of its own in the upload.
+    let boxed: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> =
+        Box::pin(async move { Ok(alone(&answer.await)) });
+    alone(&future_to_promise(boxed))
+}
+
+fn alone(item: &JsValue) -> JsValue {
+    js_sys::Array::of1(item).into()
 }
 
 struct Isolate {

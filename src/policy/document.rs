@@ -152,8 +152,11 @@ fn is_default_notice(days: &Bounded<0, 365>) -> bool {
     *days == default_notice()
 }
 
-/// Bytes of a body that is held in memory: up to 32 MiB, what an isolate holds in all.
-pub type SignedBodyBytes = Bounded<1, 33_554_432>;
+/// Bytes of a body that is held in memory: up to what an isolate holds in all.
+pub type SignedBodyBytes = Bounded<1, HELD_BODY_BYTES>;
+
+/// Bytes of all bodies that an isolate holds.
+pub const HELD_BODY_BYTES: u32 = 32 * 1024 * 1024;
 
 const fn default_signed_body() -> SignedBodyBytes {
     Document::SIGNED_BODY_BYTES

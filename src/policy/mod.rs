@@ -16,8 +16,8 @@ use core::fmt;
 
 pub use credentials::{BadCredentials, Credential, Credentials};
 pub use document::{
-    Bindings, Document, Mode, Origin, Route, SignedBodyBytes, StaticKey, Tier, Upstream, WhenDown,
-    WorkspaceRules,
+    Bindings, Document, HELD_BODY_BYTES, Mode, Origin, Route, SignedBodyBytes, StaticKey, Tier,
+    Upstream, WhenDown, WorkspaceRules,
 };
 pub use import::{Alphabet, BadImport, ImportShape};
 pub use issuer::{IssuerRules, TokenKind};

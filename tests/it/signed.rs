@@ -194,7 +194,7 @@ impl World {
                     ticket.bring(match fits {
                         _ if body == LATE => Body::Late,
                         true => Body::Read(body),
-                        false => Body::TooLong(limit.into()),
+                        false => Body::TooLong,
                     });
                 }
                 Decision::Need(need @ Need::Workspace(ask)) => {

@@ -62,8 +62,16 @@ pub const MODULES: [&str; 4] =
     ["gate/index.js", "gate/index_bg.wasm", "workspace/index.js", "workspace/index_bg.wasm"];
 
 /// The modules of JavaScript that are ours, besides what the Rust names.
-const OURS: [&str; 6] =
-    ["gate.mjs", "forward.mjs", "shim.js", "workspace.mjs", "rows.mjs", "restart.mjs"];
+const OURS: [&str; 8] = [
+    "gate.mjs",
+    "lookup.mjs",
+    "errands.mjs",
+    "forward.mjs",
+    "shim.js",
+    "workspace.mjs",
+    "rows.mjs",
+    "restart.mjs",
+];
 const INDEX: &str = "index.js";
 const WASM: &str = "index_bg.wasm";
 

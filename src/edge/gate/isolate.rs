@@ -4,137 +4,157 @@ use std::cell::RefCell;
 
 use wasm_bindgen::JsValue;
 
-use super::{admin, now, shim};
-use crate::answer::{self, Answer};
+use super::step::{Step, Told};
+use super::{admin, shim};
+use crate::answer;
 use crate::clock::Now;
 use crate::decide::{self, Decision};
 use crate::denial::{Denial, Fault, Wire};
 use crate::edge::deployment::Deployment;
 use crate::edge::entropy::Entropy;
 use crate::forward;
-use crate::gate::Gate;
 use crate::key::Kid;
 use crate::lease::CallId;
-use crate::memory::{Memory, Turn};
-use crate::need::Need;
+use crate::lookup::{Came, Chore, Desk, LookUp, Matter, Trouble};
+use crate::memory::Memory;
 use crate::policy::DocsUrl;
 use crate::request::Request;
 use crate::ticket::Ticket;
 
-/// What to do with a request now.
-pub(super) enum Step {
-    /// Send it on by this plan; then, perhaps, find something out ahead of need.
-    Forward { plan: String, ahead: Option<Need> },
-    /// Answer it.
-    Answer(Answer),
-    /// Find this out and step again.
-    Need(Need),
-    /// It is for the management API; this is the answer if that fails.
-    Manage { unavailable: Answer },
-}
-
-/// Decides a request from memory.
-pub(super) fn step(env: &JsValue, facts: &str, ticket: &mut Ticket, now: Now) -> Step {
-    with(env, |isolate| isolate.step(facts, ticket, now))
-}
-
-/// The same, unless the isolate has yet to start.
-pub(super) fn step_again(
-    facts: &str,
-    ticket: &mut Ticket,
-    now: impl FnOnce() -> Now,
-) -> Option<Step> {
-    ISOLATE.with_borrow_mut(|isolate| {
-        isolate.as_mut().map(|isolate| isolate.step(facts, ticket, now()))
-    })
-}
-
-/// Lets `begin` begin a call with a new name; `None` if this isolate cannot decide.
-pub(super) fn begin<T>(begin: impl FnOnce(CallId, &Gate, &mut Memory) -> T) -> Option<T> {
-    ISOLATE.with_borrow_mut(|isolate| {
-        let Isolate { deployment, memory, entropy } = isolate.as_mut()?;
-        let id = CallId::new(entropy.bytes());
-        deployment.gate().map(|gate| begin(id, gate, memory))
-    })
-}
-
-/// Whose turn it is to find out about `need`.
-pub(super) fn turn(need: Need, joins: bool, waited: bool) -> Turn {
-    with_memory(|gate, memory| memory.turn(need, gate.patience(&need), joins, waited, now()))
-        .unwrap_or(Turn::Failed(Fault::Internal))
-}
-
-/// Ends a turn.
-pub(super) fn turn_over(need: &Need, fault: Option<Fault>) {
-    with_memory(|gate, memory| {
-        let millis = gate.policy().lease_seconds.millis();
-        memory.turn_over(need, fault, millis, now());
-    });
-}
-
-/// How long a request waits for somebody else's turn, in milliseconds.
-pub(super) fn patience(need: &Need) -> u64 {
-    with_memory(|gate, _| gate.patience(need)).unwrap_or_default()
-}
-
-/// When the leases of `kid` are to be closed, in milliseconds from now; `None` if somebody will.
-pub(super) fn closing_due(kid: &Kid) -> Option<u32> {
-    with_memory(|gate, memory| {
-        let millis = gate.policy().lease_seconds.millis();
-        let owing = memory.closing_due(kid, millis, now());
-        owing.then(|| u32::try_from(millis).unwrap_or(u32::MAX))
-    })
-    .flatten()
-}
-
-/// The answer to a request that `fault` kept from being decided.
-pub(super) fn fault(fault: Fault, facts: &str) -> Answer {
-    let problem = Request::parse(facts).is_some_and(|request| request.wants_problem_json());
-    ISOLATE.with_borrow_mut(|isolate| match isolate {
-        Some(isolate) => isolate.fault(fault, problem),
-        None => answer::render(&fault.wire(0), "", problem, None),
-    })
-}
-
-/// The answer to a request for the admin host where there is no management API.
-pub(super) fn not_found(facts: &str) -> Answer {
-    let problem = Request::parse(facts).is_some_and(|request| request.wants_problem_json());
-    let wire = Denial::NotFound.wire();
-    ISOLATE.with_borrow_mut(|isolate| match isolate {
-        Some(isolate) => {
-            let request_id = isolate.entropy.request_id();
-            isolate.render(&wire, &request_id, problem)
-        }
-        None => answer::render(&wire, "", problem, None),
-    })
-}
-
-/// Lets `learn` put something into memory; `None` if there is nothing to put it into.
-pub(super) fn with_memory<T>(learn: impl FnOnce(&Gate, &mut Memory) -> T) -> Option<T> {
-    ISOLATE.with_borrow_mut(|isolate| {
-        let isolate = isolate.as_mut()?;
-        isolate.deployment.gate().map(|gate| learn(gate, &mut isolate.memory))
-    })
-}
-
-struct Isolate {
+/// What one isolate has.
+pub(super) struct Isolate {
     deployment: Deployment,
     memory: Memory,
     entropy: Entropy,
+    desk: Desk,
 }
 
 thread_local! {
     static ISOLATE: RefCell<Option<Isolate>> = const { RefCell::new(None) };
 }
 
-fn with<T>(env: &JsValue, act: impl FnOnce(&mut Isolate) -> T) -> T {
-    ISOLATE.with_borrow_mut(|isolate| act(isolate.get_or_insert_with(|| Isolate::start(env))))
+/// Decides a request from memory, unless the isolate has yet to start.
+pub(super) fn step(facts: &str, ticket: &mut Ticket, now: impl FnOnce() -> Now) -> Option<Step> {
+    ISOLATE.with_borrow_mut(|isolate| {
+        isolate.as_mut().map(|isolate| isolate.step(facts, ticket, now()))
+    })
+}
+
+/// Starts the isolate, unless it has started.
+pub(super) fn start(env: &JsValue) {
+    ISOLATE.with_borrow_mut(|isolate| {
+        isolate.get_or_insert_with(|| Isolate::start(env));
+    });
+}
+
+/// Lets `act` use the isolate; nothing comes of it before that has started.
+pub(super) fn with<T: Default>(act: impl FnOnce(&mut Isolate) -> T) -> T {
+    ISOLATE.with_borrow_mut(|isolate| isolate.as_mut().map(act).unwrap_or_default())
 }
 
 impl Isolate {
     fn start(env: &JsValue) -> Self {
-        let deployment = Deployment::start(env, &shim::text(env, STATIC_KEYS));
-        Self { deployment, memory: Memory::default(), entropy: Entropy::default() }
+        Self {
+            deployment: Deployment::start(env, &shim::text(env, STATIC_KEYS)),
+            memory: Memory::default(),
+            entropy: Entropy::default(),
+            desk: Desk::default(),
+        }
+    }
+
+    /// Goes on with a request, the first `step` of which may have been made.
+    pub(super) fn proceed(
+        &mut self,
+        step: Option<Step>,
+        facts: &str,
+        mut ticket: Ticket,
+        now: Now,
+    ) -> String {
+        let step = step.unwrap_or_else(|| self.step(facts, &mut ticket, now));
+        self.pursue(step, facts, ticket, 0, Vec::new(), now)
+    }
+
+    /// Goes on with what waits at `number`; nothing if nothing does, or nothing is left to do.
+    pub(super) fn resume(
+        &mut self,
+        number: u32,
+        facts: &str,
+        came: Came<'_>,
+        now: Now,
+    ) -> Option<String> {
+        let matter = self.desk.take(number)?;
+        let gate = self.deployment.gate()?;
+        let memory = &mut self.memory;
+        match matter {
+            Matter::Request { mut ticket, look_up, looks } => {
+                let leaves = look_up.leaves();
+                log(look_up.end(came, &mut ticket, gate, memory, now));
+                let chores = leaves.map(|kid| self.close(kid, now)).unwrap_or_default();
+                let step = self.step(facts, &mut ticket, now);
+                Some(self.pursue(step, facts, ticket, looks, chores, now))
+            }
+            Matter::Chore(chore) => {
+                let id = CallId::new(self.entropy.bytes());
+                let (next, trouble) = chore.next(came, id, gate, memory, now);
+                log(trouble);
+                let (chore, errand) = next?;
+                let number = self.desk.file(Matter::Chore(chore), &errand, memory, now);
+                Some(Told::errand(number, &errand, &[]))
+            }
+        }
+    }
+
+    /// Looks at a request until it is decided, or something has to be done for it first.
+    fn pursue(
+        &mut self,
+        mut step: Step,
+        facts: &str,
+        mut ticket: Ticket,
+        mut looks: u32,
+        mut chores: Vec<u32>,
+        now: Now,
+    ) -> String {
+        loop {
+            ticket.drop_body();
+            let need = match step {
+                Step::Forward { plan, ahead } => {
+                    let ahead = ahead.map(Chore::ahead);
+                    let file = |chore| self.desk.file_due(chore, &mut self.memory, now);
+                    chores.extend(ahead.map(file));
+                    return Told::new("forward", &chores).line(&plan).finish();
+                }
+                Step::Answer(answer) => {
+                    if let Some(kid) = ticket.denied() {
+                        chores.extend(self.close(kid, now));
+                    }
+                    return Told::new("answer", &chores).answer(&answer);
+                }
+                Step::Manage { unavailable } => {
+                    return Told::new("manage", &chores).answer(&unavailable);
+                }
+                Step::Need(need) => need,
+            };
+            looks = looks.saturating_add(1);
+            let id = CallId::new(self.entropy.bytes());
+            let Some(gate) = self.deployment.gate().filter(|_| looks <= MAX_LOOKS) else {
+                return self.fault(Fault::Internal, facts);
+            };
+            if let Some((look_up, errand)) =
+                LookUp::begin(need, &mut ticket, id, gate, &mut self.memory, now)
+            {
+                let matter = Matter::Request { ticket, look_up, looks };
+                let number = self.desk.file(matter, &errand, &mut self.memory, now);
+                return Told::errand(number, &errand, &chores);
+            }
+            step = self.step(facts, &mut ticket, now);
+        }
+    }
+
+    /// Files the closing of the leases of `kid`, if that is due.
+    fn close(&mut self, kid: Kid, now: Now) -> Vec<u32> {
+        let Some(gate) = self.deployment.gate() else { return Vec::new() };
+        let chore = Chore::closing(kid, gate, &mut self.memory, now);
+        chore.map(|chore| self.desk.file_due(chore, &mut self.memory, now)).into_iter().collect()
     }
 
     fn step(&mut self, facts: &str, ticket: &mut Ticket, now: Now) -> Step {
@@ -173,24 +193,39 @@ impl Isolate {
         }
     }
 
-    fn fault(&mut self, fault: Fault, problem: bool) -> Answer {
-        let request_id = self.entropy.request_id();
+    /// Tells the answer to a request that `fault` kept from being decided.
+    pub(super) fn fault(&mut self, fault: Fault, facts: &str) -> String {
         let wire = fault.wire(self.entropy.byte());
-        self.render(&wire, &request_id, problem)
+        self.refuse(&wire, facts)
     }
 
-    fn render(&self, wire: &Wire, request_id: &str, problem: bool) -> Answer {
-        answer::render(wire, request_id, problem, self.deployment.docs())
+    /// Tells the answer to a request for the admin host where there is no management API.
+    pub(super) fn not_found(&mut self, facts: &str) -> String {
+        self.refuse(&Denial::NotFound.wire(), facts)
+    }
+
+    /// Tells the answer to a request that an origin's `fault` left without one.
+    pub(super) fn origin_fault(&self, fault: Fault, request_id: &str, problem: bool) -> String {
+        let answer = answer::render(&fault.wire(0), request_id, problem, self.deployment.docs());
+        Told::new("answer", &[]).answer(&answer)
+    }
+
+    fn refuse(&mut self, wire: &Wire, facts: &str) -> String {
+        let problem = Request::parse(facts).is_some_and(|request| request.wants_problem_json());
+        let request_id = self.entropy.request_id();
+        let answer = answer::render(wire, &request_id, problem, self.deployment.docs());
+        Told::new("answer", &[]).answer(&answer)
     }
 }
 
-/// The answer to a request that an origin's `fault` left without one.
-pub(super) fn origin_fault(fault: Fault, request_id: &str, problem: bool) -> Answer {
-    ISOLATE.with_borrow(|isolate| match isolate {
-        Some(isolate) => isolate.render(&fault.wire(0), request_id, problem),
-        None => answer::render(&fault.wire(0), request_id, problem, None),
-    })
+fn log(trouble: Option<Trouble>) {
+    if let Some(trouble) = trouble {
+        shim::log(&format!("portcullis: {trouble}"));
+    }
 }
 
 const CONSEQUENCE: &str = "answering 503 to every request";
 const STATIC_KEYS: &str = "PORTCULLIS_STATIC_KEYS";
+/// Waiting included; a request needs at most a pointer under each root version, a record from KV
+/// and from the Workspace, leave, and each again if the key changes meanwhile.
+const MAX_LOOKS: u32 = 4096;

@@ -1,11 +1,10 @@
-//! Calls over the network as `ask` of `shim.js` makes them, and what the object does with them.
+//! Calls over the network as `ask` of `errands.mjs` makes them, and what the object does with them.
 
 use portcullis::clock::Now;
-use portcullis::enquiry::Enquiry;
-use portcullis::ticket::Ticket;
+use portcullis::lookup::Came;
 use portcullis::workspace::call::{self, Answer};
 
-use super::lookup::{Purpose, Task};
+use super::lookup::Task;
 use super::object::Effect;
 use super::world::{Event, World};
 
@@ -13,16 +12,16 @@ use super::world::{Event, World};
 #[derive(Debug)]
 pub struct Call {
     task: Task,
-    enquiry: Option<Enquiry>,
+    is_over: bool,
     text: String,
     begun: Now,
     attempt: usize,
 }
 
 impl World {
-    pub fn call(&mut self, task: Task, enquiry: Enquiry, text: String) {
+    pub fn call(&mut self, task: Task, text: String) {
         let begun = self.isolates[task.isolate].now(self.now);
-        self.calls.push(Call { task, enquiry: Some(enquiry), text, begun, attempt: 0 });
+        self.calls.push(Call { task, is_over: false, text, begun, attempt: 0 });
         self.attempt(self.calls.len() - 1);
     }
 
@@ -35,14 +34,14 @@ impl World {
         self.after(rest, Event::Late { call, attempt });
         let (lost, doubled) = (self.faults.lost, self.faults.doubled);
         if !self.random.chance(lost) {
-            self.send(call, attempt);
+            self.transmit(call, attempt);
         }
         if self.random.chance(doubled) {
-            self.send(call, attempt);
+            self.transmit(call, attempt);
         }
     }
 
-    fn send(&mut self, call: usize, attempt: usize) {
+    fn transmit(&mut self, call: usize, attempt: usize) {
         let late = self.faults.late;
         let extra = if self.random.chance(late) { self.random.between(500, 5_000) } else { 0 };
         let delay = self.delay() / 2 + extra;
@@ -101,8 +100,8 @@ impl World {
     }
 
     fn is_awaited(&self, call: usize, attempt: usize) -> bool {
-        let Call { task, enquiry, attempt: current, .. } = &self.calls[call];
-        enquiry.is_some() && *current == attempt && self.isolates[task.isolate].life == task.life
+        let Call { task, is_over, attempt: current, .. } = &self.calls[call];
+        !is_over && *current == attempt && self.isolates[task.isolate].life == task.life
     }
 
     fn next(&mut self, call: usize) {
@@ -114,28 +113,15 @@ impl World {
     }
 
     fn end(&mut self, call: usize, answer: Option<&str>) {
-        let Call { task, enquiry, text, .. } = &mut self.calls[call];
-        let (task, enquiry) = (*task, enquiry.take().unwrap());
-        let isolate = &mut self.isolates[task.isolate];
-        let now = isolate.now(self.now);
-        let mut nobodys = Ticket::default();
-        let ticket = match task.purpose {
-            Purpose::Request(request) => &mut self.requests[request].ticket,
-            Purpose::Ahead | Purpose::Close { .. } => &mut nobodys,
-        };
-        let learnt = match answer {
-            Some(answer) => enquiry.learn(answer, &self.gate, &mut isolate.memory, ticket, now),
-            None => {
-                enquiry.fail(&mut isolate.memory);
-                Err(portcullis::denial::Fault::WorkspaceUnavailable)
-            }
-        };
-        if let (Purpose::Request(request), Ok(call::Call::Admit(admit))) =
-            (task.purpose, call::Call::parse(text))
+        let Call { task, is_over, text, .. } = &mut self.calls[call];
+        *is_over = true;
+        let task = *task;
+        if let (Some(request), Ok(call::Call::Admit(admit))) =
+            (task.request, call::Call::parse(text))
             && answer.is_some_and(|answer| answer.starts_with("granted"))
         {
             self.requests[request].granted = Some(admit.id);
         }
-        self.met(&task, learnt.err());
+        self.resume(&task, answer.map_or(Came::Nothing, Came::Text));
     }
 }

@@ -1,6 +1,7 @@
 //! An isolate: what it remembers, and a clock of its own.
 
 use portcullis::clock::Now;
+use portcullis::lookup::Desk;
 use portcullis::memory::Memory;
 
 use super::kv::Cache;
@@ -10,6 +11,7 @@ use super::kv::Cache;
 pub struct Isolate {
     pub life: u32,
     pub memory: Memory,
+    pub desk: Desk,
     pub cache: Cache,
     pub clock: Clock,
 }
@@ -35,5 +37,6 @@ impl Isolate {
     pub fn crash(&mut self) {
         self.life += 1;
         self.memory = Memory::default();
+        self.desk = Desk::default();
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use portcullis::gate::Gate;
-use portcullis::need::KvRow;
+use portcullis::lookup::Came;
 
 use super::calls::Call;
 use super::deployment::{self, Key};
@@ -20,12 +20,11 @@ use super::random::Random;
 #[derive(Debug)]
 pub enum Event {
     Arrive { isolate: usize, key: usize, strict: bool, probe: bool },
-    Resume { request: usize },
-    Read { task: Task, row: KvRow, value: Result<Option<String>, ()> },
+    Waited { task: Task },
+    Read { task: Task, value: Result<Option<String>, ()> },
     Deliver { call: usize, attempt: usize },
     Reply { call: usize, attempt: usize, text: Option<String> },
     Late { call: usize, attempt: usize },
-    Close { isolate: usize, life: u32, key: usize, left: u32 },
     Operate(Operation),
     Crash(usize),
     Step { isolate: usize, millis: u64 },
@@ -148,12 +147,18 @@ impl World {
             Event::Arrive { isolate, key, strict, probe } => {
                 self.arrive(isolate, key, strict, probe);
             }
-            Event::Resume { request } => self.step(request),
-            Event::Read { task, row, value } => self.has_read(&task, row, value),
+            Event::Waited { task } => self.resume(&task, Came::Nothing),
+            Event::Read { task, value } => {
+                let came = match &value {
+                    Ok(Some(value)) => Came::Text(value),
+                    Ok(None) => Came::NoRow,
+                    Err(()) => Came::Nothing,
+                };
+                self.resume(&task, came);
+            }
             Event::Deliver { call, attempt } => self.deliver(call, attempt),
             Event::Reply { call, attempt, text } => self.reply(call, attempt, text),
             Event::Late { call, attempt } => self.lose(call, attempt),
-            Event::Close { isolate, life, key, left } => self.close(isolate, life, key, left),
             Event::Operate(operation) => self.operate(operation),
             Event::Crash(isolate) => self.isolates[isolate].crash(),
             Event::Step { isolate, millis } => {

@@ -1,0 +1,69 @@
+//! What is to be done with a request, as the JavaScript around the Wasm is told it.
+
+use crate::answer::Answer;
+use crate::lookup::Errand;
+use crate::need::Need;
+use crate::policy::HELD_BODY_BYTES;
+
+/// What to do with a request now.
+pub(super) enum Step {
+    /// Send it on by this plan; then, perhaps, find something out ahead of need.
+    Forward { plan: String, ahead: Option<Need> },
+    /// Answer it.
+    Answer(Answer),
+    /// Find this out and step again.
+    Need(Need),
+    /// It is for the management API; this is the answer if that fails.
+    Manage { unavailable: Answer },
+}
+
+/// A text of lines: a word, the numbers of chores that are to be begun behind the answer, and what
+/// `lookup.mjs` says of that word.
+pub(super) struct Told(String);
+
+impl Told {
+    pub(super) fn new(word: &str, chores: &[u32]) -> Self {
+        let chores: Vec<String> = chores.iter().map(u32::to_string).collect();
+        Self([word, &chores.join(" ")].join("\n"))
+    }
+
+    /// What is to be done for `number` next.
+    pub(super) fn errand(number: u32, errand: &Errand, chores: &[u32]) -> String {
+        let (word, millis) = match errand {
+            Errand::Read { .. } => ("read", errand.patience()),
+            Errand::Call { .. } => ("call", errand.patience()),
+            Errand::Body { .. } => ("body", errand.patience()),
+            Errand::Wait { .. } => ("wait", errand.patience()),
+        };
+        let told = Self::new(word, chores).number(number).number(millis);
+        let told = match errand {
+            Errand::Read { name, .. } => told.line(name),
+            Errand::Call { workspace, text, .. } => told.line(workspace.as_str()).line(text),
+            Errand::Body { limit } => told.number(*limit).number(HELD_BODY_BYTES),
+            Errand::Wait { .. } => told,
+        };
+        told.finish()
+    }
+
+    /// Its status, names and values of headers in turn, its body.
+    pub(super) fn answer(self, answer: &Answer) -> String {
+        let told = self.number(answer.status.into());
+        told.line(answer.headers.trim_end_matches('\n')).line(&answer.body).finish()
+    }
+
+    pub(super) fn line(mut self, text: &str) -> Self {
+        self.0.push('\n');
+        self.0.push_str(text);
+        self
+    }
+
+    fn number(self, number: u32) -> Self {
+        let mut digits = String::new();
+        crate::encoding::append_decimal(number.into(), &mut digits);
+        self.line(&digits)
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.0
+    }
+}
