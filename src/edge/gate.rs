@@ -100,7 +100,7 @@ pub fn origin_fault(made: bool, late: bool, id: &str, problem: bool) -> String {
         (true, true) => Fault::OriginTimeout,
         (true, false) => Fault::OriginUnreachable,
     };
-    isolate::with(|isolate| isolate.origin_fault(fault, id, problem))
+    isolate::origin_fault(fault, id, problem)
 }
 
 /// A request that was decided, but for what takes its environment.

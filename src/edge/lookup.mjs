@@ -13,15 +13,13 @@
 
 import { ask, body, read, respond, sleep } from "./errands.mjs";
 import { forward } from "./forward.mjs";
-import { core, kept, panicked, starts, undecided } from "./restart.mjs";
+import { enter, kept, starts, undecided } from "./restart.mjs";
 
 // The answer to a request, or the promise of one.
 export function pursue(step, request, env, ctx, facts) {
-  const [word, chores, ...lines] = step.split("\n");
-  begin(chores, env, ctx);
+  const { word, lines } = told(step, env, ctx);
   const done = DECIDED[word];
-  if (done !== undefined) return done(request, env, lines, facts);
-  return kept(lookedUp(word, lines, request, env, ctx, facts), request);
+  return done === undefined ? lookedUp(word, lines, request, env, ctx, facts) : done(request, env, lines, facts);
 }
 
 const DECIDED = {
@@ -31,62 +29,58 @@ const DECIDED = {
 };
 
 async function lookedUp(word, lines, request, env, ctx, facts) {
-  const start = starts();
-  let held;
-  let chores;
+  const held = { bytes: undefined, release() {} };
   try {
-    for (;;) {
-      let step;
-      if (word === "body") {
-        held ??= await body(request, ...lines.slice(1).map(Number));
-        if (start !== starts()) return undecided(request);
-        step = core.resume_with_body(Number(lines[0]), facts, held.bytes, held.instead);
-      } else {
-        const came = await run(word, lines, env);
-        if (start !== starts()) return undecided(request);
-        step = core.resume(Number(lines[0]), facts, came !== undefined, came ?? undefined);
-      }
-      // Nobody was expected any more.
-      if (step === undefined) return undecided(request);
-      [word, chores, ...lines] = step.split("\n");
-      begin(chores, env, ctx);
-      if (word === "forward") {
-        const sent = Promise.resolve(forward(request, env, lines, held?.bytes));
-        if (held === undefined) return sent;
-        // What is sent counts as held.
-        const own = held;
-        held = undefined;
-        return sent.finally(own.release);
-      }
-      const done = DECIDED[word];
-      if (done !== undefined) return done(request, env, lines, facts);
-    }
+    const decided = await kept(decide(word, lines, held, request, env, ctx, facts));
+    if (decided === undefined) return undecided(request);
+    // Awaited, as what is sent counts as held.
+    if (decided.word === "forward") return await forward(request, env, decided.lines, held.bytes);
+    return DECIDED[decided.word](request, env, decided.lines, facts);
   } catch (error) {
-    panicked(error);
+    console.error("portcullis: not decided", error);
     return undecided(request);
   } finally {
-    held?.release();
+    held.release();
   }
 }
 
-function begin(numbers, env, ctx) {
-  if (numbers === "") return;
-  for (const number of numbers.split(" ")) ctx.waitUntil(chore(number, env));
+// What is decided when all is found out; nothing if nobody was expected any more. A body that is read is put
+// into `held`.
+async function decide(word, lines, held, request, env, ctx, facts) {
+  const start = starts();
+  let step;
+  do {
+    const number = Number(lines[0]);
+    if (word === "body") {
+      if (held.bytes === undefined) Object.assign(held, await body(request, ...lines.slice(1).map(Number)));
+      if (start !== starts()) return undefined;
+      step = enter("resume_with_body", number, facts, held.bytes, held.instead);
+    } else {
+      const came = await run(word, lines, env);
+      if (start !== starts()) return undefined;
+      step = enter("resume", number, facts, came !== undefined, came ?? undefined);
+    }
+    if (step === undefined) return undefined;
+    ({ word, lines } = told(step, env, ctx));
+  } while (DECIDED[word] === undefined);
+  return { word, lines };
+}
+
+function told(step, env, ctx) {
+  const [word, chores, ...lines] = step.split("\n");
+  if (chores !== "") for (const number of chores.split(" ")) ctx.waitUntil(chore(number, env));
+  return { word, lines };
 }
 
 async function chore(number, env) {
   const start = starts();
   let came;
-  try {
-    while (start === starts()) {
-      const step = core.resume(Number(number), "", came !== undefined, came ?? undefined);
-      if (step === undefined) return;
-      const [word, , ...lines] = step.split("\n");
-      number = lines[0];
-      came = await run(word, lines, env);
-    }
-  } catch (error) {
-    panicked(error);
+  while (start === starts()) {
+    const step = enter("resume", Number(number), "", came !== undefined, came ?? undefined);
+    if (step === undefined) return;
+    const [word, , ...lines] = step.split("\n");
+    number = lines[0];
+    came = await run(word, lines, env);
   }
 }
 
@@ -103,6 +97,6 @@ function run(word, [, millis, ...lines], env) {
 }
 
 function manage(request, env, unavailable, facts) {
-  if (env.MANAGEMENT === undefined) return respond(core.not_found(facts).split("\n").slice(2), request);
+  if (env.MANAGEMENT === undefined) return respond(enter("not_found", facts).split("\n").slice(2), request);
   return env.MANAGEMENT.fetch(request).catch(() => respond(unavailable, request));
 }

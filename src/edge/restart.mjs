@@ -39,22 +39,29 @@ export function panicked(error) {
   restart();
 }
 
+// Calls the core by name. Nothing else may enter a broken Wasm: not even what is due between a rejected
+// promise and whoever awaits it.
+export function enter(name, ...args) {
+  try {
+    return core[name](...args);
+  } catch (error) {
+    panicked(error);
+    throw error;
+  }
+}
+
 // What fails in the Wasm behind an `await` of its own has no caller. Nothing else may enter the broken
 // Wasm before this: its bindings would go on in a new one with pointers into the old.
 addEventListener("error", ({ error }) => {
   if (error instanceof WebAssembly.RuntimeError || error?.message === THROUGH_WASM) restart();
 });
 
-// What waits for an answer that the Wasm is to look at. If it is started again, nobody need wait.
-export function kept(decided, request) {
+// What comes of something that waits for the Wasm; nothing, soon, if that is started again.
+export function kept(decided) {
   const start = started;
-  return new Promise((resolve) => {
-    const done = (answer) => {
-      clearInterval(watch);
-      resolve(answer);
-    };
-    const watch = setInterval(() => start === started || done(undecided(request)), WATCH_MILLIS);
-    decided.then(done, () => done(undecided(request)));
+  return new Promise((resolve, reject) => {
+    const watch = setInterval(() => start === started || (clearInterval(watch), resolve(undefined)), WATCH_MILLIS);
+    decided.then(resolve, reject).finally(() => clearInterval(watch));
   });
 }
 

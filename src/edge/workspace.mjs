@@ -5,11 +5,13 @@ import { Rows } from "./rows.mjs";
 import { core, keep, kept, panicked, undecided } from "./restart.mjs";
 
 export default {
-  fetch(request, env, ctx) {
+  async fetch(request, env, ctx) {
     keep(env, ctx);
     try {
       const [decided] = core.fetch.call({ env, ctx }, request);
-      return kept(decided.then(([answer]) => answer), request);
+      // The Wasm alone can end this promise.
+      const answer = await kept(decided.catch(() => undefined));
+      return answer === undefined ? undecided(request) : answer[0];
     } catch (error) {
       panicked(error);
       return undecided(request);

@@ -204,18 +204,22 @@ impl Isolate {
         self.refuse(&Denial::NotFound.wire(), facts)
     }
 
-    /// Tells the answer to a request that an origin's `fault` left without one.
-    pub(super) fn origin_fault(&self, fault: Fault, request_id: &str, problem: bool) -> String {
-        let answer = answer::render(&fault.wire(0), request_id, problem, self.deployment.docs());
-        Told::new("answer", &[]).answer(&answer)
-    }
-
     fn refuse(&mut self, wire: &Wire, facts: &str) -> String {
         let problem = Request::parse(facts).is_some_and(|request| request.wants_problem_json());
         let request_id = self.entropy.request_id();
         let answer = answer::render(wire, &request_id, problem, self.deployment.docs());
         Told::new("answer", &[]).answer(&answer)
     }
+}
+
+/// Tells the answer to a request that an origin's `fault` left without one. The isolate may be another since
+/// it was sent.
+pub(super) fn origin_fault(fault: Fault, request_id: &str, problem: bool) -> String {
+    ISOLATE.with_borrow(|isolate| {
+        let docs = isolate.as_ref().and_then(|isolate| isolate.deployment.docs());
+        let answer = answer::render(&fault.wire(0), request_id, problem, docs);
+        Told::new("answer", &[]).answer(&answer)
+    })
 }
 
 fn log(trouble: Option<Trouble>) {
