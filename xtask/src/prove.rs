@@ -5,6 +5,7 @@
 
 mod atomic;
 mod calls;
+mod cancelled;
 mod cell;
 mod crash;
 mod create;
@@ -115,6 +116,7 @@ const BARS: &[Bar] = &[
     forged::BAR,
     unfit::BAR,
     memory::BAR,
+    cancelled::BAR,
     stored::BAR,
     origin::BAR,
     stream::BAR,

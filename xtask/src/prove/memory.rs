@@ -89,15 +89,15 @@ fn watch(inspector: SocketAddr, done: &AtomicBool) -> Result<u64> {
     Ok(most.max(session.heap()?))
 }
 
-fn free_port_but(taken: u16) -> Result<u16> {
+pub(super) fn free_port_but(taken: u16) -> Result<u16> {
     let _held = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, taken))?;
     free_port()
 }
 
-fn mebibytes(bytes: u64) -> f64 {
+pub(super) fn mebibytes(bytes: u64) -> f64 {
     (bytes as f64 / 1024.0 / 1024.0 * 10.0).round() / 10.0
 }
 
-const GATE: &str = "gate-0";
+pub(super) const GATE: &str = "gate-0";
 const GOAL: u64 = 32 << 20;
 const LOOK: Duration = Duration::from_millis(500);

@@ -1,0 +1,115 @@
+//! Clients that reset their connections while their requests wait for KV or a Workspace: nothing of such a
+//! request stays behind.
+//!
+//! Measured as in `memory`: what the isolate holds, after as many as would leave a mark and again in the end.
+
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use rustix::net::sockopt::set_socket_linger;
+use serde_json::json;
+
+use super::inspector::Inspector;
+use super::memory::{GATE, free_port_but, mebibytes};
+use super::progress::Progress;
+use super::site::{self, Gate, Site, TIMEOUT};
+use super::upstream::Upstream;
+use super::{Bar, Verdict};
+use crate::keys::WORKSPACE;
+
+pub(super) const BAR: Bar = Bar {
+    name: "cancelled",
+    goal: "connections reset while their requests wait for KV or a Workspace: the isolate holds at most 4 MiB more than after the first tenth",
+    unit: "cancelled requests",
+    ci: 6_000,
+    full: 60_000,
+    sources: &[],
+    run,
+};
+
+fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
+    let origin = Upstream::start(|_, wire| wire.ok(""))?;
+    let mut options = site.options(origin.address)?;
+    let inspector = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port_but(options.port)?));
+    options.inspector = Some(inspector);
+    let gate = site.start("cancelled", true, &options)?;
+    let held = || Inspector::open(inspector, GATE)?.held();
+    let down = json!({ "kind": "hang" });
+    gate.server.control.set_faults(&json!({ "kv": down }))?;
+    for workspace in WORKSPACES {
+        gate.server.control.set_workspace_faults(workspace, &json!([down]))?;
+    }
+    let mut waves = Waves { site, gate: &gate, number: 0 };
+    waves.until(size / 10)?;
+    let before = held()?;
+    waves.until(size)?;
+    let after = held()?;
+    gate.server.control.clear_faults()?;
+
+    let mut verdict = Verdict::default();
+    let more = (after.heap + after.wasm).saturating_sub(before.heap + before.wasm);
+    verdict.require(more <= MOST, || format!("{} MiB more", mebibytes(more)));
+    verdict.require(origin.requests() == 0, || format!("{} forwarded", origin.requests()));
+    let now = site::now()?;
+    let (key, (name, value)) = site.key(u64::MAX, now)?;
+    gate.server.control.put_rows([(name, value)])?;
+    let reply = gate.get("/near/x", Some(&key))?;
+    verdict.require(reply.status == 200, || format!("the next request: {}", reply.text()));
+    verdict.figure("held_mib_after_a_tenth", mebibytes(before.heap + before.wasm));
+    verdict.figure("held_mib_after", mebibytes(after.heap + after.wasm));
+    verdict.figure("wasm_mib_after_a_tenth", mebibytes(before.wasm));
+    verdict.figure("wasm_mib_after", mebibytes(after.wasm));
+    Ok(verdict)
+}
+
+/// Requests by many connections at once, each for a key of its own.
+struct Waves<'a> {
+    site: &'a Site,
+    gate: &'a Gate,
+    number: u64,
+}
+
+impl Waves<'_> {
+    /// Waves until so many requests were cancelled in all.
+    fn until(&mut self, count: u64) -> Result<()> {
+        while self.number < count {
+            self.wave()?;
+        }
+        Ok(())
+    }
+
+    fn wave(&mut self) -> Result<()> {
+        self.gate.server.control.reset_counts()?;
+        let now = site::now()?;
+        let mut connections = Vec::new();
+        for _ in 0..WAVE {
+            let workspace = WORKSPACES[self.number as usize % WORKSPACES.len()];
+            let (key, _) = self.site.key_of(workspace, self.number, now)?;
+            self.number += 1;
+            let mut connection = TcpStream::connect_timeout(&self.gate.address, TIMEOUT)?;
+            connection.write_all(site::request("GET", "/near/x", Some(&key)).as_bytes())?;
+            set_socket_linger(&connection, Some(Duration::ZERO))?;
+            connections.push(connection);
+        }
+        let deadline = Instant::now() + TIMEOUT;
+        while self.gate.kv_reads()? < WAVE {
+            ensure!(Instant::now() < deadline, "they do not ask KV");
+            std::thread::sleep(POLL);
+        }
+        // Every third wave gets as far as the Workspace, where there is one.
+        if self.number / WAVE % 3 == 0 {
+            std::thread::sleep(KV_GIVES_UP);
+        }
+        Ok(())
+    }
+}
+
+/// Of mode `edge`, and of mode `strict`: asked when KV does not answer.
+const WORKSPACES: [&str; 2] = [WORKSPACE, "STR1CT"];
+const WAVE: u64 = 100;
+/// As long as the policy of the proofs lets KV take, and a little.
+const KV_GIVES_UP: Duration = Duration::from_millis(1_200);
+const POLL: Duration = Duration::from_millis(20);
+const MOST: u64 = 4 << 20;
