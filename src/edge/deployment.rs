@@ -18,12 +18,12 @@ pub(super) struct Deployment {
 }
 
 impl Deployment {
-    /// By the policy of the build and the root of `env`; `environment` is the text of the environment
-    /// keys.
+    /// By the policy and date of the build and the root, which `restart.mjs` has put into `env`;
+    /// `environment` is the text of the environment keys.
     #[cold]
     pub(super) fn start(env: &JsValue, environment: &str) -> Self {
-        let gate = policy().ok_or(Unfit::Policy).and_then(|policy| {
-            let built = BUILT.parse().unwrap_or(u64::MAX);
+        let gate = policy(&shim::text(env, POLICY)).ok_or(Unfit::Policy).and_then(|policy| {
+            let built = shim::text(env, BUILT).parse().unwrap_or(u64::MAX);
             Gate::new(policy, &shim::text(env, ROOT), environment, built)
         });
         Self { gate, logged: None }
@@ -58,12 +58,11 @@ impl Deployment {
     }
 }
 
-/// The policy of the build.
-fn policy() -> Option<Policy> {
-    json::read::<Document>(POLICY.as_bytes())?.try_into().ok()
+fn policy(text: &str) -> Option<Policy> {
+    json::read::<Document>(text.as_bytes())?.try_into().ok()
 }
 
-const POLICY: &str = include_str!(concat!(env!("OUT_DIR"), "/policy.json"));
-const BUILT: &str = env!("PORTCULLIS_BUILT");
+const POLICY: &str = "POLICY";
+const BUILT: &str = "BUILT";
 const ROOT: &str = "PORTCULLIS_ROOT";
 const LOG_MILLIS: u64 = 10_000;

@@ -2,6 +2,7 @@
 // and three proxies a request; the functions on its prototype are called directly, and the class serves
 // only to start the Wasm again after a panic.
 
+import { BUILT, POLICY } from "./built.mjs";
 import Worker from "./index.js";
 
 export const core = Worker.prototype;
@@ -20,9 +21,12 @@ let started = 0;
 // How often the Wasm was started again: one that has been knows nothing of what waited before.
 export const starts = () => started;
 
-// Before the first call.
+let deployed;
+
+// Before the first call. The bindings, with what the build has fixed: what the Wasm starts from.
 export function keep(env, ctx) {
   keeper ??= new Worker(ctx, env);
+  return (deployed ??= { ...env, POLICY, BUILT });
 }
 
 function restart() {

@@ -13,6 +13,7 @@ export class Rows extends DurableObject {
     super(ctx, env);
     this.needs = needs;
     this.answers = answers;
+    this.deployed = keep(env, ctx);
     this.sql = ctx.storage.sql;
     this.#made = this.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'rows'").toArray().length > 0;
   }
@@ -39,7 +40,7 @@ export class Rows extends DurableObject {
     let rows = this.#read(missing);
     for (;;) {
       const known = new Set(missing.split("\n"));
-      const lines = this.run(this.answers, this.env, text, missing, rows, now).split("\n");
+      const lines = this.run(this.answers, this.deployed, text, missing, rows, now).split("\n");
       if (lines[0] === "!") throw new Error("portcullis: not fit to decide");
       if (lines[0] !== "?") return this.#write(lines);
       if (lines.slice(1).every((line) => known.has(line))) throw new Error("portcullis: asked twice for a row");
@@ -51,9 +52,8 @@ export class Rows extends DurableObject {
 
   // A function of the core. What it throws undoes the transaction.
   run(name, ...args) {
-    keep(this.env, this.ctx);
     try {
-      return core[name].call({ env: this.env, ctx: this.ctx }, ...args);
+      return core[name].call({ env: this.deployed, ctx: this.ctx }, ...args);
     } catch (error) {
       panicked(error);
       throw error;

@@ -6,9 +6,9 @@ import { core, keep, kept, panicked, undecided } from "./restart.mjs";
 
 export default {
   async fetch(request, env, ctx) {
-    keep(env, ctx);
+    const deployed = keep(env, ctx);
     try {
-      const [decided] = core.fetch.call({ env, ctx }, request);
+      const [decided] = core.fetch.call({ env: deployed, ctx }, request);
       // The Wasm alone can end this promise.
       const answer = await kept(decided.catch(() => undefined));
       return answer === undefined ? undecided(request) : answer[0];
@@ -81,7 +81,7 @@ export class Workspace extends Rows {
     if (name.startsWith("d1:")) return this.#tell(name.slice("d1:".length), value);
     if (!name.startsWith("h1:")) return KEYS.put(name, value);
     const held = (await KEYS.get(name)) ?? "";
-    switch (this.run("pointer_claim", this.env, name, held, value)) {
+    switch (this.run("pointer_claim", this.deployed, name, held, value)) {
       case "put":
         return KEYS.put(name, value);
       case "taken":

@@ -32,7 +32,7 @@ pub enum Matter {
         /// The request's own.
         ticket: Ticket,
         /// What is being found out.
-        look_up: LookUp,
+        look_up: Box<LookUp>,
         /// How often it has been looked at.
         looks: u32,
     },

@@ -164,13 +164,13 @@ impl LookUp {
     ) -> Option<(Self, Errand)> {
         let (asked, errand) = match need {
             Need::Kv(row) => {
-                let (name, millis) = (row.kv_name(), gate.policy.kv_timeout_ms.into());
+                let (name, millis) = (row.kv_name(), gate.policy.kv_timeout_ms);
                 (Asked::Row(row), Errand::Read { name, millis })
             }
             Need::Workspace(ask) => {
                 let (enquiry, text) = match ask {
                     Ask::Leave(leave) if ahead => Enquiry::ahead(leave, id, gate, memory, now),
-                    ask => Enquiry::new(ask, id, gate, memory, now),
+                    Ask::Leave(_) | Ask::Record(_) => Enquiry::new(ask, id, gate, memory, now),
                 };
                 let errand = call(&enquiry, text, gate);
                 (Asked::Workspace(enquiry), errand)
@@ -254,7 +254,7 @@ fn hear(
 }
 
 fn call(enquiry: &Enquiry, text: String, gate: &Gate) -> Errand {
-    let millis = gate.policy.workspace_timeout_ms.into();
+    let millis = gate.policy.workspace_timeout_ms;
     Errand::Call { workspace: enquiry.workspace(), text, millis }
 }
 

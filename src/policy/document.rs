@@ -98,9 +98,24 @@ impl Document {
     /// [`Document::signed_body_bytes`] of a policy that does not say.
     pub const SIGNED_BODY_BYTES: SignedBodyBytes = Bounded::clamped(1_048_576);
 
+    /// Fields that the gate's Worker has no use for; it does not read them.
+    pub const NOT_FOR_GATE: &[&str] = &["management", "issuers", "leak_reports"];
+
+    /// Fields that the Worker of the Workspaces has no use for; it does not read them.
+    pub const NOT_FOR_WORKSPACE: &[&str] = &["origins", "static_keys", "routes"];
+
     /// The compact form that [`Policy::from_json`](super::Policy::from_json) reads.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
+    }
+
+    /// The same without some of its fields.
+    pub fn to_json_without(&self, fields: &[&str]) -> Result<String, serde_json::Error> {
+        let mut value = serde_json::to_value(self)?;
+        if let Some(object) = value.as_object_mut() {
+            object.retain(|name, _| !fields.contains(&name.as_str()));
+        }
+        serde_json::to_string(&value)
     }
 }
 

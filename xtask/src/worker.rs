@@ -1,12 +1,14 @@
 //! The built Workers: `index.js` and `index_bg.wasm` of each, made by worker-build, in some flavours.
 
+use std::env;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use flate2::{Compression, write::GzEncoder};
+use portcullis::policy::{Document, Fingerprint, source};
 use sha2::{Digest, Sha256};
 
 use crate::checkout::{Checkout, lock, output, run, say, sha256};
@@ -74,14 +76,21 @@ const OURS: [&str; 8] = [
 ];
 const INDEX: &str = "index.js";
 const WASM: &str = "index_bg.wasm";
+/// The policy and the date, made by this build.
+const BUILT: &str = "built.mjs";
 
-/// Builds both Workers, unless what is there was built from the same.
+/// Builds both Workers. Their Wasm is the same in all flavours, and made anew only if what it is made of
+/// has changed.
+///
+/// # Errors
+/// If the policy is wrong: where, and why.
 pub fn build(checkout: &Checkout, flavour: &Flavour) -> Result<Built> {
     // All flavours share cargo's target folder.
     let _lock = lock(&checkout.private("build.lock")?, "build")?;
-    let environment = flavour.environment(checkout)?;
-    let gate = build_one(checkout, Worker::Gate, flavour, &environment)?;
-    let workspace = build_one(checkout, Worker::Workspace, flavour, &environment)?;
+    let policy = flavour.document(checkout)?;
+    let built = flavour.built(checkout);
+    let gate = build_one(checkout, Worker::Gate, flavour, &policy, &built)?;
+    let workspace = build_one(checkout, Worker::Workspace, flavour, &policy, &built)?;
     let gzip = [(Worker::Gate, gate), (Worker::Workspace, workspace)];
     Ok(Built { folder: checkout.path(flavour.folder()), gzip })
 }
@@ -91,27 +100,47 @@ fn build_one(
     checkout: &Checkout,
     worker: Worker,
     flavour: &Flavour,
-    environment: &[(&'static str, String)],
+    policy: &Document,
+    built: &str,
 ) -> Result<u64> {
     let name = format!("{}, {}", worker.name(), flavour.name());
+    let compiled = compile(checkout, worker)?;
     let folder = checkout.path(worker.folder(flavour));
-    let stamp = stamp(checkout, worker, flavour, environment)?;
-    let stamp_path = checkout.private(format!("{}-{}.stamp", flavour.name(), worker.name()))?;
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    for module in [INDEX, WASM] {
+        fs::copy(compiled.join(module), folder.join(module))?;
+    }
+    for module in OURS {
+        fs::copy(checkout.path("src/edge").join(module), folder.join(module))?;
+    }
+    let policy = serde_json::to_string(&policy.to_json_without(worker.lacks())?)?;
+    let text = format!("export const POLICY = {policy};\nexport const BUILT = \"{built}\";\n");
+    fs::write(folder.join(BUILT), text)?;
+    run("esbuild", &mut bundle_entry(checkout, worker, &folder))?;
+    for module in OURS.into_iter().chain([BUILT]) {
+        fs::remove_file(folder.join(module))?;
+    }
+    let gzip = gzip_size(&folder)?;
+    say(format!("Worker ({name}): {:.1} KB gzip", gzip as f64 / 1000.0));
+    Ok(gzip)
+}
+
+/// Compiles the Wasm of one and its bindings, unless they are there; into this folder.
+fn compile(checkout: &Checkout, worker: Worker) -> Result<PathBuf> {
+    let folder = checkout.private("wasm")?.join(worker.name());
+    let stamp = stamp(checkout, worker)?;
+    let stamp_path = checkout.private(format!("wasm-{}.stamp", worker.name()))?;
     let fresh = fs::read_to_string(&stamp_path).is_ok_and(|last| last == stamp)
         && [INDEX, WASM].iter().all(|module| folder.join(module).is_file());
     if !fresh {
-        say(format!("building the Worker ({name}) …"));
+        say(format!("compiling the Worker ({}) …", worker.name()));
         let _ = fs::remove_file(&stamp_path);
-        run("worker-build", &mut worker_build(checkout, worker, flavour, environment))?;
+        run("worker-build", &mut worker_build(checkout, worker, &folder))?;
         run("wasm-opt", &mut wasm_opt(checkout, &folder.join(WASM)))?;
-        run("esbuild", &mut bundle_entry(checkout, worker, &folder)?)?;
         fs::write(&stamp_path, stamp)?;
     }
-    let gzip = gzip_size(&folder)?;
-    let kilobytes = gzip as f64 / 1000.0;
-    let up_to_date = if fresh { ", up to date" } else { "" };
-    say(format!("Worker ({name}): {kilobytes:.1} KB gzip{up_to_date}"));
-    Ok(gzip)
+    Ok(folder)
 }
 
 impl Worker {
@@ -133,7 +162,15 @@ impl Worker {
         }
     }
 
-    /// Where it goes; worker-build takes it relative to the crate.
+    /// What of the policy it does not get.
+    const fn lacks(self) -> &'static [&'static str] {
+        match self {
+            Self::Gate => Document::NOT_FOR_GATE,
+            Self::Workspace => Document::NOT_FOR_WORKSPACE,
+        }
+    }
+
+    /// Where it goes, relative to the checkout.
     fn folder(self, flavour: &Flavour) -> String {
         format!("{}/{}", flavour.folder(), self.name())
     }
@@ -168,47 +205,48 @@ impl Flavour {
         }
     }
 
-    /// What `build.rs` is told. A deployed Worker is dated by its commit; others are not, so that
-    /// a commit alone rebuilds nothing.
-    fn environment(&self, checkout: &Checkout) -> Result<Vec<(&'static str, String)>> {
-        Ok(match self {
-            Self::Production => vec![(SOURCE_DATE_EPOCH, commit_date(checkout))],
-            Self::Dev { fingerprint } => vec![(FINGERPRINT, fingerprint.clone())],
-            Self::Conformance { policy, fingerprint } => {
-                let policy = policy
-                    .canonicalize()
-                    .with_context(|| format!("no policy at {}", policy.display()))?;
-                let policy = policy.to_str().context("the policy's path is not UTF-8")?;
-                vec![(POLICY, policy.to_owned()), (FINGERPRINT, fingerprint.clone())]
-            }
-            Self::Proof { policy, fingerprint } => {
-                vec![(POLICY, proof_policy(policy)), (FINGERPRINT, fingerprint.clone())]
-            }
-        })
+    /// The policy, checked and compiled, for the roots of these fingerprints too.
+    fn document(&self, checkout: &Checkout) -> Result<Document> {
+        let path = self.policy(checkout);
+        let name = path.file_name().unwrap_or(path.as_os_str()).display();
+        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let mut document = source::compile(&text).map_err(|error| anyhow!("{name}:{error}"))?;
+        let list = match self {
+            Self::Production => env::var(FINGERPRINTS).unwrap_or_default(),
+            Self::Dev { fingerprint }
+            | Self::Conformance { fingerprint, .. }
+            | Self::Proof { fingerprint, .. } => fingerprint.clone(),
+        };
+        for text in list.split(',').filter(|text| !text.is_empty()) {
+            let fingerprint = Fingerprint::parse(text);
+            let fingerprint = fingerprint.map_err(|error| anyhow!("{FINGERPRINTS}: {error}"))?;
+            document.root_fingerprints.push(fingerprint);
+        }
+        Ok(document)
+    }
+
+    /// The second before which no clock can be right. A deployed Worker is dated by its commit; others
+    /// are not.
+    fn built(&self, checkout: &Checkout) -> String {
+        match self {
+            Self::Production => commit_date(checkout),
+            Self::Dev { .. } | Self::Conformance { .. } | Self::Proof { .. } => "0".to_owned(),
+        }
     }
 }
 
-fn worker_build(
-    checkout: &Checkout,
-    worker: Worker,
-    flavour: &Flavour,
-    environment: &[(&'static str, String)],
-) -> Command {
+fn worker_build(checkout: &Checkout, worker: Worker, folder: &Path) -> Command {
     let mut command = checkout.command(tools::cargo_bin(checkout, "worker-build"));
     command
-        .args(["--release", "--out-dir", &worker.folder(flavour)])
+        .arg("--release")
+        .arg("--out-dir")
+        .arg(folder)
         // What worker-build does not know it hands to `cargo build`.
         .args(["--features", worker.name(), "--locked"])
         .env("WASM_BINDGEN_BIN", tools::cargo_bin(checkout, "wasm-bindgen"))
         .env("ESBUILD_BIN", tools::npm_bin(checkout, "esbuild"))
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", worker.opt_level())
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", RUSTFLAGS)
-        // An error of the policy is all there is to read.
-        .env("RUST_BACKTRACE", "0");
-    for name in [SOURCE_DATE_EPOCH, POLICY, FINGERPRINT] {
-        command.env_remove(name);
-    }
-    command.envs(environment.iter().map(|(name, value)| (name, value)));
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", RUSTFLAGS);
     command
 }
 
@@ -232,10 +270,7 @@ fn wasm_opt(checkout: &Checkout, wasm: &Path) -> Command {
 }
 
 /// Puts our entry in front of worker-build's.
-fn bundle_entry(checkout: &Checkout, worker: Worker, folder: &Path) -> Result<Command> {
-    for module in OURS {
-        fs::copy(checkout.path("src/edge").join(module), folder.join(module))?;
-    }
+fn bundle_entry(checkout: &Checkout, worker: Worker, folder: &Path) -> Command {
     let entry = folder.join(format!("{}.mjs", worker.name()));
     let index = folder.join(INDEX);
     let mut command = checkout.command(tools::npm_bin(checkout, "esbuild"));
@@ -244,33 +279,25 @@ fn bundle_entry(checkout: &Checkout, worker: Worker, folder: &Path) -> Result<Co
         .args(["--bundle", "--minify", "--format=esm", "--allow-overwrite", "--log-level=warning"])
         .args(["--external:./*.wasm", "--external:cloudflare:workers"])
         .arg(format!("--outfile={}", index.display()));
-    Ok(command)
+    command
 }
 
-/// A digest over all that decides what is built.
-fn stamp(
-    checkout: &Checkout,
-    worker: Worker,
-    flavour: &Flavour,
-    environment: &[(&'static str, String)],
-) -> Result<String> {
-    let mut files = vec![flavour.policy(checkout)];
-    files.extend(
-        ["build.rs", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"].map(|f| checkout.path(f)),
-    );
+/// A digest over all that decides what is compiled.
+fn stamp(checkout: &Checkout, worker: Worker) -> Result<String> {
+    let mut files: Vec<_> =
+        ["Cargo.toml", "Cargo.lock", ".cargo/config.toml"].map(|f| checkout.path(f)).into();
     collect(&checkout.path("src"), &mut files)?;
+    // They are bundled later.
+    files.retain(|file| file.extension().is_none_or(|extension| extension != "mjs"));
     let mut digest = Sha256::new();
     for file in files {
         let bytes = fs::read(&file).unwrap_or_default();
         digest.update(format!("{}\0{}\n", file.display(), sha256(&bytes)));
     }
-    for (name, value) in environment {
-        digest.update(format!("{name}={value}\n"));
-    }
     digest.update(format!("{} {} {RUSTFLAGS}\n", worker.name(), worker.opt_level()));
     digest.update(WASM_OPT.join(" "));
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "NO_MINIFY"] {
-        digest.update(format!("{name}={:?}\n", std::env::var_os(name)));
+        digest.update(format!("{name}={:?}\n", env::var_os(name)));
     }
     digest.update(tools::versions(checkout)?);
     Ok(data_encoding::HEXLOWER.encode(&digest.finalize()))
@@ -320,6 +347,5 @@ const RUSTFLAGS: &str = "-C target-feature=+simd128";
 /// Nothing lies in the lowest kilobyte, which is the far end of the stack: so offsets of a field need no
 /// instruction of their own.
 const WASM_OPT: [&str; 4] = ["-O3", "--low-memory-unused", "--strip-debug", "--strip-producers"];
-const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
-const POLICY: &str = "PORTCULLIS_POLICY";
-const FINGERPRINT: &str = "PORTCULLIS_ROOT_FINGERPRINT";
+/// A comma list.
+const FINGERPRINTS: &str = "PORTCULLIS_ROOT_FINGERPRINT";

@@ -142,6 +142,7 @@ impl Isolate {
             if let Some((look_up, errand)) =
                 LookUp::begin(need, &mut ticket, id, gate, &mut self.memory, now)
             {
+                let look_up = Box::new(look_up);
                 let matter = Matter::Request { ticket, look_up, looks };
                 let number = self.desk.file(matter, &errand, &mut self.memory, now);
                 return Told::errand(number, &errand, &chores);

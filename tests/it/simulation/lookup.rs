@@ -87,6 +87,7 @@ impl World {
             if let Some((look_up, errand)) =
                 LookUp::begin(need, &mut ticket, call, &gate, memory, now)
             {
+                let look_up = Box::new(look_up);
                 let matter = Matter::Request { ticket, look_up, looks };
                 self.send(at, Some(id), matter, errand);
                 return;
@@ -145,7 +146,7 @@ impl World {
         }
         let now = isolate.now(self.now);
         let memory = &mut isolate.memory;
-        match isolate.desk.take(task.number).expect("somebody waits") {
+        match isolate.desk.take(task.number).unwrap() {
             Matter::Request { mut ticket, look_up, looks } => {
                 let leaves = look_up.leaves();
                 look_up.end(came, &mut ticket, &gate, memory, now);
@@ -153,7 +154,7 @@ impl World {
                 {
                     self.begin(task.isolate, chore);
                 }
-                self.pursue(task.request.expect("a request"), ticket, looks);
+                self.pursue(task.request.unwrap(), ticket, looks);
             }
             Matter::Chore(chore) => {
                 let call = CallId::new(self.random.id());

@@ -99,7 +99,7 @@ impl Waves<'_> {
             std::thread::sleep(POLL);
         }
         // Every third wave gets as far as the Workspace, where there is one.
-        if self.number / WAVE % 3 == 0 {
+        if (self.number / WAVE).is_multiple_of(3) {
             std::thread::sleep(KV_GIVES_UP);
         }
         Ok(())
