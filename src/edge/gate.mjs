@@ -2,16 +2,16 @@
 
 import { forward } from "./forward.mjs";
 import { pursue } from "./lookup.mjs";
-import { core, keep, panicked, undecided } from "./restart.mjs";
+import { core, deployed, keep, panicked, undecided } from "./restart.mjs";
 
 export default {
   fetch(request, env, ctx) {
-    const deployed = keep(env, ctx);
+    keep(env, ctx);
     try {
       const told = facts(request);
       const plan = core.decide(told);
       if (plan !== undefined) return forward(request, env, plan.split("\n"));
-      return pursue(core.proceed(deployed), request, env, ctx, told);
+      return pursue(core.proceed(deployed(env)), request, env, ctx, told);
     } catch (error) {
       panicked(error);
       return undecided(request);

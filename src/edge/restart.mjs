@@ -21,13 +21,13 @@ let started = 0;
 // How often the Wasm was started again: one that has been knows nothing of what waited before.
 export const starts = () => started;
 
-let deployed;
-
-// Before the first call. The bindings, with what the build has fixed: what the Wasm starts from.
+// Before the first call.
 export function keep(env, ctx) {
   keeper ??= new Worker(ctx, env);
-  return (deployed ??= { ...env, POLICY, BUILT });
 }
+
+// The bindings, with what the build has fixed: what the Wasm starts from.
+export const deployed = (env) => Object.assign(Object.create(env), { POLICY, BUILT });
 
 function restart() {
   try {

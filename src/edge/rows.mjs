@@ -2,7 +2,7 @@
 // all in one transaction, and decides nothing.
 
 import { DurableObject } from "cloudflare:workers";
-import { core, keep, panicked } from "./restart.mjs";
+import { core, deployed, keep, panicked } from "./restart.mjs";
 
 export class Rows extends DurableObject {
   // Whether there is a table: an object that nobody has written to stores nothing, whoever reads it.
@@ -13,7 +13,7 @@ export class Rows extends DurableObject {
     super(ctx, env);
     this.needs = needs;
     this.answers = answers;
-    this.deployed = keep(env, ctx);
+    this.deployed = deployed(env);
     this.sql = ctx.storage.sql;
     this.#made = this.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'rows'").toArray().length > 0;
   }
@@ -52,6 +52,7 @@ export class Rows extends DurableObject {
 
   // A function of the core. What it throws undoes the transaction.
   run(name, ...args) {
+    keep(this.env, this.ctx);
     try {
       return core[name].call({ env: this.deployed, ctx: this.ctx }, ...args);
     } catch (error) {

@@ -2,13 +2,13 @@
 // Directories and an alarm; Directories.
 
 import { Rows } from "./rows.mjs";
-import { core, keep, kept, panicked, undecided } from "./restart.mjs";
+import { core, deployed, keep, kept, panicked, undecided } from "./restart.mjs";
 
 export default {
   async fetch(request, env, ctx) {
-    const deployed = keep(env, ctx);
+    keep(env, ctx);
     try {
-      const [decided] = core.fetch.call({ env: deployed, ctx }, request);
+      const [decided] = core.fetch.call({ env: deployed(env), ctx }, request);
       // The Wasm alone can end this promise.
       const answer = await kept(decided.catch(() => undefined));
       return answer === undefined ? undecided(request) : answer[0];
