@@ -4,6 +4,7 @@ use core::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::cors::Preflight;
 use crate::denial::Wire;
 use crate::management::problem::{FieldError, Problem};
 use crate::signature::Part;
@@ -51,6 +52,14 @@ pub fn render(wire: &Wire, request_id: &str, problem: bool, docs: Option<&str>) 
         let _ = writeln!(headers, "{name}\n{value}");
     }
     Answer { status, headers, body }
+}
+
+/// Tells a browser that a page may send its request.
+#[must_use]
+pub fn preflight(granted: &Preflight, request_id: &str) -> Answer {
+    let Preflight(headers) = granted;
+    let headers = format!("{headers}cache-control\nno-store\nx-request-id\n{request_id}\n");
+    Answer { status: 204, headers, body: String::new() }
 }
 
 /// Puts a refusal of the management API on the wire, as [`render`] does.

@@ -5,12 +5,15 @@
 
 mod meter;
 mod proof;
+mod resource;
 mod signature;
 
 use std::rc::Rc;
 
 use crate::account::View;
+use crate::address::ClientAddress;
 use crate::clock::Now;
+use crate::cors::{self, Asked, Preflight};
 use crate::credential::{self, Ambiguous};
 use crate::denial::{Denial, Fault};
 use crate::gate::Gate;
@@ -40,6 +43,8 @@ pub enum Decision<'g> {
     Fault(Fault),
     /// It is for the admin host.
     Admin,
+    /// A browser asks whether a page may send a request: it may.
+    Preflight(Preflight),
 }
 
 /// Leave to forward one request to one origin. Exists only for a request that
@@ -104,6 +109,7 @@ pub fn decide<'g>(
         Err(Stop::Need(need)) => Decision::Need(need),
         Err(Stop::Fault(fault)) => Decision::Fault(fault),
         Err(Stop::Admin) => Decision::Admin,
+        Err(Stop::Preflight(preflight)) => Decision::Preflight(preflight),
     }
 }
 
@@ -112,6 +118,7 @@ enum Stop {
     Need(Need),
     Fault(Fault),
     Admin,
+    Preflight(Preflight),
 }
 
 impl From<Denial> for Stop {
@@ -149,6 +156,13 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         if key::occurs_in_target(request.target) {
             return Err(Denial::KeyInUrl.into());
         }
+        if method == Method::Options {
+            match cors::preflight(request, target.path, host, policy) {
+                Some(Asked::Granted(preflight)) => return Err(Stop::Preflight(preflight)),
+                Some(Asked::Refused) => return Err(Denial::Page.into()),
+                None => {}
+            }
+        }
         let (route, params) = match policy.table.find(host, target.path, method) {
             Lookup::Found { route, params } => {
                 (policy.routes.get(route).ok_or(Denial::UnknownRoute)?, params)
@@ -157,6 +171,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             Lookup::NotFound => return Err(Denial::UnknownRoute.into()),
         };
         self.check_form(route, &target)?;
+        self.check_network(route)?;
         if route.credentials.is_public() {
             self.check_length(route)?;
             return Ok(Grant {
@@ -213,7 +228,9 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
     ) -> Result<(), Denial> {
         record.check_standing(self.now)?;
         record.check_address(self.request.fields.client_address)?;
-        check_permission(record, route, params)
+        check_permission(record, route, params)?;
+        resource::check_workspace(record.workspace, params)?;
+        resource::check_subject(record.subject.as_deref(), route, params)
     }
 
     /// Refuses a request because of what a record says, unless the Workspace might say otherwise
@@ -252,6 +269,17 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             return Err(Denial::ContentLength);
         }
         Ok(())
+    }
+
+    /// Whether the route may be called from where the client is, whoever it is.
+    fn check_network(&self, route: &Route) -> Result<(), Denial> {
+        let Some(allowed) = &route.ips else { return Ok(()) };
+        let client = ClientAddress::parse(self.request.fields.client_address);
+        if client.is_some_and(|client| allowed.contains(client)) {
+            Ok(())
+        } else {
+            Err(Denial::Network)
+        }
     }
 
     fn check_length(&self, route: &Route) -> Result<(), Denial> {

@@ -28,6 +28,8 @@ pub enum Denial {
     Ambiguous,
     /// A native key stands in the target.
     KeyInUrl,
+    /// A page that may not call what it asks for.
+    Page,
     /// No route of the policy has this path.
     UnknownRoute,
     /// Nothing of this name on the admin host.
@@ -38,6 +40,8 @@ pub enum Denial {
     Upgrade,
     /// `Content-Length` is not one number.
     ContentLength,
+    /// The client's address is not among the route's.
+    Network,
     /// No credential of ours.
     Missing,
     /// The credential proves nothing.
@@ -81,6 +85,8 @@ pub enum Denial {
     Scope(Scope),
     /// The key is bound to other values of this parameter.
     Binding(String),
+    /// The path names somebody else in this parameter.
+    Subject(String),
     /// The declared body is larger than the route takes.
     BodyTooLarge(u64),
     /// A body of undeclared length, on a route with a limit.
@@ -192,6 +198,7 @@ impl Denial {
                 "KEY_IN_URL",
                 "An API key must not be in a URL, where it is logged. Send it in a header and rotate it.",
             ),
+            Self::Page => wire(403, "CROSS_SITE", "Pages of this origin may not call this."),
             Self::UnknownRoute => wire(404, "UNKNOWN_ROUTE", "No route has this path."),
             Self::NotFound => wire(404, "NOT_FOUND", "There is nothing here."),
             Self::Method(methods) => Wire {
@@ -200,6 +207,9 @@ impl Denial {
             },
             Self::Upgrade => wire(400, "BAD_REQUEST", "This route does not take Upgrade."),
             Self::ContentLength => wire(400, "BAD_REQUEST", "Content-Length must be one number."),
+            Self::Network => {
+                wire(403, "IP_NOT_ALLOWED", "This route may not be used from this address.")
+            }
             Self::Missing => Wire {
                 challenge: Some(REALM.to_owned()),
                 ..wire(
@@ -259,6 +269,9 @@ impl Denial {
                 "WRONG_RESOURCE",
                 format!("The API key is bound to another `{parameter}`."),
             ),
+            Self::Subject(parameter) => {
+                wire(403, "WRONG_RESOURCE", format!("`{parameter}` is not the caller's own."))
+            }
             Self::BodyTooLarge(limit) => wire(
                 413,
                 "BODY_TOO_LARGE",

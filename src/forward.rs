@@ -4,6 +4,7 @@
 use crate::address::ClientAddress;
 use crate::assertion::Subject;
 use crate::clock::Now;
+use crate::cors;
 use crate::decide::Grant;
 use crate::encoding;
 use crate::gate::Gate;
@@ -39,10 +40,13 @@ pub const TOLD: [&str; 7] = {
 /// 2. the URL to fetch, or empty if the request's own URL is kept;
 /// 3. milliseconds to wait for the response head;
 /// 4. flags: `k` the answer belongs to a key's holder and no shared cache may
-///    keep it, `p` the client wants errors as problem JSON;
+///    keep it, `p` the client wants errors as problem JSON, `o` the policy says which
+///    pages may read the answer;
 /// 5. to 14. the values of [`OWN`], empty for a header that is not set;
 /// 15. to 21. the values of [`TOLD`], empty for a header that is not set;
-/// 22. and on: the names of the headers to drop first, if any.
+/// 22. and on: the names of the headers to drop first, if any;
+/// - with the flag `o`, an empty line, then names and values of headers, in turn, that are added to
+///   the response in the place of what the origin says of pages.
 #[must_use]
 pub fn plan(
     request: &Request<'_>,
@@ -60,18 +64,24 @@ pub fn plan(
     let target = if base.is_empty() { "" } else { request.target };
     let keyed = if grant.key.is_some() { "k" } else { "" };
     let problem = if request.wants_problem_json() { "p" } else { "" };
-    let millis = origin.timeout_ms.get();
+    let pages = cors::leave(request, grant.route);
+    let paged = if pages.is_some() { "o" } else { "" };
+    let millis = grant.route.timeout_ms.unwrap_or(origin.timeout_ms).get();
     for text in [binding, "\n", base, target, "\n"] {
         out.push_str(text);
     }
     encoding::append_decimal(millis.into(), &mut out);
-    for text in ["\n", keyed, problem] {
+    for text in ["\n", keyed, problem, paged] {
         out.push_str(text);
     }
     write_own(&mut out, request, grant, gate, request_id, now);
     write_told(&mut out, grant, gate, now);
     for name in dropped(request, grant) {
         line(&mut out, name);
+    }
+    if let Some(pages) = &pages {
+        out.push('\n');
+        line(&mut out, pages.trim_end());
     }
     out
 }

@@ -47,6 +47,7 @@ pub mod workspace;
 
 pub mod answer;
 mod assertion;
+pub mod cors;
 pub mod decide;
 pub mod denial;
 pub mod forward;

@@ -59,7 +59,7 @@ impl<'a> Check<'_, 'a, '_, '_> {
         let known = self.memory.record(&kid, self.now);
         let record = self.record(known, kid, mode).map_err(|stop| match stop {
             Stop::Deny(_) => Denial::Signature.into(),
-            stop @ (Stop::Need(_) | Stop::Fault(_) | Stop::Admin) => stop,
+            stop @ (Stop::Need(_) | Stop::Fault(_) | Stop::Admin | Stop::Preflight(_)) => stop,
         })?;
         let proof = if record.signature == SignatureMode::Only {
             self.verify(&presented, &record, kid)

@@ -98,8 +98,9 @@ export function respond(lines, request) {
   for (let at = 1; at < lines.length - 1; at += 2) pairs.push([lines[at], lines[at + 1]]);
   // Clients set their clocks by it (RFC 9110 §6.6.1).
   pairs.push(["date", new Date().toUTCString()]);
-  const body = request.method === "HEAD" ? null : lines[lines.length - 1];
-  return new Response(body, { status: Number(lines[0]), headers: pairs });
+  const body = lines[lines.length - 1];
+  const none = request.method === "HEAD" || body === "";
+  return new Response(none ? null : body, { status: Number(lines[0]), headers: pairs });
 }
 
 async function within(millis, promise) {

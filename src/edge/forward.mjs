@@ -5,12 +5,17 @@ import { core } from "./restart.mjs";
 
 const [own, told] = core.header_names().split("\n\n").map((names) => names.split("\n"));
 
+// Where the names of the headers to drop begin in a plan.
+const DROPPED = 4 + own.length + told.length;
+
 // `lines`: the plan, see `forward::plan`. A response or the promise of one; needs the Wasm only if the origin
 // fails. `body`: the request's, if it was read.
 export function forward(request, env, lines, body) {
   const fault = (made, late) => {
     const step = core.origin_fault(made, late, lines[4], lines[3].includes("p"));
-    return respond(step.split("\n").slice(2), request);
+    const response = respond(step.split("\n").slice(2), request);
+    if (lines[3].includes("o")) tellPages(response.headers, lines);
+    return response;
   };
   let out;
   try {
@@ -50,7 +55,7 @@ function outbound(request, lines, body) {
   const init = body === undefined ? ONWARD : { ...ONWARD, body };
   const out = new Request(url === "" ? request : elsewhere(url, request, body), init);
   const headers = out.headers;
-  for (let at = 4 + own.length + told.length; at < lines.length; at++) headers.delete(lines[at]);
+  for (let at = DROPPED; at < lines.length && lines[at] !== ""; at++) headers.delete(lines[at]);
   for (let at = 0; at < own.length; at++) {
     const value = lines[4 + at];
     if (value !== "") headers.set(own[at], value);
@@ -75,11 +80,20 @@ function finish(response, lines) {
     const value = lines[4 + own.length + at];
     if (value !== "") headers.set(told[at], value);
   }
+  if (lines[3].includes("o")) tellPages(headers, lines);
   if (lines[3].includes("k")) {
     if (!isPrivate(headers.get("cache-control"))) headers.set("cache-control", "private, no-store");
     for (const name of SHARED) headers.delete(name);
   }
   return out;
+}
+
+// What stands behind the names of dropped headers is the gate's word on pages, in the place of the origin's.
+function tellPages(headers, lines) {
+  headers.delete("access-control-allow-origin");
+  headers.delete("access-control-allow-credentials");
+  const from = lines.indexOf("", DROPPED) + 1;
+  for (let at = from; at + 1 < lines.length; at += 2) headers.append(lines[at], lines[at + 1]);
 }
 
 // Whether no shared cache may keep an answer (RFC 9111 §5.2.2); what is quoted is not trusted.

@@ -34,7 +34,11 @@ impl Isolate {
             let row = match decide(&request, &gate, &mut self.memory, &mut ticket, now) {
                 Decision::Allow(_) => return (lookups, true),
                 Decision::Need(Need::Kv(row)) => row,
-                Decision::Deny(_) | Decision::Need(_) | Decision::Fault(_) | Decision::Admin => {
+                Decision::Deny(_)
+                | Decision::Need(_)
+                | Decision::Fault(_)
+                | Decision::Admin
+                | Decision::Preflight(_) => {
                     return (lookups, false);
                 }
             };

@@ -89,7 +89,8 @@ impl World {
             | Decision::Deny(_)
             | Decision::Need(_)
             | Decision::Fault(_)
-            | Decision::Admin => "other",
+            | Decision::Admin
+            | Decision::Preflight(_) => "other",
         }
     }
 

@@ -59,7 +59,8 @@ fn told(notice: Option<u64>, key: Option<u64>, secret: Option<u64>) -> String {
             decision @ (Decision::Deny(_)
             | Decision::Need(_)
             | Decision::Fault(_)
-            | Decision::Admin) => panic!("{decision:?}"),
+            | Decision::Admin
+            | Decision::Preflight(_)) => panic!("{decision:?}"),
         }
     }
 }

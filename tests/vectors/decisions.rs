@@ -1,6 +1,8 @@
 //! `decisions.json`: what becomes of a request in the world of `world.json`.
 
+use portcullis::answer::{self, Answer};
 use portcullis::clock::Now;
+use portcullis::cors;
 use portcullis::decide::{Decision, decide};
 use portcullis::denial::{Denial, Fault, Wire};
 use portcullis::forward;
@@ -64,7 +66,7 @@ struct Outcome {
     status: u16,
     code: &'static str,
     reason: String,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(String, String)>,
     lookups: Vec<String>,
     plan: Option<String>,
     admin: bool,
@@ -78,11 +80,13 @@ impl Outcome {
             ("allow", wire.allow),
             ("retry-after", retry_after),
         ];
+        let headers =
+            headers.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         Self {
             status: wire.status,
             code: wire.code,
             reason,
-            headers: headers.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+            headers: headers.collect(),
             ..Self::none()
         }
     }
@@ -112,10 +116,17 @@ impl Isolate<'_> {
             let outcome = match decide(&request, self.gate, &mut self.memory, &mut ticket, now) {
                 Decision::Allow(grant) => {
                     let plan = forward::plan(&request, &grant, self.gate, REQUEST_ID, now);
-                    Outcome { plan: Some(plan), ..Outcome::none() }
+                    let dropped = 4 + forward::OWN.len() + forward::TOLD.len();
+                    let behind = plan.lines().skip(dropped).skip_while(|name| !name.is_empty());
+                    let headers = pairs(behind.skip(1));
+                    Outcome { plan: Some(plan), headers, ..Outcome::none() }
                 }
                 Decision::Deny(denial) => Outcome::of(denial.wire(), reason(&denial)),
                 Decision::Admin => Outcome { admin: true, ..Outcome::none() },
+                Decision::Preflight(granted) => {
+                    let Answer { status, headers, .. } = answer::preflight(&granted, REQUEST_ID);
+                    Outcome { status, headers: pairs(headers.lines()), ..Outcome::none() }
+                }
                 Decision::Fault(fault) => Outcome::of(fault.wire(0), format!("{fault:?}")),
                 Decision::Need(Need::Workspace(ask)) => {
                     panic!("a world without Workspaces: {ask:?}")
@@ -135,9 +146,19 @@ impl Isolate<'_> {
                     }
                 }
             };
-            return Outcome { lookups, ..outcome };
+            let mut outcome = Outcome { lookups, ..outcome };
+            if outcome.status >= 400 {
+                let pages = cors::leave_of_answer(&request, self.gate.policy());
+                outcome.headers.extend(pairs(pages.lines()));
+            }
+            return outcome;
         }
     }
+}
+
+/// Names and values, in turn.
+fn pairs<'a>(mut lines: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
+    std::iter::from_fn(|| Some((lines.next()?.to_owned(), lines.next()?.to_owned()))).collect()
 }
 
 fn check(case: &Value, world: &Value, outcome: &Outcome, asked_before: bool) {
@@ -163,6 +184,10 @@ fn check(case: &Value, world: &Value, outcome: &Outcome, asked_before: bool) {
         let value = value.unwrap_or_else(|| panic!("case {id}: no {name}"));
         assert!(value.1.contains(part.as_str().unwrap()), "case {id}: {name}: {}", value.1);
     }
+    for name in expect["absent"].as_array().into_iter().flatten() {
+        let is_there = outcome.headers.iter().any(|(own, _)| own == name.as_str().unwrap());
+        assert!(!is_there, "case {id}: {name}");
+    }
     match (&outcome.plan, expect["forward"].is_object()) {
         (Some(plan), true) => check_plan(case, world, plan),
         (None, false) => {}
@@ -174,7 +199,9 @@ fn check(case: &Value, world: &Value, outcome: &Outcome, asked_before: bool) {
 fn check_plan(case: &Value, world: &Value, plan: &str) {
     let (id, expect) = (&case["id"], &case["expect"]["forward"]);
     let lines: Vec<_> = plan.split('\n').collect();
-    let [binding, url, "1500", flags, rest @ ..] = &lines[..] else { panic!("case {id}: {plan}") };
+    let [binding, url, millis, flags, rest @ ..] = &lines[..] else { panic!("case {id}: {plan}") };
+    let expected = expect["millis"].as_u64().unwrap_or(1500);
+    assert_eq!(millis.parse(), Ok(expected), "case {id}: milliseconds");
     let (values, dropped) = rest.split_at(forward::OWN.len());
     let pairs: Vec<_> = forward::OWN
         .into_iter()

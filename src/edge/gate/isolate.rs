@@ -8,6 +8,7 @@ use super::step::{Step, Told};
 use super::{admin, shim};
 use crate::answer;
 use crate::clock::Now;
+use crate::cors;
 use crate::decide::{self, Decision};
 use crate::denial::{Denial, Fault, Wire};
 use crate::edge::deployment::Deployment;
@@ -167,22 +168,26 @@ impl Isolate {
             return Step::Answer(answer::render(&wire, &request_id, problem, None));
         };
         let docs = gate.policy().docs.as_ref().map(DocsUrl::as_str);
-        let deny = |denial: &Denial| {
-            Step::Answer(answer::render(&denial.wire(), &request_id, problem, docs))
+        let refuse = |wire: &Wire| {
+            let mut answer = answer::render(wire, &request_id, problem, docs);
+            let pages = request.map(|request| cors::leave_of_answer(&request, gate.policy()));
+            answer.headers.push_str(&pages.unwrap_or_default());
+            Step::Answer(answer)
         };
-        let Some(request) = request else { return deny(&Denial::Unreadable) };
+        let Some(request) = request else { return refuse(&Denial::Unreadable.wire()) };
         match decide::decide(&request, gate, &mut self.memory, ticket, now) {
             Decision::Allow(grant) => {
                 let plan = forward::plan(&request, &grant, gate, &request_id, now);
                 let ahead = grant.ahead(gate, &mut self.memory, now);
                 Step::Forward { plan, ahead }
             }
-            Decision::Deny(denial) => deny(&denial),
+            Decision::Deny(denial) => refuse(&denial.wire()),
             Decision::Need(need) => Step::Need(need),
             Decision::Fault(fault) => {
                 let wire = fault.wire(self.entropy.byte());
-                Step::Answer(answer::render(&wire, &request_id, problem, docs))
+                refuse(&wire)
             }
+            Decision::Preflight(granted) => Step::Answer(answer::preflight(&granted, &request_id)),
             Decision::Admin => match admin::answer(&request, &request_id) {
                 Some(answer) => Step::Answer(answer),
                 None => {

@@ -78,7 +78,9 @@ impl World {
                     return;
                 }
                 Decision::Need(need) => need,
-                Decision::Admin => panic!("no request is for the admin host"),
+                Decision::Admin | Decision::Preflight(_) => {
+                    panic!("no request is for the admin host")
+                }
             };
             looks += 1;
             assert!(looks <= 4096, "asks for ever");

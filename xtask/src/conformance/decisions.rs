@@ -52,7 +52,12 @@ struct Expect {
     #[serde(default)]
     headers: BTreeMap<String, String>,
     #[serde(default)]
+    absent: Vec<String>,
+    #[serde(default)]
     lookups: Vec<String>,
+    /// Whether it is leave for a page to send its request.
+    #[serde(default)]
+    preflight: bool,
     forward: Option<Forward>,
     #[serde(default)]
     admin: bool,
@@ -62,6 +67,8 @@ struct Expect {
 #[serde(deny_unknown_fields)]
 struct Forward {
     origin: String,
+    #[serde(rename = "millis")]
+    _millis: Option<u32>,
     #[serde(default)]
     set: BTreeMap<String, String>,
     #[serde(default)]
@@ -105,12 +112,15 @@ fn one(bench: &mut Bench, case: &Case) -> Result<()> {
         let value = reply.header(name).with_context(|| format!("no {name}"))?;
         ensure!(value.contains(part.as_str()), "{name}: {value}");
     }
+    for name in &expect.absent {
+        ensure!(reply.header(name).is_none(), "{name} is there");
+    }
     let seen = bench.origin()?.take();
     match &expect.forward {
         None => {
             ensure!(seen.is_empty(), "the origin got {seen:?}");
             let head = case.request.method == "HEAD";
-            if !expect.admin || status >= 400 {
+            if !(expect.admin || expect.preflight) || status >= 400 {
                 let code = bench.check_own_answer(&reply, head)?;
                 let expected = expect.code.as_deref().unwrap_or_default();
                 ensure!(head || code == expected, "{code}, not {expected}");

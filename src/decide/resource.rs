@@ -1,0 +1,39 @@
+//! Whether what a path names is the caller's own.
+
+use crate::denial::Denial;
+use crate::key::Workspace;
+use crate::policy::Route;
+use crate::route::Params;
+use crate::target::eq_decoded;
+
+/// Whether the workspace that a path names, if it does, is that of the key.
+pub(super) fn check_workspace(own: Workspace, params: &Params<'_>) -> Result<(), Denial> {
+    let Some(named) = params.get(WORKSPACE) else { return Ok(()) };
+    if eq_decoded(named, CURRENT) || eq_decoded(named, own.as_str()) {
+        Ok(())
+    } else {
+        Err(Denial::Binding(WORKSPACE.to_owned()))
+    }
+}
+
+/// Whether the person that a path names, if the route says that it does, is the caller: by the
+/// subject `<issuer>:<sub>`, or by what stands behind the colon. A caller that is no person is not
+/// held to it.
+pub(super) fn check_subject(
+    own: Option<&str>,
+    route: &Route,
+    params: &Params<'_>,
+) -> Result<(), Denial> {
+    let (Some(parameter), Some(own)) = (&route.subject, own) else { return Ok(()) };
+    let sub = own.split_once(':').map_or(own, |(_, sub)| sub);
+    let is_own = |named| eq_decoded(named, own) || eq_decoded(named, sub);
+    if params.get(parameter).is_some_and(is_own) {
+        Ok(())
+    } else {
+        Err(Denial::Subject(parameter.clone()))
+    }
+}
+
+const WORKSPACE: &str = "workspace_id";
+/// Stands for the key's own workspace, and is forwarded as it is.
+const CURRENT: &str = "current";
