@@ -6,6 +6,7 @@
 mod meter;
 mod proof;
 mod resource;
+mod shadow;
 mod signature;
 
 use std::rc::Rc;
@@ -29,6 +30,7 @@ use crate::target::{Classes, Target, eq_decoded};
 use crate::ticket::Ticket;
 use meter::Metering;
 use proof::Proved;
+pub(crate) use shadow::would_deny;
 
 /// What is to be done with a request.
 #[derive(Debug)]

@@ -50,6 +50,7 @@ mod assertion;
 pub mod cors;
 pub mod decide;
 pub mod denial;
+pub mod explanation;
 pub mod forward;
 pub mod gate;
 

@@ -45,6 +45,22 @@ pub(crate) fn optional_root() -> Result<Option<Keyring>, Failure> {
     keyring.transpose().map_err(Failure::refused)
 }
 
+/// The text of the root secret in the environment.
+pub(crate) fn root_text() -> Result<String, Failure> {
+    root_variable()?.ok_or_else(|| Failure::refused(NO_ROOT))
+}
+
+/// The environment keys; empty if there are none.
+pub(crate) fn static_keys() -> Result<String, Failure> {
+    match env::var(STATIC_KEYS) {
+        Ok(text) => Ok(text),
+        Err(env::VarError::NotPresent) => Ok(String::new()),
+        Err(env::VarError::NotUnicode(_)) => {
+            Err(Failure::refused("PORTCULLIS_STATIC_KEYS: not Unicode"))
+        }
+    }
+}
+
 /// One text from standard input, less the line feed at its end.
 pub(crate) fn stdin_text(what: &str) -> Result<String, Failure> {
     let bytes = stdin_bytes()?;
@@ -76,5 +92,6 @@ fn root_variable() -> Result<Option<String>, Failure> {
 }
 
 const ROOT: &str = "PORTCULLIS_ROOT";
+const STATIC_KEYS: &str = "PORTCULLIS_STATIC_KEYS";
 const NO_ROOT: &str = "PORTCULLIS_ROOT is not set; put the root secret in the environment";
 const MAX_STDIN: u64 = 64 * 1024 * 1024;

@@ -4,6 +4,7 @@
 //! 1 what was given is refused, 2 wrong usage, 3 something could not be read or
 //! written. Secrets come by the environment or standard input, never as arguments.
 
+mod explain;
 mod key;
 mod kv;
 mod machine;
@@ -37,7 +38,6 @@ struct Arguments {
 }
 
 #[derive(Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, once")]
 enum Noun {
     /// Root secrets, from which everything else is derived.
     #[command(subcommand)]

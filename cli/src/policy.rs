@@ -7,6 +7,7 @@ use clap::Subcommand;
 use portcullis::policy::{Credential, Document, JwksUrl, Route, source};
 use serde_json::json;
 
+use crate::explain::{self, Explain};
 use crate::output::{Failure, Output};
 
 #[derive(Subcommand)]
@@ -23,12 +24,15 @@ pub(crate) enum Verb {
         #[arg(default_value = "policy.toml")]
         file: PathBuf,
     },
+    /// Say what becomes of a request: which route, which checks, which verdict.
+    Explain(Explain),
 }
 
 pub(crate) fn run(verb: Verb) -> Result<Output, Failure> {
     match verb {
         Verb::Check { file } => check(&file),
         Verb::Show { file } => Ok(show(&read(&file)?)),
+        Verb::Explain(arguments) => explain::run(&arguments),
     }
 }
 
@@ -86,6 +90,15 @@ fn cells(policy: &Document, route: &Route) -> [String; 6] {
     };
     let origin = policy.origins.get(route.origin).map_or("", |origin| origin.name.as_str());
     let mut options = Vec::new();
+    options.extend(
+        policy.products.get(route.product.unwrap_or(usize::MAX)).map(|own| own.name.to_string()),
+    );
+    options.extend((route.cost != 1).then(|| format!("cost={}", route.cost)));
+    options.extend(route.timeout_ms.map(|millis| format!("timeout≤{}", millis.get())));
+    options.extend(route.subject.as_ref().map(|name| format!("{name}=subject")));
+    options.extend(route.ips.as_ref().map(|_| "ips".to_owned()));
+    options.extend(route.cors.as_ref().map(|_| "cors".to_owned()));
+    options.extend((!route.shadow.is_empty()).then(|| "shadow".to_owned()));
     options.extend(route.body_limit.map(|limit| format!("body≤{limit}")));
     options.extend(route.cookies.then(|| "cookies".to_owned()));
     options.extend(route.upgrade.then(|| "upgrade".to_owned()));
@@ -104,7 +117,7 @@ fn cells(policy: &Document, route: &Route) -> [String; 6] {
 }
 
 /// Columns, each as wide as its widest cell, two spaces apart.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
+pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -403,6 +403,57 @@ fn a_policy_is_checked_with_file_line_and_column() {
 }
 
 #[test]
+fn a_request_is_explained_check_by_check() {
+    let desk = Desk::new();
+    fs::write(desk.path("policy.toml"), POLICY).unwrap();
+    let url = "--url http://api.test/v1/agents/a1";
+    let mint = format!("{MINT} --scope agents:read --ip 203.0.113.0/24 --kv rows.json --json");
+    let key = desk.run(&mint).ok().json()["key"].as_str().unwrap().to_owned();
+    // By the key itself, and the rows of KV.
+    let explain = format!("policy explain {url} --key --kv rows.json --json");
+    let allowed = desk.feed(&format!("{explain} --ip 203.0.113.9"), &key).ok().json();
+    assert_eq!((&allowed["verdict"], &allowed["code"]), (&"allowed".into(), &Value::Null));
+    assert_eq!(allowed["route"]["path"], "/v1/agents/{agent_id}");
+    let elsewhere = desk.feed(&explain, &key);
+    assert_eq!((elsewhere.code, &elsewhere.json()["code"]), (1, &"IP_NOT_ALLOWED".into()));
+    let verdict = |ran: &Ran, check: &str| {
+        let json = ran.json();
+        let steps = json["checks"].as_array().unwrap().iter();
+        steps.clone().find(|step| step["check"] == check).unwrap()["verdict"].clone()
+    };
+    assert_eq!(verdict(&elsewhere, "secret"), "passed");
+    assert_eq!(verdict(&elsewhere, "key's networks"), "refused");
+    assert_eq!(verdict(&elsewhere, "scope"), "not reached");
+    let secret = key.trim();
+    assert!(!elsewhere.out.contains(&secret[24..]) && !elsewhere.err.contains(&secret[24..]));
+    // Without its row it cannot be told.
+    let open = desk.feed(&format!("policy explain {url} --key --json"), &key).ok();
+    assert_eq!(open.json()["verdict"], "open");
+    // By its record alone, without any root.
+    let kid = secret.rsplit('_').nth(1).unwrap();
+    let record = desk.run(&format!("key show rows.json --name {kid} --json")).ok().out;
+    fs::write(desk.path("record.json"), record).unwrap();
+    let bare = Desk { folder: desk.folder, root: "" };
+    let by_record = format!("policy explain {url} --key-record record.json");
+    let shown = bare.run(&format!("{by_record} --ip 203.0.113.9")).ok();
+    assert!(shown.err.contains(kid) && shown.err.contains("taken to be right"), "{}", shown.err);
+    let line = shown.out.lines().find(|line| line.starts_with("scope")).unwrap();
+    assert!(line.contains("passed") && line.contains("needs agents:read"), "{line}");
+    assert!(shown.out.ends_with("allowed\n"), "{}", shown.out);
+    let other = bare.run(&format!("{by_record} --ip 203.0.113.9 --method POST"));
+    assert_eq!((other.code, other.out.contains("405 METHOD_NOT_ALLOWED")), (1, true));
+    // Without a key, and what is no request.
+    let nobody = bare.run(&format!("policy explain {url}"));
+    assert!(nobody.out.contains("refused: 401 MISSING_API_KEY"), "{}", nobody.out);
+    bare.run("policy explain --url api.test/v1").failed(2, "--url");
+    bare.run(&format!("policy explain {url} --kv rows.json")).failed(2, "--key");
+    bare.run(&format!("policy explain {url} --key")).failed(1, "PORTCULLIS_ROOT");
+    // A key in the URL is in no output.
+    let leaked = bare.run(&format!("policy explain {url}?k={secret}"));
+    assert!(leaked.out.contains("KEY_IN_URL") && !leaked.out.contains(&secret[24..]));
+}
+
+#[test]
 fn an_assertion_key_is_the_one_the_gate_uses() {
     let desk = Desk::new();
     let expected = Keyring::parse(ROOT).unwrap().newest().assertion_key("demo");

@@ -1,0 +1,265 @@
+//! `policy explain`: what becomes of a request under a policy, check by check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use portcullis::clock::Now;
+use portcullis::decide::{Decision, decide};
+use portcullis::explanation::{Explanation, Step};
+use portcullis::gate::Gate;
+use portcullis::key::{KeyText, Kid};
+use portcullis::memory::{Known, Memory, Source};
+use portcullis::mint;
+use portcullis::need::{Ask, KvRow, Need};
+use portcullis::policy::{Document as PolicyDocument, Fingerprint, Policy};
+use portcullis::record::{Document, Record, SecretDocument, SignatureMode, kv_name};
+use portcullis::request::Request;
+use portcullis::root::Keyring;
+use portcullis::ticket::Ticket;
+use serde_json::{Value, json};
+
+use crate::kv::Rows;
+use crate::output::{Failure, Output};
+use crate::{machine, policy};
+
+/// What is asked.
+#[derive(Args)]
+pub(crate) struct Explain {
+    /// The policy.
+    #[arg(default_value = "policy.toml")]
+    file: PathBuf,
+    /// The request's method.
+    #[arg(long, default_value = "GET")]
+    method: String,
+    /// The request's URL, host included.
+    #[arg(long)]
+    url: String,
+    /// The client's address.
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<String>,
+    /// A header of the request, as `Name: value`; may be repeated.
+    #[arg(long, value_name = "HEADER")]
+    header: Vec<String>,
+    /// The record of the key, as `key show` prints it; `-` is standard input. Its secret is taken to be right.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "kv"])]
+    key_record: Option<PathBuf>,
+    /// Read the key from standard input; PORTCULLIS_ROOT must be in the environment.
+    #[arg(long)]
+    key: bool,
+    /// The rows that KV has, as `wrangler kv bulk put` reads them.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    kv: Option<PathBuf>,
+}
+
+pub(crate) fn run(arguments: &Explain) -> Result<Output, Failure> {
+    let document = policy::read(&arguments.file)?;
+    let now = Now::from_millis(machine::now()?.saturating_mul(1000));
+    let mut case = match (&arguments.key_record, arguments.key) {
+        (Some(file), _) => Case::of_record(document, &record(file)?, now)?,
+        (None, true) => Case::of_key(document, arguments.kv.as_deref())?,
+        (None, false) => Case::without_key(document)?,
+    };
+    let facts = facts(arguments, case.key.as_deref())?;
+    let request = Request::parse(&facts)
+        .ok_or_else(|| Failure::usage("--url: http:// or https://, a host and a path"))?;
+    let decision = decided(&request, &case.gate, &mut case.memory, &case.rows, now)?;
+    let known = case.kid.map(|kid| case.memory.record(&kid, now));
+    let record = match &known {
+        Some(Known::Is(record)) => Some(&**record),
+        Some(Known::Absent | Known::Unknown) | None => None,
+    };
+    Ok(shown(&Explanation::new(&decision, &request, &case.gate, record), &case.note))
+}
+
+/// A gate, and a key to ask it with.
+struct Case {
+    gate: Gate,
+    memory: Memory,
+    rows: Rows,
+    key: Option<String>,
+    kid: Option<Kid>,
+    note: String,
+}
+
+impl Case {
+    fn without_key(document: PolicyDocument) -> Result<Self, Failure> {
+        let gate = gate(document, OWN_ROOT, "")?;
+        let note = "no key was given".to_owned();
+        let (memory, rows) = (Memory::default(), Rows::default());
+        Ok(Self { gate, memory, rows, key: None, kid: None, note })
+    }
+
+    /// A key that was never handed out stands for the one of the record.
+    fn of_record(document: PolicyDocument, of: &Document, now: Now) -> Result<Self, Failure> {
+        let mut case = Self::without_key(document)?;
+        let root = case.gate.keyring().newest();
+        let workspace = Kid::parse(&of.kid).map(|kid| kid.workspace());
+        let minted = workspace
+            .and_then(|workspace| mint::native(root, &of.prefix, workspace, &[0; 22]))
+            .ok_or_else(|| Failure::refused("--key-record: its kid or prefix is none of a key"))?;
+        let stand_in = Document {
+            kid: minted.kid.to_string(),
+            secrets: vec![SecretDocument::new(0, root.version(), &minted.digest)],
+            // The request bears no signature: it would be told that first.
+            signature: SignatureMode::None,
+            fresh_until: u64::MAX,
+            ..of.clone()
+        };
+        let row = stand_in.row(root).ok_or_else(|| Failure::refused("--key-record: too large"))?;
+        learn(minted.kid, &row.value, &case.gate, &mut case.memory, now)?;
+        let signs = of.signature != SignatureMode::None;
+        let signature = if signs { "; its signature is not looked at" } else { "" };
+        case.note = format!("key {}; its secret is taken to be right{signature}", of.kid);
+        case.key = Some(minted.secret.expose().to_owned());
+        case.kid = Some(minted.kid);
+        Ok(case)
+    }
+
+    fn of_key(document: PolicyDocument, kv: Option<&Path>) -> Result<Self, Failure> {
+        let gate = gate(document, &machine::root_text()?, &machine::static_keys()?)?;
+        let key = machine::stdin_text("a key")?;
+        let kid = match KeyText::recognise(&key) {
+            Some(Ok(text)) => Some(text.kid()),
+            Some(Err(_)) | None => None,
+        };
+        let rows = kv.map(Rows::read).transpose()?.unwrap_or_default();
+        let note =
+            kid.map_or_else(|| "a key of another form".to_owned(), |kid| format!("key {kid}"));
+        Ok(Self { gate, memory: Memory::default(), rows, key: Some(key), kid, note })
+    }
+}
+
+/// A gate that is fit whatever fingerprints the policy has.
+fn gate(mut document: PolicyDocument, root: &str, keys: &str) -> Result<Gate, Failure> {
+    let keyring = Keyring::parse(root).map_err(Failure::refused)?;
+    let own = Fingerprint::parse(keyring.newest().fingerprint()).map_err(Failure::refused)?;
+    document.root_fingerprints.push(own);
+    let policy = Policy::try_from(document).map_err(Failure::refused)?;
+    Gate::new(policy, root, keys, 0).map_err(Failure::refused)
+}
+
+fn record(file: &Path) -> Result<Document, Failure> {
+    let bytes = if file == Path::new("-") {
+        machine::stdin_bytes()?
+    } else {
+        fs::read(file).map_err(|error| Failure::io(file.display(), &error))?
+    };
+    let name = file.display();
+    Document::read(&bytes)
+        .ok_or_else(|| Failure::refused(format!("{name}: not the record of a key")))
+}
+
+/// Puts a sealed record into memory as the Workspace's word.
+fn learn(kid: Kid, value: &str, gate: &Gate, memory: &mut Memory, now: Now) -> Result<(), Failure> {
+    let record = Record::open(gate.keyring(), &kid, &gate.policy().tiers, value.as_bytes());
+    let learnt = record.and_then(|record| memory.learn(kid, Some(record), Source::Workspace, now));
+    learnt.map_err(|unusable| Failure::refused(format!("the record: {}", unusable.as_str())))
+}
+
+/// Decides, as a gate does whose Workspaces and KV have these rows.
+fn decided<'g>(
+    request: &Request<'_>,
+    gate: &'g Gate,
+    memory: &mut Memory,
+    rows: &Rows,
+    now: Now,
+) -> Result<Decision<'g>, Failure> {
+    let row = |name: &str| rows.iter().find(|(own, _)| *own == name).map(|(_, value)| value);
+    let mut ticket = Ticket::default();
+    for _ in 0..MAX_LOOKS {
+        let decision = decide(request, gate, memory, &mut ticket, now);
+        match &decision {
+            Decision::Need(Need::Kv(KvRow::Record(kid)) | Need::Workspace(Ask::Record(kid))) => {
+                let Some(value) = row(&kv_name(kid)) else { return Ok(decision) };
+                learn(*kid, value, gate, memory, now)?;
+            }
+            Decision::Need(Need::Kv(pointer)) => {
+                let Some(value) = row(&pointer.kv_name()) else { return Ok(decision) };
+                pointer
+                    .learn(Some(value.as_bytes()), gate, memory, now)
+                    .map_err(|unusable| Failure::refused(unusable.as_str()))?;
+            }
+            _ => return Ok(decision),
+        }
+    }
+    Err(Failure::refused("the rows lead nowhere"))
+}
+
+/// The request as an adapter hands it over.
+fn facts(arguments: &Explain, key: Option<&str>) -> Result<String, Failure> {
+    let Explain { method, url, ip, header, .. } = arguments;
+    let authority = url.split("://").nth(1).unwrap_or_default();
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let mut lines = vec![method.clone(), url.clone(), "host".to_owned(), authority.to_owned()];
+    let bearer = key.map(|key| ("authorization".to_owned(), format!("Bearer {key}")));
+    let address = ip.iter().map(|ip| ("cf-connecting-ip".to_owned(), ip.clone()));
+    let headers = header.iter().map(|line| {
+        let (name, value) = line
+            .split_once(':')
+            .ok_or_else(|| Failure::usage("--header: a name, ':' and a value"))?;
+        Ok((name.trim().to_lowercase(), value.trim().to_owned()))
+    });
+    let headers = headers.collect::<Result<Vec<_>, Failure>>()?;
+    for (name, value) in address.chain(bearer).chain(headers) {
+        lines.extend([name, value]);
+    }
+    if lines.iter().any(|line| line.contains(['\n', '\r'])) {
+        return Err(Failure::usage("a request has no line feed in it"));
+    }
+    Ok(lines.join("\n"))
+}
+
+fn shown(explanation: &Explanation<'_>, note: &str) -> Output {
+    let Explanation { route, steps, refused, would_deny } = explanation;
+    let head = ["CHECK", "VERDICT", "DETAIL"].map(str::to_owned);
+    let rows = steps.iter().map(|step| {
+        [step.check.as_str().to_owned(), step.verdict.as_str().to_owned(), step.detail.clone()]
+    });
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    let open = steps.iter().find(|step| step.verdict == portcullis::explanation::Verdict::Open);
+    let verdict = match (refused, open) {
+        (Some(wire), _) => format!("refused: {} {}: {}", wire.status, wire.code, wire.message),
+        (None, Some(step)) => format!("open: {}", missing(step)),
+        (None, None) => "allowed".to_owned(),
+    };
+    let tried: Vec<String> = would_deny
+        .iter()
+        .map(|wire| format!("on trial: would be {} {}: {}", wire.status, wire.code, wire.message))
+        .collect();
+    let text = [vec![policy::table(&rows), String::new(), verdict], tried.clone()].concat();
+    let json = json!({
+        "route": route.map(|route| json!({
+            "methods": route.methods.to_string(), "path": route.path.as_str(),
+        })),
+        "checks": steps.iter().map(|step| json!({
+            "check": step.check.as_str(),
+            "verdict": step.verdict.as_str(),
+            "detail": step.detail,
+        })).collect::<Vec<Value>>(),
+        "verdict": match (refused, open) {
+            (Some(_), _) => "refused",
+            (None, Some(_)) => "open",
+            (None, None) => "allowed",
+        },
+        "status": refused.as_ref().map(|wire| wire.status),
+        "code": refused.as_ref().map(|wire| wire.code),
+        "message": refused.as_ref().map(|wire| wire.message.clone()),
+        "would_deny": would_deny.iter().map(|wire| wire.code).collect::<Vec<_>>(),
+    });
+    Output::new(text.join("\n"), json).note(note).refused_if(refused.is_some())
+}
+
+/// What is missing for a verdict.
+fn missing(step: &Step) -> &'static str {
+    if step.check == portcullis::explanation::Check::Leave {
+        "its Workspace knows what is left"
+    } else {
+        "the key's record is not at hand; give --kv or --key-record"
+    }
+}
+
+/// Of nobody: with it are made keys that stand in for others.
+const OWN_ROOT: &str = "v1:cG9ydGN1bGxpcyBwb2xpY3kgZXhwbGFpbiBub2JvZHk=";
+/// A pointer under each root version, a record, and the record once more.
+const MAX_LOOKS: usize = 64;
