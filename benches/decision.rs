@@ -21,6 +21,7 @@ use portcullis::need::{Ask, KvRow, Need};
 use portcullis::policy::Policy;
 use portcullis::record::{self, Document, SecretDocument, SignatureMode};
 use portcullis::request::Request;
+use portcullis::route::{Entry, Lookup, Method, Methods, Pattern, RouteTable};
 use portcullis::seal;
 use portcullis::signature::{Generation, Signing, SigningSecret, Version, v1};
 use portcullis::ticket::{Body, Ticket};
@@ -139,5 +140,49 @@ fn signed(criterion: &mut Criterion, gate: &Gate, memory: &mut Memory, now: Now)
     });
 }
 
-criterion_group!(benches, decisions);
+/// Finding one route among few and many, on one host and on five with an origin each, by paths of one to
+/// sixteen segments.
+fn routes(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("route");
+    for (count, hosts) in [(1, 1), (1000, 1), (1000, 5)] {
+        let patterns: Vec<_> = (0..count)
+            .map(|place| Pattern::parse(&format!("/v1/r{place}/{{id}}/items")).unwrap())
+            .collect();
+        let methods = Methods::of(Method::Get);
+        let of_host: Vec<[usize; 1]> = (0..hosts).map(|host| [host]).collect();
+        let entries = patterns.iter().enumerate().map(|(place, pattern)| {
+            let hosts = of_host[place.checked_rem(hosts).unwrap()].as_slice();
+            Entry { pattern, methods, hosts }
+        });
+        let table = RouteTable::new(hosts, entries).unwrap();
+        let last = patterns.len().saturating_sub(1);
+        let (host, path) = (last.checked_rem(hosts).unwrap(), format!("/v1/r{last}/7/items"));
+        group.bench_function(format!("{count} routes, {hosts} hosts"), |bencher| {
+            bencher.iter(|| {
+                let found = table.find(host, black_box(&path), Method::Get);
+                assert!(matches!(found, Lookup::Found { .. }));
+            });
+        });
+    }
+    for segments in [1, 2, 4, 8, 16] {
+        let path = |tail: &str| format!("/{}{tail}", vec!["segment"; segments].join("/"));
+        let beside: Vec<_> =
+            (0..999).map(|place| Pattern::parse(&path(&format!("-{place}"))).unwrap()).collect();
+        let own = Pattern::parse(&path("")).unwrap();
+        let methods = Methods::of(Method::Get);
+        let entries = beside.iter().chain([&own]);
+        let entries = entries.map(|pattern| Entry { pattern, methods, hosts: &[] });
+        let table = RouteTable::new(1, entries).unwrap();
+        let path = path("");
+        group.bench_function(format!("1000 routes, {segments} segments"), |bencher| {
+            bencher.iter(|| {
+                let found = table.find(0, black_box(&path), Method::Get);
+                assert!(matches!(found, Lookup::Found { .. }));
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decisions, routes);
 criterion_main!(benches);
