@@ -129,7 +129,7 @@ impl fmt::Display for BadPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoSlash => "a path starts with '/'",
-            Self::Literal => "no accepted request path has this segment",
+            Self::Literal => "no accepted request path has this segment: it is empty, of dots, or encoded without need",
             Self::PartialParam => "a parameter is a whole segment, as in '/{name}/'",
             Self::ForeignSyntax => "write '{name}' for one segment and '{*name}' for the rest",
             Self::Name => "a parameter is a letter a-z and up to 31 of a-z, 0-9, '_'",

@@ -1,5 +1,8 @@
 //! Broken policies, each with the place and the words of its error; and the demo policy.
 
+use std::fs;
+use std::path::Path;
+
 use portcullis::key::is_prefix;
 use portcullis::policy::source::compile;
 use portcullis::policy::{
@@ -248,7 +251,7 @@ const BROKEN: &[(&str, &str, usize, usize, &str)] = &[
     ("product = \"billing\"", "product = \"bills\"", 76, 11, "no product has this name"),
     ("timeout_ms = 100", "timeout_ms = 0", 78, 14, "1 to 300000"),
     ("cost = 5", "cost = 501", 81, 8, "the whole budget is 500"),
-    ("\"user_id\"", "\"user\"", 82, 11, "no parameter of this name"),
+    ("\"user_id\"", "\"user\"", 82, 11, "no parameter of the path has this name"),
     ("10.0.0.0/8", "10.0.0.1/8", 83, 8, "bits set after its prefix"),
     ("[\"https://app.test\"]", "[\"app.test\"]", 84, 9, "https://"),
     ("[\"https://app.test\"]", "[\"https://app.test/\"]", 84, 9, "only scheme, host and port"),
@@ -288,6 +291,34 @@ fn an_error_says_where_and_what() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The errors of `tests/policy/broken/*.toml`, as the command prints them, against `broken.txt`.
+#[test]
+fn each_broken_file_has_an_error_to_act_on() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/policy");
+    compile(&fs::read_to_string(folder.join("whole.toml")).unwrap()).unwrap();
+    let files = fs::read_dir(folder.join("broken")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<String> = files
+        .map(|file| {
+            let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+            match compile(&fs::read_to_string(&file).unwrap()) {
+                Ok(_) => format!("{name}: no error"),
+                Err(error) => format!("{name}:{error}"),
+            }
+        })
+        .collect();
+    found.sort();
+    assert!(found.len() >= 40, "{}", found.len());
+    let text = fs::read_to_string(folder.join("broken.txt")).unwrap();
+    let expected: Vec<&str> = text.lines().collect();
+    let missing = expected.iter().filter(|line| !found.iter().any(|own| own == *line));
+    let surplus = found.iter().filter(|line| !expected.contains(&line.as_str()));
+    let differences: Vec<String> = missing
+        .map(|line| format!("- {line}"))
+        .chain(surplus.map(|line| format!("+ {line}")))
+        .collect();
+    assert!(differences.is_empty(), "tests/policy/broken.txt:\n{}", differences.join("\n"));
 }
 
 #[test]

@@ -47,10 +47,87 @@ impl Fault {
     pub(super) fn at<T>(place: &Spanned<T>, message: impl fmt::Display) -> Self {
         Self { span: place.span(), message: message.to_string() }
     }
+
+    /// A name of nothing; those that there are.
+    pub(super) fn of_name<'n>(
+        place: &Spanned<String>,
+        what: &str,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Self {
+        let names: Vec<&str> = names.collect();
+        let hint = match nearest(place.get_ref(), &names) {
+            Some(name) => format!("; did you mean `{name}`?"),
+            None if names.is_empty() => "; there is none".to_owned(),
+            None => format!("; known: `{}`", names.join("`, `")),
+        };
+        Self::at(place, format!("no {what} has this name{hint}"))
+    }
 }
 
 impl From<toml::de::Error> for Fault {
     fn from(error: toml::de::Error) -> Self {
-        Self { span: error.span().unwrap_or_default(), message: error.message().to_owned() }
+        Self { span: error.span().unwrap_or_default(), message: plain(error.message()) }
     }
 }
+
+/// The same in words of a policy.
+fn plain(message: &str) -> String {
+    if let Some((found, known)) = unknown(message)
+        && let Some(word) = nearest(found, &known)
+    {
+        let what = message.split('`').next().unwrap_or_default();
+        return format!("{what}`{found}`; did you mean `{word}`?");
+    }
+    let mut message = message.to_owned();
+    for (theirs, ours) in WORDS {
+        message = message.replace(theirs, ours);
+    }
+    if let Some((before, after)) = message.split_once("struct Raw") {
+        let after = after.trim_start_matches(char::is_alphanumeric);
+        message = format!("{before}a table{after}");
+    }
+    message
+}
+
+/// The word that was meant, most likely.
+fn nearest<'w>(found: &str, known: &[&'w str]) -> Option<&'w str> {
+    let far = |word: &str| distance(&found.to_ascii_lowercase(), &word.to_ascii_lowercase());
+    let near = known.iter().map(|word| (far(word), *word)).min();
+    near.filter(|(far, _)| *far <= MAX_TYPOS).map(|(_, word)| word)
+}
+
+/// The word that is not known, and those that are.
+fn unknown(message: &str) -> Option<(&str, Vec<&str>)> {
+    let is_known = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    let mut words = message.split('`').skip(1).step_by(2);
+    words.next().filter(|_| is_known).map(|found| (found, words.collect()))
+}
+
+/// Letters to add, to leave out and to change (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, own) in one.bytes().enumerate() {
+        let mut next = vec![line.saturating_add(1)];
+        for ((theirs, above), above_left) in other.bytes().zip(row.iter().skip(1)).zip(&row) {
+            let left = next.last().copied().unwrap_or_default();
+            let changed = above_left.saturating_add(usize::from(own != theirs));
+            next.push(changed.min(above.saturating_add(1)).min(left.saturating_add(1)));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// What serde says of types, and what it is in TOML.
+const WORDS: [(&str, &str); 9] = [
+    ("duplicate key", "duplicate: this name is set before"),
+    ("expected u32", "expected a whole number from 0"),
+    ("expected u64", "expected a whole number from 0"),
+    ("expected usize", "expected a whole number from 0"),
+    ("expected a sequence", "expected a list in brackets"),
+    ("expected a map", "expected a table"),
+    ("expected a boolean", "expected true or false"),
+    ("sequence", "list"),
+    ("invalid type: map", "invalid type: table"),
+];
+const MAX_TYPOS: usize = 2;

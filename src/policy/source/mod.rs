@@ -39,7 +39,7 @@ pub fn compile(toml_text: &str) -> Result<Document, SourceError> {
 
 fn document(raw: RawPolicy) -> Result<Document, Fault> {
     if *raw.version.get_ref() != Document::VERSION {
-        return Err(Fault::at(&raw.version, "this build reads version 1"));
+        return Err(Fault::at(&raw.version, "this build reads version 1 of this format"));
     }
     if raw.hosts.get_ref().is_empty() {
         return Err(Fault::at(&raw.hosts, "a policy names at least one host"));

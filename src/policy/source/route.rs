@@ -51,7 +51,10 @@ fn route(raw: RawRoute, context: &Context<'_>) -> Result<Route, Fault> {
         .origins
         .iter()
         .position(|origin| origin.name.as_str() == raw.origin.get_ref())
-        .ok_or_else(|| Fault::at(&raw.origin, "no origin has this name"))?;
+        .ok_or_else(|| {
+            let names = context.origins.iter().map(|origin| origin.name.as_str());
+            Fault::of_name(&raw.origin, "origin", names)
+        })?;
     let product = raw.product.as_ref().map(|name| product(name, context)).transpose()?;
     check_cost(&raw, product, context)?;
     let scope = scope(&raw)?;
@@ -81,7 +84,10 @@ fn route(raw: RawRoute, context: &Context<'_>) -> Result<Route, Fault> {
 
 fn product(name: &Spanned<String>, context: &Context<'_>) -> Result<usize, Fault> {
     let place = context.products.iter().position(|own| own.name.as_str() == name.get_ref());
-    place.ok_or_else(|| Fault::at(name, "no product has this name"))
+    place.ok_or_else(|| {
+        let names = context.products.iter().map(|product| product.name.as_str());
+        Fault::of_name(name, "product", names)
+    })
 }
 
 /// The whole path, under that of the product.
@@ -153,7 +159,7 @@ fn check_subject(raw: &RawRoute) -> Result<(), Fault> {
     if raw.path.get_ref().params().any(|param| param == name.get_ref()) {
         return Ok(());
     }
-    Err(Fault::at(name, "the path has no parameter of this name"))
+    Err(Fault::of_name(name, "parameter of the path", raw.path.get_ref().params()))
 }
 
 fn cors(raw: &RawRoute) -> Result<Option<Cors>, Fault> {
