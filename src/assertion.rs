@@ -4,6 +4,7 @@
 //! no origin can make one for another. What it says of the key stands first and
 //! is encoded and hashed once for a record; what it says of the request follows.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -88,17 +89,30 @@ impl Assertions {
         match subject.key {
             None => signer.anonymous.finish(out, subject, now),
             Some(record) => {
-                let make = || {
-                    (origin, Preamble::new(&self.header, &signer.name, &signer.key, Some(record)))
-                };
-                let (kept_for, preamble) = record.preamble.get_or_init(make);
-                if *kept_for == origin {
+                let make = || Preamble::new(&self.header, &signer.name, &signer.key, Some(record));
+                let kept = record.preambles.of(origin, self.origins.len(), make);
+                if let Some(preamble) = kept {
                     preamble.finish(out, subject, now);
-                } else {
-                    make().1.finish(out, subject, now);
                 }
             }
         }
+    }
+}
+
+/// The beginnings of assertions about one caller, one for each origin.
+#[derive(Debug, Default)]
+pub(crate) struct Preambles(OnceCell<Box<[OnceCell<Box<Preamble>>]>>);
+
+impl Preambles {
+    /// That for the `origin`th of so many, made when it is first used.
+    fn of(
+        &self,
+        origin: usize,
+        origins: usize,
+        make: impl FnOnce() -> Preamble,
+    ) -> Option<&Preamble> {
+        let all = self.0.get_or_init(|| (0..origins).map(|_| OnceCell::new()).collect());
+        all.get(origin).map(|own| &**own.get_or_init(|| Box::new(make())))
     }
 }
 

@@ -60,8 +60,8 @@ pub(crate) fn leave(request: &Request<'_>, route: &Route) -> Option<String> {
         // Whoever asked: a cache must not give one page's answer to another.
         headers.push_str("vary\norigin\n");
     }
-    let allowed = header(request, "origin").and_then(|origin| allowed(cors, origin));
-    if let Some(allowed) = allowed {
+    let origin = header(request, "origin").unwrap_or_default();
+    if let Some(allowed) = allowed(cors, origin) {
         let exposed = ratelimit::NAMES.join(", ");
         headers.push_str(&format!(
             "access-control-allow-origin\n{allowed}\naccess-control-expose-headers\n{exposed}, {EXPOSED}\n"

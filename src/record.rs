@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Allowlist;
-use crate::assertion::Preamble;
+use crate::assertion::Preambles;
 use crate::crypto::{Digest, MacKey};
 use crate::encoding;
 use crate::json;
@@ -249,8 +249,8 @@ pub struct Record {
     pub(crate) bytes: usize,
     /// What its requests are signed by, and the first second in which that signs no more.
     signing_keys: OnceCell<Vec<(Option<u64>, MacKey)>>,
-    /// The beginning of assertions about this key, for the first origin it is used at.
-    pub(crate) preamble: OnceCell<(usize, Preamble)>,
+    /// The beginnings of assertions about this key.
+    pub(crate) preambles: Preambles,
 }
 
 #[derive(Debug)]
@@ -300,7 +300,7 @@ impl Record {
             fresh_until: u64::MAX,
             bytes: 0,
             signing_keys: OnceCell::new(),
-            preamble: OnceCell::new(),
+            preambles: Preambles::default(),
         }
     }
 
@@ -364,7 +364,7 @@ impl Record {
             fresh_until: document.fresh_until,
             bytes,
             signing_keys: OnceCell::new(),
-            preamble: OnceCell::new(),
+            preambles: Preambles::default(),
         })
     }
 }
