@@ -110,7 +110,8 @@ impl Document {
     pub const SIGNED_BODY_BYTES: SignedBodyBytes = Bounded::clamped(1_048_576);
 
     /// Fields that the gate's Worker has no use for; it does not read them.
-    pub const NOT_FOR_GATE: &[&str] = &["management", "issuers", "leak_reports"];
+    pub const NOT_FOR_GATE: &[&str] =
+        &["management", "issuers", "leak_reports", "workspace_shadow"];
 
     /// Fields that the Worker of the Workspaces has no use for; it does not read them.
     pub const NOT_FOR_WORKSPACE: &[&str] = &["origins", "static_keys", "routes"];
@@ -166,8 +167,7 @@ pub struct WorkspaceRules {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
     /// Limits that its keys share and that refuse nobody; of no account unless `limits` or this is there.
-    #[cfg_attr(feature = "gate", serde(skip))]
-    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Limits>,
     /// What it may spend over all products.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -240,8 +240,7 @@ pub struct Tier {
     /// Its limits.
     pub limits: Limits,
     /// Limits that are counted by and refuse nobody.
-    #[cfg_attr(feature = "gate", serde(skip))]
-    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Limits>,
 }
 
@@ -252,15 +251,13 @@ pub struct Product {
     /// Its name.
     pub name: Name,
     /// The hosts on which its routes answer, by place, in rising order; empty for all.
-    #[cfg_attr(feature = "workspace", serde(skip))]
-    #[cfg_attr(not(feature = "workspace"), serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<usize>,
     /// The limits that all keys of one workspace share here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
     /// The same, but they are counted by and refuse nobody.
-    #[cfg_attr(feature = "gate", serde(skip))]
-    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Option::is_none"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shadow: Option<Limits>,
     /// What one workspace may spend here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
