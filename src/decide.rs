@@ -141,16 +141,15 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         if is_admin {
             return Err(Stop::Admin);
         }
-        if !policy.hosts.iter().any(|host| host.matches(request.authority)) {
-            return Err(Denial::UnknownHost.into());
-        }
+        let host = policy.hosts.iter().position(|host| host.matches(request.authority));
+        let host = host.ok_or(Denial::UnknownHost)?;
         let method = Method::parse(request.method).ok_or(Denial::UnknownMethod)?;
         let credential =
             credential::find(&request.fields).map_err(|Ambiguous| Denial::Ambiguous)?;
         if key::occurs_in_target(request.target) {
             return Err(Denial::KeyInUrl.into());
         }
-        let (route, params) = match policy.table.find(target.path, method) {
+        let (route, params) = match policy.table.find(host, target.path, method) {
             Lookup::Found { route, params } => {
                 (policy.routes.get(route).ok_or(Denial::UnknownRoute)?, params)
             }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Binding, Bounded, Credentials, DocsUrl, Fingerprint, ImportShape, IssuerRules, LeakReports,
-    LeaseSeconds, Limits, Management, Millis, Name, OriginUrl, WorkspaceNumber,
+    Binding, Bounded, Budget, Cors, Credentials, DocsUrl, Fingerprint, ImportShape, IssuerRules,
+    LeakReports, LeaseSeconds, Limits, Management, Millis, Name, OriginUrl, WorkspaceNumber,
 };
 use crate::address::Allowlist;
 use crate::host::HostName;
@@ -38,6 +38,17 @@ pub struct Document {
     /// See [`Policy::workspace_limits`](super::Policy::workspace_limits).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace_limits: Option<Limits>,
+    /// See [`Policy::workspace_shadow`](super::Policy::workspace_shadow).
+    // Who admits by limits counts by them too: the Workspace.
+    #[cfg_attr(feature = "gate", serde(skip))]
+    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Option::is_none"))]
+    pub workspace_shadow: Option<Limits>,
+    /// See [`Policy::budget`](super::Policy::budget).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// See [`Policy::products`](super::Policy::products).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub products: Vec<Product>,
     /// See [`Policy::workspaces`](super::Policy::workspaces).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workspaces: Vec<WorkspaceRules>,
@@ -154,6 +165,13 @@ pub struct WorkspaceRules {
     /// The limits that its keys share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// Limits that its keys share and that refuse nobody; of no account unless `limits` or this is there.
+    #[cfg_attr(feature = "gate", serde(skip))]
+    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Option::is_none"))]
+    pub shadow: Option<Limits>,
+    /// What it may spend over all products.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
     /// What happens while it does not answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_workspace_down: Option<WhenDown>,
@@ -221,6 +239,32 @@ pub struct Tier {
     pub name: Name,
     /// Its limits.
     pub limits: Limits,
+    /// Limits that are counted by and refuse nobody.
+    #[cfg_attr(feature = "gate", serde(skip))]
+    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Option::is_none"))]
+    pub shadow: Option<Limits>,
+}
+
+/// Routes that belong together: one service of several behind one gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Product {
+    /// Its name.
+    pub name: Name,
+    /// The hosts on which its routes answer, by place, in rising order; empty for all.
+    #[cfg_attr(feature = "workspace", serde(skip))]
+    #[cfg_attr(not(feature = "workspace"), serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub hosts: Vec<usize>,
+    /// The limits that all keys of one workspace share here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// The same, but they are counted by and refuse nobody.
+    #[cfg_attr(feature = "gate", serde(skip))]
+    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Option::is_none"))]
+    pub shadow: Option<Limits>,
+    /// What one workspace may spend here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 /// What a key from the environment may do.
@@ -249,8 +293,14 @@ pub struct Route {
     pub methods: Methods,
     /// The paths it answers.
     pub path: Pattern,
+    /// The product it belongs to, by place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<usize>,
     /// Its origin, by place.
     pub origin: usize,
+    /// How long the origin may take here, whatever it may elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<Millis<1, 300_000>>,
     /// The credentials it takes.
     pub credentials: Credentials,
     /// The scope it needs; `None` only on a public route or where the policy says so.
@@ -260,6 +310,18 @@ pub struct Route {
     /// the route nevertheless.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bindings: Vec<String>,
+    /// The parameter of its path that names the caller's own subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The networks it may be called from; `None` for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ips: Option<Allowlist>,
+    /// Whose pages may call it; `None`: the origin says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    /// Rules on trial.
+    #[serde(default, skip_serializing_if = "Shadow::is_empty")]
+    pub shadow: Shadow,
     /// Who decides here, whatever the workspace says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
@@ -278,6 +340,25 @@ pub struct Route {
     /// The constructs it allows in a target.
     #[serde(default, skip_serializing_if = "nothing")]
     pub allow: Classes,
+}
+
+/// Rules of a route that are on trial: what they would refuse is counted and not refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shadow {
+    /// A scope that it might need.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// The networks that it might be called from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ips: Option<Allowlist>,
+}
+
+impl Shadow {
+    /// Whether nothing is on trial.
+    pub const fn is_empty(&self) -> bool {
+        self.scope.is_none() && self.ips.is_none()
+    }
 }
 
 const fn one() -> u32 {

@@ -1,5 +1,7 @@
 //! The policy at run time: a validated document and the table of its routes.
 
+mod budget;
+mod cors;
 mod credentials;
 mod document;
 mod import;
@@ -14,10 +16,12 @@ mod url;
 
 use core::fmt;
 
+pub use budget::{BadCoins, Budget, Coins, Period};
+pub use cors::{BadCors, Cors};
 pub use credentials::{BadCredentials, Credential, Credentials};
 pub use document::{
-    Bindings, Document, HELD_BODY_BYTES, Mode, Origin, Route, SignedBodyBytes, StaticKey, Tier,
-    Upstream, WhenDown, WorkspaceRules,
+    Bindings, Document, HELD_BODY_BYTES, Mode, Origin, Product, Route, Shadow, SignedBodyBytes,
+    StaticKey, Tier, Upstream, WhenDown, WorkspaceRules,
 };
 pub use import::{Alphabet, BadImport, ImportShape};
 pub use issuer::{IssuerRules, TokenKind};
@@ -31,7 +35,7 @@ pub use names::{
 pub use url::{BadUrl, DocsUrl, JwksUrl, OriginUrl, WebOrigin};
 
 use crate::host::HostName;
-use crate::route::{Conflict, RouteTable};
+use crate::route::{Conflict, Entry, RouteTable};
 use crate::target::Classes;
 
 /// What the gate enforces. Whatever no route allows is refused.
@@ -49,6 +53,12 @@ pub struct Policy {
     pub on_workspace_down: WhenDown,
     /// The limits that all keys of a workspace share, where it does not say otherwise.
     pub workspace_limits: Option<Limits>,
+    /// The same, but they are counted by and refuse nobody. Not in the gate's Worker.
+    pub workspace_shadow: Option<Limits>,
+    /// What each workspace may spend over all products, where it does not say otherwise.
+    pub budget: Option<Budget>,
+    /// The products; routes name them by their place here.
+    pub products: Vec<Product>,
     /// What is different in single workspaces.
     pub workspaces: Vec<WorkspaceRules>,
     /// Fingerprints of the root secrets that may run this policy. With none, the gate serves
@@ -106,13 +116,29 @@ impl Policy {
         let default = InWorkspace {
             mode: self.mode,
             limits: self.workspace_limits,
+            shadow: self.workspace_shadow,
+            budget: self.budget,
             on_workspace_down: self.on_workspace_down,
         };
-        rules.map_or(default, |rules| InWorkspace {
+        let Some(rules) = rules else { return default };
+        // Those of the workspace stand in the place of the policy's, whole.
+        let (limits, shadow) = match (rules.limits, rules.shadow) {
+            (None, None) => (default.limits, default.shadow),
+            own => own,
+        };
+        InWorkspace {
             mode: rules.mode.unwrap_or(default.mode),
-            limits: rules.limits.or(default.limits),
+            limits,
+            shadow,
+            budget: rules.budget.or(default.budget),
             on_workspace_down: rules.on_workspace_down.unwrap_or(default.on_workspace_down),
-        })
+        }
+    }
+
+    /// The product that a route belongs to.
+    #[must_use]
+    pub fn product(&self, route: &Route) -> Option<&Product> {
+        self.products.get(route.product?)
     }
 }
 
@@ -123,6 +149,10 @@ pub struct InWorkspace {
     pub mode: Mode,
     /// The limits that all its keys share.
     pub limits: Option<Limits>,
+    /// The same, but they are counted by and refuse nobody.
+    pub shadow: Option<Limits>,
+    /// What it may spend over all products.
+    pub budget: Option<Budget>,
     /// What happens while it does not answer.
     pub on_workspace_down: WhenDown,
 }
@@ -131,7 +161,7 @@ impl TryFrom<Document> for Policy {
     type Error = PolicyError;
 
     fn try_from(document: Document) -> Result<Self, PolicyError> {
-        let Document { routes, origins, .. } = &document;
+        let Document { routes, origins, products, hosts, .. } = &document;
         if document.version != Document::VERSION {
             return Err(PolicyError::Version(document.version));
         }
@@ -141,9 +171,17 @@ impl TryFrom<Document> for Policy {
         if let Some(route) = routes.iter().position(|route| route.origin >= origins.len()) {
             return Err(PolicyError::UnknownOrigin { route });
         }
+        let unknown = |route: &Route| route.product.is_some_and(|place| place >= products.len());
+        if let Some(route) = routes.iter().position(unknown) {
+            return Err(PolicyError::UnknownProduct { route });
+        }
+        let unknown = |product: &Product| product.hosts.iter().any(|place| *place >= hosts.len());
+        if let Some(product) = products.iter().position(unknown) {
+            return Err(PolicyError::UnknownHost { product });
+        }
         check_issuers(&document)?;
-        let table = RouteTable::new(routes.iter().map(|route| (&route.path, route.methods)))
-            .map_err(PolicyError::Conflict)?;
+        let entries = routes.iter().map(|route| entry(route, products));
+        let table = RouteTable::new(hosts.len(), entries).map_err(PolicyError::Conflict)?;
         let allowed_classes =
             routes.iter().map(|route| route.allow).fold(Classes::NONE, Classes::union);
         Ok(Self {
@@ -153,6 +191,9 @@ impl TryFrom<Document> for Policy {
             lease_seconds: document.lease_seconds,
             on_workspace_down: document.on_workspace_down,
             workspace_limits: document.workspace_limits,
+            workspace_shadow: document.workspace_shadow,
+            budget: document.budget,
+            products: document.products,
             workspaces: document.workspaces,
             root_fingerprints: document.root_fingerprints,
             docs: document.docs,
@@ -172,6 +213,13 @@ impl TryFrom<Document> for Policy {
             allowed_classes,
         })
     }
+}
+
+/// What the table has to know of a route.
+fn entry<'p>(route: &'p Route, products: &'p [Product]) -> Entry<'p> {
+    let product = route.product.and_then(|place| products.get(place));
+    let hosts = product.map_or([].as_slice(), |product| &product.hosts);
+    Entry { pattern: &route.path, methods: route.methods, hosts }
 }
 
 fn check_issuers(document: &Document) -> Result<(), PolicyError> {
@@ -207,6 +255,16 @@ pub enum PolicyError {
         /// The place.
         route: usize,
     },
+    /// A route, by its place, names a product that is not there.
+    UnknownProduct {
+        /// The place.
+        route: usize,
+    },
+    /// A product, by its place, names a host that is not there.
+    UnknownHost {
+        /// The place.
+        product: usize,
+    },
     /// An issuer, by its place, has no audience, or is there twice.
     Issuer {
         /// The place.
@@ -225,6 +283,8 @@ impl fmt::Display for PolicyError {
             Self::Version(version) => write!(f, "policy version {version} is unknown"),
             Self::AdminHost => f.write_str("the admin host is also a gated host"),
             Self::UnknownOrigin { route } => write!(f, "route {route} names an unknown origin"),
+            Self::UnknownProduct { route } => write!(f, "route {route} names an unknown product"),
+            Self::UnknownHost { product } => write!(f, "product {product} names an unknown host"),
             Self::Issuer { issuer } => {
                 write!(f, "issuer {issuer} has no audience or is there twice")
             }

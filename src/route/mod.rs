@@ -9,4 +9,4 @@ pub use crate::target::eq_decoded;
 pub use method::{Method, Methods, NoMethods};
 pub use params::{MAX_PARAMS, Params};
 pub use pattern::{BadPattern, Pattern, is_param_name};
-pub use table::{Conflict, ConflictKind, Lookup, RouteTable};
+pub use table::{Conflict, ConflictKind, Entry, Lookup, RouteTable};

@@ -7,14 +7,27 @@ use super::pattern::Segment;
 use super::{Method, Methods, Params, Pattern};
 use crate::target::decoded;
 
-/// Finds the route of a method and path.
+/// Finds the route of a host, path and method.
 ///
-/// Segment by segment, a literal goes before `{name}` and `{name}` before `{*name}`; a choice that
+/// Hosts with the same routes share a tree. Segment by segment, a literal goes before `{name}` and `{name}` before `{*name}`; a choice that
 /// leads nowhere is taken back. Each node is reached by one way only, so a lookup visits no node
 /// twice. It does not allocate.
 #[derive(Clone, Debug)]
 pub struct RouteTable {
-    root: Node,
+    trees: Vec<Node>,
+    /// The tree of each host.
+    of_host: Vec<usize>,
+}
+
+/// A route as the table knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'p> {
+    /// The paths it answers.
+    pub pattern: &'p Pattern,
+    /// The methods it answers.
+    pub methods: Methods,
+    /// The hosts it answers on, by place; empty for all.
+    pub hosts: &'p [usize],
 }
 
 /// The answer of [`RouteTable::find`].
@@ -67,27 +80,47 @@ impl fmt::Display for ConflictKind {
 }
 
 impl RouteTable {
-    /// Builds the table.
+    /// Builds the table for so many hosts, which are known by their places.
+    ///
+    /// # Errors
+    /// Two routes of one host exclude each other.
     pub fn new<'p>(
-        routes: impl IntoIterator<Item = (&'p Pattern, Methods)>,
+        hosts: usize,
+        routes: impl IntoIterator<Item = Entry<'p>>,
     ) -> Result<Self, Conflict> {
-        let mut root = Node::default();
-        for (index, (pattern, methods)) in routes.into_iter().enumerate() {
-            root.insert(pattern.segments(), methods, index)?;
+        let routes: Vec<Entry<'p>> = routes.into_iter().collect();
+        let mut served: Vec<Vec<usize>> = Vec::new();
+        let (mut trees, mut of_host) = (Vec::new(), Vec::new());
+        for host in 0..hosts {
+            let here = |entry: &Entry<'_>| entry.hosts.is_empty() || entry.hosts.contains(&host);
+            let own: Vec<usize> = routes
+                .iter()
+                .enumerate()
+                .filter_map(|(place, entry)| here(entry).then_some(place))
+                .collect();
+            let known = served.iter().position(|other| *other == own);
+            of_host.push(known.unwrap_or(trees.len()));
+            if known.is_none() {
+                trees.push(Node::of(&routes, &own)?);
+                served.push(own);
+            }
         }
-        Ok(Self { root })
+        Ok(Self { trees, of_host })
     }
 
-    /// Finds the route for an accepted path, whose trailing slash counts as absent.
+    /// Finds the route on the `host`th host for an accepted path, whose trailing slash counts as
+    /// absent.
     ///
     /// The method is looked at last: if the most specific pattern lacks it, the answer is
     /// [`Lookup::WrongMethod`], even if a less specific pattern has it. So adding a method to
     /// `/v1/{*rest}` never opens `/v1/admin`.
-    pub fn find<'a>(&'a self, path: &'a str, method: Method) -> Lookup<'a> {
+    pub fn find<'a>(&'a self, host: usize, path: &'a str, method: Method) -> Lookup<'a> {
+        let root = self.of_host.get(host).and_then(|tree| self.trees.get(*tree));
+        let Some(root) = root else { return Lookup::NotFound };
         let Some(rest) = path.strip_prefix('/') else { return Lookup::NotFound };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let mut params = Params::default();
-        let Some(end) = self.root.find((!rest.is_empty()).then_some(rest), &mut params) else {
+        let Some(end) = root.find((!rest.is_empty()).then_some(rest), &mut params) else {
             return Lookup::NotFound;
         };
         match end.routes.iter().find(|(methods, _)| methods.contains(method)) {
@@ -121,6 +154,17 @@ struct End {
 }
 
 impl Node {
+    /// The tree of the routes at these places.
+    fn of(routes: &[Entry<'_>], places: &[usize]) -> Result<Self, Conflict> {
+        let mut root = Self::default();
+        for &place in places {
+            if let Some(Entry { pattern, methods, .. }) = routes.get(place) {
+                root.insert(pattern.segments(), *methods, place)?;
+            }
+        }
+        Ok(root)
+    }
+
     fn insert(
         &mut self,
         segments: &[Segment],
@@ -230,10 +274,14 @@ fn compare(literal: &str, segment: &str) -> Ordering {
 mod tests {
     use super::*;
 
+    fn entry<'p>(pattern: &'p Pattern, method: Method, hosts: &'p [usize]) -> Entry<'p> {
+        Entry { pattern, methods: Methods::of(method), hosts }
+    }
+
     fn table(routes: &[(&str, Method)]) -> Result<RouteTable, Conflict> {
         let patterns: Vec<_> =
             routes.iter().map(|(text, m)| (Pattern::parse(text).unwrap(), *m)).collect();
-        RouteTable::new(patterns.iter().map(|(pattern, m)| (pattern, Methods::of(*m))))
+        RouteTable::new(1, patterns.iter().map(|(pattern, method)| entry(pattern, *method, &[])))
     }
 
     #[test]
@@ -252,9 +300,26 @@ mod tests {
     }
 
     #[test]
+    fn hosts_with_the_same_routes_share_a_tree() {
+        let [all, one, other] = ["/all", "/{x}", "/{y}"].map(|text| Pattern::parse(text).unwrap());
+        let get = |pattern, hosts| entry(pattern, Method::Get, hosts);
+        let routes = [get(&all, &[]), get(&one, &[1]), get(&other, &[2])];
+        let table = RouteTable::new(4, routes).unwrap();
+        assert_eq!((table.trees.len(), table.of_host.as_slice()), (3, [0, 1, 2, 0].as_slice()));
+        let found = |host| match table.find(host, "/a", Method::Get) {
+            Lookup::Found { route, .. } => Some(route),
+            Lookup::WrongMethod(_) | Lookup::NotFound => None,
+        };
+        assert_eq!([0, 1, 2, 3, 4].map(found), [None, Some(1), Some(2), None, None]);
+        let routes = [get(&all, &[]), get(&all, &[1])];
+        let conflict = Conflict { first: 0, second: 1, kind: ConflictKind::SameRoute };
+        assert_eq!(RouteTable::new(2, routes).unwrap_err(), conflict);
+    }
+
+    #[test]
     fn a_choice_that_leads_nowhere_leaves_no_params() {
         let table = table(&[("/{a}/{b}/x", Method::Get), ("/{*rest}", Method::Get)]).unwrap();
-        let Lookup::Found { route: 1, params } = table.find("/1/2/3", Method::Get) else {
+        let Lookup::Found { route: 1, params } = table.find(0, "/1/2/3", Method::Get) else {
             panic!("not the tail")
         };
         assert_eq!(params.iter().collect::<Vec<_>>(), [("rest", "1/2/3")]);

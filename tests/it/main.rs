@@ -13,6 +13,7 @@
 mod account;
 mod address;
 mod cached;
+mod calendar;
 mod coverage;
 mod crypto;
 mod httpsig;

@@ -2,7 +2,9 @@
 
 use portcullis::key::is_prefix;
 use portcullis::policy::source::compile;
-use portcullis::policy::{Credential, KeyPrefix, Policy, TokenKind, Upstream};
+use portcullis::policy::{
+    Cors, Credential, KeyPrefix, Limits, Period, Policy, TokenKind, Upstream,
+};
 use portcullis::route::{Lookup, Method};
 
 /// A policy that compiles; each case below replaces one text in it.
@@ -70,6 +72,27 @@ audiences = ["https://admin.test/api", "two"]
 credential = "oauth"
 types = ["at+jwt"]
 leeway_seconds = 5
+[budget]
+coins = 1000
+period = "month"
+[products.billing]
+base_path = "/billing"
+hosts = ["b.test"]
+limits = { requests = 10, burst = 5, shadow = { requests = 4, burst = 2 } }
+budget = { coins = 500, period = "week" }
+[[routes]]
+methods = ["GET"]
+path = "/people/{user_id}"
+product = "billing"
+origin = "demo"
+timeout_ms = 100
+credentials = ["key", "session"]
+scope = "bills:read"
+cost = 5
+subject = "user_id"
+ips = ["10.0.0.0/8"]
+cors = ["https://app.test"]
+shadow = { scope = "bills:admin", ips = ["10.1.0.0/16"] }
 "#;
 
 /// What is replaced, by what; then line, column and part of the message.
@@ -199,6 +222,55 @@ const BROKEN: &[(&str, &str, usize, usize, &str)] = &[
     ("at+jwt", "at jwt", 63, 10, "visible characters"),
     ("leeway_seconds = 5", "leeway_seconds = 301", 64, 18, "from 0 to 300"),
     ("leeway_seconds = 5", "key = 5", 64, 1, "unknown field `key`"),
+    ("coins = 1000", "coins = 0", 66, 9, "1 to 1000000000000 coins"),
+    ("coins = 1000", "coins = 1000000000001", 66, 9, "1 to 1000000000000 coins"),
+    ("coins = 1000\n", "", 65, 1, "missing field `coins`"),
+    ("\"month\"", "\"year\"", 67, 10, "`month`"),
+    ("products.billing", "products.Billing", 68, 11, "lower-case letter"),
+    ("\"/billing\"", "\"billing\"", 69, 13, "starts with '/'"),
+    ("\"/billing\"", "\"/{x}\"", 69, 13, "literal segments"),
+    ("\"/billing\"", "\"/\"", 69, 13, "literal segments"),
+    ("\"/billing\"", "\"/billing/\"", 69, 13, "no accepted request path"),
+    ("hosts = [\"b.test\"]", "hosts = [\"c.test\"]", 70, 10, "none of the policy's 'hosts'"),
+    ("hosts = [\"b.test\"]", "hosts = [\"b.test\", \"b.test\"]", 70, 20, "listed twice"),
+    ("hosts = [\"b.test\"]", "hosts = []", 70, 9, "leave 'hosts' out"),
+    ("requests = 10, burst = 5, ", "requests = 10, ", 71, 10, "'requests' and 'burst'"),
+    (
+        "{ requests = 10, burst = 5, shadow = { requests = 4, burst = 2 } }",
+        "{}",
+        71,
+        10,
+        "'requests' and 'burst'",
+    ),
+    ("requests = 4, burst = 2", "requests = 4, burst = 5", 71, 71, "not above requests"),
+    ("requests = 4, burst = 2", "requests = 4", 71, 47, "missing field `burst`"),
+    ("coins = 500", "coin = 500", 72, 12, "unknown field `coin`"),
+    ("product = \"billing\"", "product = \"bills\"", 76, 11, "no product has this name"),
+    ("timeout_ms = 100", "timeout_ms = 0", 78, 14, "1 to 300000"),
+    ("cost = 5", "cost = 501", 81, 8, "the whole budget is 500"),
+    ("\"user_id\"", "\"user\"", 82, 11, "no parameter of this name"),
+    ("10.0.0.0/8", "10.0.0.1/8", 83, 8, "bits set after its prefix"),
+    ("[\"https://app.test\"]", "[\"app.test\"]", 84, 9, "https://"),
+    ("[\"https://app.test\"]", "[\"https://app.test/\"]", 84, 9, "only scheme, host and port"),
+    ("[\"https://app.test\"]", "[]", 84, 8, "leave 'cors' out"),
+    ("[\"https://app.test\"]", "[\"*\", \"https://app.test\"]", 84, 8, "stands alone"),
+    ("[\"https://app.test\"]", "[\"*\"]\ncookies = true", 84, 8, "list the pages' origins"),
+    ("scope = \"bills:admin\", ips", "scope = \"none\", ips", 85, 20, "resource:action"),
+    ("10.1.0.0/16", "10.1.0.0/33", 85, 42, "0 to 32"),
+    (
+        "{ scope = \"bills:admin\", ips = [\"10.1.0.0/16\"] }",
+        "{}",
+        85,
+        10,
+        "a 'scope', 'ips' or both",
+    ),
+    (
+        "[\"key\", \"session\"]\nscope = \"bills:read\"",
+        "[\"public\"]",
+        81,
+        11,
+        "a public route has no caller",
+    ),
 ];
 
 #[test]
@@ -237,7 +309,7 @@ fn what_compiles_is_a_policy() {
     assert_eq!(policy.origins[1].timeout_ms.get(), 5000);
     assert!(matches!(&policy.origins[1].upstream,
         Upstream::Url { base } if base.as_str() == "https://other.test:8443"));
-    let Lookup::Found { route, params } = policy.table.find("/v1/agents/7", Method::Get) else {
+    let Lookup::Found { route, params } = policy.table.find(0, "/v1/agents/7", Method::Get) else {
         panic!("no route")
     };
     assert_eq!(params.get("agent_id"), Some("7"));
@@ -257,6 +329,80 @@ fn what_compiles_is_a_policy() {
     assert_eq!(access.header.as_ref().unwrap().as_str(), "cf-access-jwt-assertion");
     assert_eq!((auth.leeway_seconds.get(), auth.types[0].as_str()), (5, "at+jwt"));
     assert_eq!(auth.audiences.len(), 2);
+}
+
+#[test]
+fn a_product_has_paths_hosts_limits_and_a_budget() {
+    let document = compile(GOOD).unwrap();
+    let policy = Policy::from_json(&document.to_json().unwrap()).unwrap();
+    let found = |host| policy.table.find(host, "/billing/people/7", Method::Get);
+    assert!(matches!(found(0), Lookup::NotFound));
+    let Lookup::Found { route, params } = found(1) else { panic!("no route") };
+    assert_eq!(params.get("user_id"), Some("7"));
+    let route = &policy.routes[route];
+    assert_eq!(route.path.as_str(), "/billing/people/{user_id}");
+    assert_eq!((route.cost, route.timeout_ms.unwrap().get()), (5, 100));
+    assert_eq!(route.subject.as_deref(), Some("user_id"));
+    assert!(
+        matches!(&route.cors, Some(Cors::Listed(pages)) if pages[0].as_str() == "https://app.test")
+    );
+    assert_eq!(route.shadow.scope.as_ref().unwrap().to_string(), "bills:admin");
+    assert!(route.ips.is_some() && route.shadow.ips.is_some() && route.ips != route.shadow.ips);
+    let product = policy.product(route).unwrap();
+    assert_eq!((product.name.as_str(), product.hosts.as_slice()), ("billing", [1].as_slice()));
+    assert_eq!(product.limits, Some(Limits::new(10, 3600, 5).unwrap()));
+    assert_eq!(product.shadow, Some(Limits::new(4, 3600, 2).unwrap()));
+    let budget = product.budget.unwrap();
+    assert_eq!((budget.coins.get(), budget.period), (500, Period::Week));
+    assert!(policy.product(&policy.routes[0]).is_none());
+}
+
+#[test]
+fn a_product_may_take_its_base_path_itself() {
+    let text = GOOD.replace("/people/{user_id}", "/").replace("subject = \"user_id\"\n", "");
+    let policy = Policy::try_from(compile(&text).unwrap()).unwrap();
+    assert_eq!(policy.routes.last().unwrap().path.as_str(), "/billing");
+}
+
+#[test]
+fn routes_of_other_hosts_are_no_conflict() {
+    let other = "[[routes]]\nmethods = [\"GET\"]\npath = \"/billing/people/{user}\"\norigin = \"other\"\n\
+        credentials = [\"public\"]\n";
+    let product = "[products.other]\nhosts = [\"api.test\"]\n";
+    let on_host = other.replace("origin", "product = \"other\"\norigin");
+    assert!(compile(&format!("{GOOD}{product}{on_host}")).is_ok());
+    let error = compile(&format!("{GOOD}{other}")).unwrap_err();
+    assert_eq!((error.line, error.column), (88, 8));
+    assert!(error.message.starts_with("conflict with '/billing/people/{user_id}'"), "{error}");
+}
+
+#[test]
+fn a_workspace_has_the_policys_budget_and_limits_or_its_own() {
+    let shared = "[workspace_limits]\nshadow = { requests = 9, burst = 9 }\n\
+        [workspaces.DEM0WS]\nbudget = { coins = 7, period = \"day\" }\n\
+        [workspaces.0THER0]\nlimits = { requests = 3, burst = 2 }\n";
+    let policy = Policy::try_from(compile(&format!("{GOOD}{shared}")).unwrap()).unwrap();
+    let of = |number| {
+        let own = policy.workspace(number);
+        let requests = |limits: Option<Limits>| limits.map(|limits| limits.requests);
+        let budget = own.budget.unwrap();
+        (requests(own.limits), requests(own.shadow), budget.coins.get(), budget.period)
+    };
+    assert_eq!(of("AAAAAA"), (None, Some(9), 1000, Period::Month));
+    assert_eq!(of("DEM0WS"), (None, Some(9), 7, Period::Day));
+    assert_eq!(of("0THER0"), (Some(3), None, 1000, Period::Month));
+}
+
+#[test]
+fn a_tier_has_limits_and_may_try_others() {
+    let tried = GOOD.replace("burst = 10\n", "burst = 10\nshadow = { requests = 50, burst = 5 }\n");
+    let policy = Policy::try_from(compile(&tried).unwrap()).unwrap();
+    let tier = policy.tier("free").unwrap();
+    assert_eq!((tier.limits.requests, tier.shadow.unwrap().requests), (100, 50));
+    let alone = GOOD
+        .replace("requests = 100\n", "")
+        .replace("burst = 10\n", "shadow = { requests = 50, burst = 5 }\n");
+    assert!(compile(&alone).unwrap_err().message.contains("missing field `requests`"));
 }
 
 #[test]
@@ -304,6 +450,10 @@ fn a_document_is_checked_again_when_it_is_read() {
         (r#"["0123456789abcdef"]"#, "[]"),
         (r#""max_active_keys":50"#, r#""max_active_keys":0"#),
         (r#""jwks":"https://auth.test"#, r#""jwks":"http://auth.test"#),
+        (r#""product":0"#, r#""product":1"#),
+        (r#""hosts":[1]"#, r#""hosts":[2]"#),
+        (r#""coins":1000"#, r#""coins":0"#),
+        (r#"["https://app.test"]"#, r#"["https://app.test/"]"#),
     ] {
         assert!(json.contains(from), "{from} in {json}");
         assert!(Policy::from_json(&json.replace(from, to)).is_err(), "{to}");
@@ -325,7 +475,7 @@ fn the_policy_of_this_repository_gates_the_demo() {
         (Method::Post, "/v1/admin/keys/1", Some("admin:write")),
         (Method::Get, "/v1/public", None),
     ] {
-        let Lookup::Found { route, .. } = policy.table.find(path, method) else {
+        let Lookup::Found { route, .. } = policy.table.find(0, path, method) else {
             panic!("{method} {path}")
         };
         let route = &policy.routes[route];

@@ -1,6 +1,6 @@
 //! The route table against a linear search through the texts of the patterns.
 
-use portcullis::route::{Lookup, Method, Methods, Pattern, RouteTable};
+use portcullis::route::{Entry, Lookup, Method, Methods, Pattern, RouteTable};
 use proptest::prelude::*;
 
 /// One name for each depth, so that the tables have few conflicts.
@@ -61,6 +61,10 @@ fn naive(pattern: &str, path: &str) -> Option<(Vec<u8>, Captures)> {
     (pattern.len() == path.len()).then_some((rank, params))
 }
 
+fn entry((pattern, methods): &(Pattern, Methods)) -> Entry<'_> {
+    Entry { pattern, methods: *methods, hosts: &[] }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -74,11 +78,11 @@ proptest! {
         for (text, method) in texts {
             let mut next = routes.clone();
             next.push((Pattern::parse(&text).unwrap(), Methods::of(method)));
-            if RouteTable::new(next.iter().map(|(path, methods)| (path, *methods))).is_ok() {
+            if RouteTable::new(1, next.iter().map(entry)).is_ok() {
                 routes = next;
             }
         }
-        let table = RouteTable::new(routes.iter().map(|(path, methods)| (path, *methods))).unwrap();
+        let table = RouteTable::new(1, routes.iter().map(entry)).unwrap();
 
         let matches: Vec<_> = routes
             .iter()
@@ -91,7 +95,7 @@ proptest! {
         let best = matches.iter().map(|(rank, ..)| rank).max();
         let best: Vec<_> = matches.iter().filter(|(rank, ..)| Some(rank) == best).collect();
 
-        match table.find(&path, method) {
+        match table.find(0, &path, method) {
             Lookup::Found { route, params } => {
                 let (_, expected, ..) = best
                     .iter()

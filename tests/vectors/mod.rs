@@ -7,7 +7,7 @@ use std::fmt::Debug;
 
 use portcullis::address::{Allowlist, ClientAddress};
 use portcullis::host::same_host;
-use portcullis::route::{Lookup, Method, Methods, Pattern, RouteTable};
+use portcullis::route::{Entry, Lookup, Method, Methods, Pattern, RouteTable};
 use portcullis::scope::{Grants, Scope};
 use portcullis::target::{Classes, Target};
 use serde_json::{Map, Value, json};
@@ -96,9 +96,9 @@ pub fn route() {
                 (pattern, methods.reduce(Methods::union).unwrap())
             })
             .collect();
-        let table = RouteTable::new(routes.iter().map(|(path, methods)| (path, *methods))).unwrap();
+        let table = RouteTable::new(1, routes.iter().map(entry)).unwrap();
         for case in cases(&group["cases"]) {
-            let actual = match table.find(text(case, "path"), method(text(case, "method"))) {
+            let actual = match table.find(0, text(case, "path"), method(text(case, "method"))) {
                 Lookup::Found { route, params } => {
                     let params: Map<String, Value> =
                         params.iter().map(|(name, raw)| (name.into(), raw.into())).collect();
@@ -110,6 +110,10 @@ pub fn route() {
             check(case, &actual, &case["expect"]);
         }
     }
+}
+
+fn entry((pattern, methods): &(Pattern, Methods)) -> Entry<'_> {
+    Entry { pattern, methods: *methods, hosts: &[] }
 }
 
 fn method(text: &str) -> Method {

@@ -223,7 +223,7 @@ pub(super) fn sealed(keyring: &Keyring, record: &Document) -> Result<Row, Failur
 fn stand_in(name: &str) -> Result<Tier, Failure> {
     let name = Name::parse(name).map_err(Failure::refused)?;
     let limits = Limits::new(1, Limits::HOUR, 1).map_err(Failure::refused)?;
-    Ok(Tier { name, limits })
+    Ok(Tier { name, limits, shadow: None })
 }
 
 fn checked_name(name: &str) -> Result<String, Failure> {

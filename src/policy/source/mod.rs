@@ -1,7 +1,9 @@
 //! From `policy.toml` to the validated document, with the place of what is wrong.
 
 mod error;
+mod limits;
 mod raw;
+mod route;
 
 use core::fmt::Display;
 use std::collections::BTreeMap;
@@ -13,17 +15,18 @@ pub use error::SourceError;
 use crate::address::Allowlist;
 use crate::host::HostName;
 use crate::policy::{
-    BadLimits, Bindings, ClaimText, Document, Fingerprint, ImportShape, IssuerRules, LeakReports,
-    Limits, Management, MemberId, Name, Origin, PublicKeyPem, Route, ScannerKey, StaticKey, Tier,
-    Upstream, WebOrigin, WorkspaceNumber, WorkspaceRules,
+    Bindings, ClaimText, Document, Fingerprint, ImportShape, IssuerRules, LeakReports, Management,
+    MemberId, Name, Origin, PublicKeyPem, ScannerKey, StaticKey, Upstream, WebOrigin,
 };
-use crate::route::{Conflict, RouteTable, is_param_name};
-use crate::scope::{Grants, Scope};
+use crate::route::is_param_name;
+use crate::scope::Grants;
 use error::Fault;
+use limits::{budget, product, shared, tier, workspace};
 use raw::{
     RawBindings, RawImport, RawIssuer, RawLeakReports, RawList, RawManagement, RawOrigin,
-    RawPolicy, RawRoute, RawScannerKey, RawStaticKey, RawTier, RawWorkspace,
+    RawPolicy, RawScannerKey, RawStaticKey,
 };
+use route::Context;
 
 /// Reads a policy. The first thing that is wrong is the error; a document that comes out is one
 /// that [`Policy`](crate::policy::Policy) takes.
@@ -57,13 +60,25 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
     let tiers = raw.tiers.into_iter().map(tier).collect::<Result<_, _>>()?;
     let static_keys = raw.static_keys.into_iter().map(static_key).collect::<Result<_, _>>()?;
     let imports = raw.imports.into_iter().map(import).collect::<Result<_, _>>()?;
-    let workspace_limits = raw.workspace_limits.map(limits).transpose()?;
-    let workspaces = raw.workspaces.into_iter().map(workspace).collect::<Result<_, _>>()?;
+    let (workspace_limits, workspace_shadow) = shared(raw.workspace_limits)?;
+    let workspaces = raw.workspaces.into_iter().map(workspace).collect::<Result<Vec<_>, _>>()?;
+    let budget = raw.budget.map(budget);
+    let product = |(name, raw)| product(name, raw, &hosts);
+    let (products, base_paths): (Vec<_>, Vec<_>) =
+        raw.products.into_iter().map(product).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     let issuers = issuers(raw.issuers)?;
     let expiry_notice_days = raw.management.expiry_notice_days.unwrap_or(Document::NOTICE_DAYS);
     let management = management(raw.management, &issuers)?;
     let leak_reports = raw.leak_reports.map(leak_reports).transpose()?;
-    let routes = routes(raw.routes, &origins)?;
+    let budgets = workspaces.iter().filter_map(|rules| rules.budget).chain(budget);
+    let context = Context {
+        origins: &origins,
+        products: &products,
+        base_paths: &base_paths,
+        // Without one for all, somebody may spend whatever he likes.
+        most_coins: budget.and_then(|_| budgets.map(|own| own.coins.get()).max()),
+    };
+    let routes = route::table(raw.routes, &context, hosts.len())?;
     Ok(Document {
         version: Document::VERSION,
         hosts,
@@ -72,6 +87,9 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         lease_seconds: raw.lease_seconds,
         on_workspace_down: raw.on_workspace_down,
         workspace_limits,
+        workspace_shadow,
+        budget,
+        products,
         workspaces,
         root_fingerprints,
         docs: raw.docs,
@@ -100,32 +118,6 @@ fn origin((name, raw): (Spanned<Name>, RawOrigin)) -> Result<Origin, Fault> {
         (None, None) => return Err(Fault::at(&name, "an origin has a 'service' or a 'url'")),
     };
     Ok(Origin { name: name.into_inner(), upstream, timeout_ms: raw.timeout_ms })
-}
-
-fn tier((name, raw): (Spanned<Name>, RawTier)) -> Result<Tier, Fault> {
-    Ok(Tier { name: name.into_inner(), limits: limits(raw)? })
-}
-
-fn limits(raw: RawTier) -> Result<Limits, Fault> {
-    let RawTier { requests, window_seconds, burst } = raw;
-    let window = window_seconds.as_ref().map_or(Limits::HOUR, |window| *window.get_ref());
-    let limits = Limits::new(*requests.get_ref(), window, *burst.get_ref());
-    limits.map_err(|reason| match (reason, window_seconds) {
-        (BadLimits::Window, Some(window)) => Fault::at(&window, reason),
-        (BadLimits::Zero, _) if *requests.get_ref() == 0 => Fault::at(&requests, reason),
-        _ => Fault::at(&burst, reason),
-    })
-}
-
-fn workspace(
-    (number, raw): (Spanned<WorkspaceNumber>, RawWorkspace),
-) -> Result<WorkspaceRules, Fault> {
-    Ok(WorkspaceRules {
-        workspace: number.into_inner(),
-        mode: raw.mode,
-        limits: raw.limits.map(limits).transpose()?,
-        on_workspace_down: raw.on_workspace_down,
-    })
 }
 
 fn static_key((name, raw): (Spanned<Name>, RawStaticKey)) -> Result<StaticKey, Fault> {
@@ -247,71 +239,6 @@ fn import(raw: Spanned<RawImport>) -> Result<ImportShape, Fault> {
     };
     ImportShape::new(prefix.as_deref().unwrap_or_default(), *alphabet, *min, *max)
         .map_err(|reason| Fault::at(&raw, reason))
-}
-
-fn routes(raw: Vec<RawRoute>, origins: &[Origin]) -> Result<Vec<Route>, Fault> {
-    let paths: Vec<_> = raw.iter().map(|route| route.path.clone()).collect();
-    let routes =
-        raw.into_iter().map(|raw| route(raw, origins)).collect::<Result<Vec<Route>, Fault>>()?;
-    let table = RouteTable::new(routes.iter().map(|route| (&route.path, route.methods)));
-    match table {
-        Ok(_) => Ok(routes),
-        Err(Conflict { first, second, kind }) => {
-            let earlier = paths.get(first).map_or("", |path| path.get_ref().as_str());
-            let span = paths.get(second).map_or(0..0, Spanned::span);
-            Err(Fault { span, message: format!("conflict with '{earlier}': {kind}") })
-        }
-    }
-}
-
-fn route(raw: RawRoute, origins: &[Origin]) -> Result<Route, Fault> {
-    let origin = origins
-        .iter()
-        .position(|origin| origin.name.as_str() == raw.origin.get_ref())
-        .ok_or_else(|| Fault::at(&raw.origin, "no origin has this name"))?;
-    let scope = scope(&raw)?;
-    let public = raw.credentials.get_ref().is_public();
-    for (name, enforcer) in &raw.bindings {
-        check_param(name)?;
-        if public {
-            return Err(Fault::at(name, "a public route has no key, so no bindings"));
-        }
-        if raw.path.get_ref().params().any(|param| param == name.get_ref()) {
-            return Err(Fault::at(name, "this parameter is in the path: the gate enforces it"));
-        }
-        if enforcer.get_ref() != "origin" {
-            return Err(Fault::at(enforcer, "a binding is enforced by the \"origin\""));
-        }
-    }
-    Ok(Route {
-        methods: raw.methods,
-        path: raw.path.into_inner(),
-        origin,
-        credentials: raw.credentials.into_inner(),
-        scope,
-        bindings: raw.bindings.into_keys().map(Spanned::into_inner).collect(),
-        mode: raw.mode,
-        cost: raw.cost,
-        body_limit: raw.body_limit,
-        cookies: raw.cookies,
-        upgrade: raw.upgrade,
-        allow: raw.allow,
-    })
-}
-
-fn scope(raw: &RawRoute) -> Result<Option<Scope>, Fault> {
-    match (&raw.scope, raw.credentials.get_ref().is_public()) {
-        (None, true) => Ok(None),
-        (Some(scope), true) => Err(Fault::at(scope, "a public route has no scope")),
-        (None, false) => {
-            let message = "this route has no scope; write scope = \"none\" if any key may use it";
-            Err(Fault::at(&raw.path, message))
-        }
-        (Some(scope), false) if scope.get_ref() == "none" => Ok(None),
-        (Some(scope), false) => {
-            Scope::parse(scope.get_ref()).map(Some).map_err(|reason| Fault::at(scope, reason))
-        }
-    }
 }
 
 fn check_param(name: &Spanned<String>) -> Result<(), Fault> {

@@ -8,9 +8,9 @@ use toml::Spanned;
 
 use crate::host::HostName;
 use crate::policy::{
-    Alphabet, Binding, Bounded, ClaimText, Credentials, DocsUrl, JwksUrl, KeyPrefix, LeaseSeconds,
-    Millis, Mode, Name, OriginUrl, SignedBodyBytes, TokenHeader, TokenKind, WhenDown,
-    WorkspaceNumber,
+    Alphabet, Binding, Bounded, ClaimText, Coins, Credentials, DocsUrl, JwksUrl, KeyPrefix,
+    LeaseSeconds, Millis, Mode, Name, OriginUrl, Period, SignedBodyBytes, TokenHeader, TokenKind,
+    WhenDown, WorkspaceNumber,
 };
 use crate::route::{Methods, Pattern};
 use crate::target::Classes;
@@ -30,7 +30,10 @@ pub(super) struct RawPolicy {
     pub lease_seconds: LeaseSeconds,
     #[serde(default)]
     pub on_workspace_down: WhenDown,
-    pub workspace_limits: Option<RawTier>,
+    pub workspace_limits: Option<Spanned<RawShared>>,
+    pub budget: Option<RawBudget>,
+    #[serde(default)]
+    pub products: BTreeMap<Spanned<Name>, RawProduct>,
     #[serde(default)]
     pub workspaces: BTreeMap<Spanned<WorkspaceNumber>, RawWorkspace>,
     #[serde(default)]
@@ -115,13 +118,49 @@ pub(super) struct RawTier {
     pub requests: Spanned<u32>,
     pub window_seconds: Option<Spanned<u32>>,
     pub burst: Spanned<u32>,
+    pub shadow: Option<RawLimits>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLimits {
+    pub requests: Spanned<u32>,
+    pub window_seconds: Option<Spanned<u32>>,
+    pub burst: Spanned<u32>,
+}
+
+/// Limits, limits on trial, or both.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawShared {
+    pub requests: Option<Spanned<u32>>,
+    pub window_seconds: Option<Spanned<u32>>,
+    pub burst: Option<Spanned<u32>>,
+    pub shadow: Option<RawLimits>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawBudget {
+    pub coins: Coins,
+    pub period: Period,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawProduct {
+    pub base_path: Option<Spanned<String>>,
+    pub hosts: Option<RawList>,
+    pub limits: Option<Spanned<RawShared>>,
+    pub budget: Option<RawBudget>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawWorkspace {
     pub mode: Option<Mode>,
-    pub limits: Option<RawTier>,
+    pub limits: Option<Spanned<RawShared>>,
+    pub budget: Option<RawBudget>,
     pub on_workspace_down: Option<WhenDown>,
 }
 
@@ -150,14 +189,19 @@ pub(super) struct RawImport {
 pub(super) struct RawRoute {
     pub methods: Methods,
     pub path: Spanned<Pattern>,
+    pub product: Option<Spanned<String>>,
     pub origin: Spanned<String>,
+    pub timeout_ms: Option<Millis<1, 300_000>>,
     pub credentials: Spanned<Credentials>,
     pub scope: Option<Spanned<String>>,
     #[serde(default)]
     pub bindings: BTreeMap<Spanned<String>, Spanned<String>>,
+    pub subject: Option<Spanned<String>>,
+    pub ips: Option<RawList>,
+    pub cors: Option<RawList>,
+    pub shadow: Option<Spanned<RawShadow>>,
     pub mode: Option<Mode>,
-    #[serde(default = "one")]
-    pub cost: u32,
+    pub cost: Option<Spanned<u32>>,
     pub body_limit: Option<u64>,
     #[serde(default)]
     pub cookies: bool,
@@ -165,6 +209,13 @@ pub(super) struct RawRoute {
     pub upgrade: bool,
     #[serde(default)]
     pub allow: Classes,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawShadow {
+    pub scope: Option<Spanned<String>>,
+    pub ips: Option<RawList>,
 }
 
 const fn one_second() -> Millis<10, 10_000> {
@@ -177,10 +228,6 @@ const fn a_second_and_a_half() -> Millis<20, 10_000> {
 
 const fn half_a_minute_of_seconds() -> Bounded<0, 300> {
     Bounded::clamped(30)
-}
-
-const fn one() -> u32 {
-    1
 }
 
 const fn half_a_minute() -> Millis<1, 300_000> {

@@ -1,0 +1,184 @@
+//! Routes: what one says, and that each can be told from the others.
+
+use toml::Spanned;
+
+use super::error::Fault;
+use super::raw::{RawRoute, RawShadow};
+use super::{check_param, list};
+use crate::address::Allowlist;
+use crate::policy::{Cors, Origin, Product, Route, Shadow};
+use crate::route::{Conflict, Entry, Pattern, RouteTable};
+use crate::scope::Scope;
+
+/// What a route may refer to.
+pub(super) struct Context<'d> {
+    pub(super) origins: &'d [Origin],
+    pub(super) products: &'d [Product],
+    /// Those of the products, each empty or with its slash at the beginning.
+    pub(super) base_paths: &'d [String],
+    /// More than this no workspace has to spend; `None` if one may spend whatever it likes.
+    pub(super) most_coins: Option<u64>,
+}
+
+/// Reads the routes, for so many hosts.
+pub(super) fn table(
+    raw: Vec<RawRoute>,
+    context: &Context<'_>,
+    hosts: usize,
+) -> Result<Vec<Route>, Fault> {
+    let places: Vec<_> = raw.iter().map(|route| route.path.span()).collect();
+    let routes =
+        raw.into_iter().map(|raw| route(raw, context)).collect::<Result<Vec<Route>, Fault>>()?;
+    let table = RouteTable::new(hosts, routes.iter().map(|route| entry(route, context)));
+    match table {
+        Ok(_) => Ok(routes),
+        Err(Conflict { first, second, kind }) => {
+            let earlier = routes.get(first).map_or("", |route| route.path.as_str());
+            let span = places.get(second).cloned().unwrap_or_default();
+            Err(Fault { span, message: format!("conflict with '{earlier}': {kind}") })
+        }
+    }
+}
+
+fn entry<'d>(route: &'d Route, context: &Context<'d>) -> Entry<'d> {
+    let product = route.product.and_then(|place| context.products.get(place));
+    let hosts = product.map_or([].as_slice(), |product| &product.hosts);
+    Entry { pattern: &route.path, methods: route.methods, hosts }
+}
+
+fn route(raw: RawRoute, context: &Context<'_>) -> Result<Route, Fault> {
+    let origin = context
+        .origins
+        .iter()
+        .position(|origin| origin.name.as_str() == raw.origin.get_ref())
+        .ok_or_else(|| Fault::at(&raw.origin, "no origin has this name"))?;
+    let product = raw.product.as_ref().map(|name| product(name, context)).transpose()?;
+    check_cost(&raw, product, context)?;
+    let scope = scope(&raw)?;
+    check_bindings(&raw)?;
+    check_subject(&raw)?;
+    Ok(Route {
+        methods: raw.methods,
+        path: path(&raw.path, product, context)?,
+        product,
+        origin,
+        timeout_ms: raw.timeout_ms,
+        cors: cors(&raw)?,
+        shadow: shadow(&raw)?,
+        credentials: raw.credentials.into_inner(),
+        scope,
+        bindings: raw.bindings.into_keys().map(Spanned::into_inner).collect(),
+        subject: raw.subject.map(Spanned::into_inner),
+        ips: raw.ips.map(|ips| list(&ips, |texts| Allowlist::parse(texts))).transpose()?,
+        mode: raw.mode,
+        cost: raw.cost.map_or(1, Spanned::into_inner),
+        body_limit: raw.body_limit,
+        cookies: raw.cookies,
+        upgrade: raw.upgrade,
+        allow: raw.allow,
+    })
+}
+
+fn product(name: &Spanned<String>, context: &Context<'_>) -> Result<usize, Fault> {
+    let place = context.products.iter().position(|own| own.name.as_str() == name.get_ref());
+    place.ok_or_else(|| Fault::at(name, "no product has this name"))
+}
+
+/// The whole path, under that of the product.
+fn path(
+    own: &Spanned<Pattern>,
+    product: Option<usize>,
+    context: &Context<'_>,
+) -> Result<Pattern, Fault> {
+    let base = product.and_then(|place| context.base_paths.get(place));
+    let Some(base) = base.filter(|base| !base.is_empty()) else { return Ok(own.get_ref().clone()) };
+    let text = match own.get_ref().as_str() {
+        "/" => base.clone(),
+        below => format!("{base}{below}"),
+    };
+    Pattern::parse(&text).map_err(|reason| Fault::at(own, format!("as '{text}': {reason}")))
+}
+
+/// What could never be paid is a mistake.
+fn check_cost(raw: &RawRoute, product: Option<usize>, context: &Context<'_>) -> Result<(), Fault> {
+    let Some(cost) = &raw.cost else { return Ok(()) };
+    let own = product.and_then(|place| context.products.get(place)?.budget);
+    let most = own.map(|budget| budget.coins.get()).into_iter().chain(context.most_coins).min();
+    match most {
+        Some(most) if u64::from(*cost.get_ref()) > most => {
+            let message = format!("no request could ever pay this: the whole budget is {most}");
+            Err(Fault::at(cost, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn scope(raw: &RawRoute) -> Result<Option<Scope>, Fault> {
+    match (&raw.scope, raw.credentials.get_ref().is_public()) {
+        (None, true) => Ok(None),
+        (Some(scope), true) => Err(Fault::at(scope, "a public route has no scope")),
+        (None, false) => {
+            let message = "this route has no scope; write scope = \"none\" if any key may use it";
+            Err(Fault::at(&raw.path, message))
+        }
+        (Some(scope), false) if scope.get_ref() == "none" => Ok(None),
+        (Some(scope), false) => {
+            Scope::parse(scope.get_ref()).map(Some).map_err(|reason| Fault::at(scope, reason))
+        }
+    }
+}
+
+fn check_bindings(raw: &RawRoute) -> Result<(), Fault> {
+    let public = raw.credentials.get_ref().is_public();
+    for (name, enforcer) in &raw.bindings {
+        check_param(name)?;
+        if public {
+            return Err(Fault::at(name, "a public route has no key, so no bindings"));
+        }
+        if raw.path.get_ref().params().any(|param| param == name.get_ref()) {
+            return Err(Fault::at(name, "this parameter is in the path: the gate enforces it"));
+        }
+        if enforcer.get_ref() != "origin" {
+            return Err(Fault::at(enforcer, "a binding is enforced by the \"origin\""));
+        }
+    }
+    Ok(())
+}
+
+fn check_subject(raw: &RawRoute) -> Result<(), Fault> {
+    let Some(name) = &raw.subject else { return Ok(()) };
+    if raw.credentials.get_ref().is_public() {
+        return Err(Fault::at(name, "a public route has no caller, so no subject"));
+    }
+    if raw.path.get_ref().params().any(|param| param == name.get_ref()) {
+        return Ok(());
+    }
+    Err(Fault::at(name, "the path has no parameter of this name"))
+}
+
+fn cors(raw: &RawRoute) -> Result<Option<Cors>, Fault> {
+    let Some(texts) = &raw.cors else { return Ok(None) };
+    let cors = list(texts, |texts| Cors::parse(texts))?;
+    if cors == Cors::Any && raw.cookies {
+        let message = "browsers send no cookies where \"*\" is allowed: list the pages' origins";
+        return Err(Fault::at(texts, message));
+    }
+    Ok(Some(cors))
+}
+
+fn shadow(raw: &RawRoute) -> Result<Shadow, Fault> {
+    let Some(shadow) = &raw.shadow else { return Ok(Shadow::default()) };
+    if raw.credentials.get_ref().is_public() {
+        return Err(Fault::at(shadow, "a public route has no key, by which a shadow is counted"));
+    }
+    let RawShadow { scope, ips } = shadow.get_ref();
+    let scope = scope
+        .as_ref()
+        .map(|text| Scope::parse(text.get_ref()).map_err(|reason| Fault::at(text, reason)));
+    let ips = ips.as_ref().map(|ips| list(ips, |texts| Allowlist::parse(texts)));
+    let rules = Shadow { scope: scope.transpose()?, ips: ips.transpose()? };
+    if rules.is_empty() {
+        return Err(Fault::at(shadow, "a shadow has a 'scope', 'ips' or both"));
+    }
+    Ok(rules)
+}
