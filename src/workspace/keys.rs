@@ -1,6 +1,6 @@
 //! The keys of a workspace: their documents, and how they change.
 
-use super::admit::{KeyAccount, SHARED, SharedAccount, account_row};
+use super::accounts::{KeyAccount, SHARED, SharedAccount, account_row};
 use super::call::{Answer, Conflict};
 use super::manage::Change;
 use super::rows::{Range, Stop, Value, readable};

@@ -16,7 +16,7 @@ use portcullis::record::{Document, SecretDocument};
 use portcullis::request::Request;
 use portcullis::root::Keyring;
 use portcullis::ticket::Ticket;
-use portcullis::workspace::call::{Admit, Answer, Call};
+use portcullis::workspace::call::{Admit, Answer, Call, Told};
 use serde_json::{Value, json};
 
 use crate::simulation::deployment::WORKSPACE;
@@ -270,7 +270,7 @@ fn the_wait_is_told_in_whole_seconds_rounded_up() {
     for (millis, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (59_001, 60)] {
         let mut isolate = lease(an_hour(1));
         isolate.get("plain", 0);
-        let leave = Leave { kid: isolate.kid(), coins: 1, alone: false, once: None };
+        let leave = Leave { kid: isolate.kid(), coins: 1, pool: None, alone: false, once: None };
         let (gate, mut ticket) = (Rc::clone(&isolate.gate), Ticket::default());
         let memory = &mut isolate.memory;
         let (enquiry, _) = Enquiry::new(Ask::Leave(leave), call_id(9), &gate, memory, at(0));
@@ -297,7 +297,7 @@ fn what_a_failed_call_was_to_tell_is_told_again() {
     let told = Some(vec![("RATE_LIMITED".to_owned(), 2)]);
     for answer in [None, Some("no answer"), Some("broken row=account/"), Some("unopened")] {
         let (enquiry, call) = isolate.report(4).unwrap();
-        let Call::Report { denied, .. } = call else { panic!("{call:?}") };
+        let Call::Report { told: Told { denied, .. }, .. } = call else { panic!("{call:?}") };
         assert_eq!(Some(denied), told, "before {answer:?}");
         let (gate, memory) = (Rc::clone(&isolate.gate), &mut isolate.memory);
         match answer {
@@ -317,7 +317,7 @@ fn what_the_workspace_has_been_told_is_told_once() {
         assert_eq!(isolate.get("plain", millis), ALLOWED);
     }
     let (enquiry, call) = isolate.report(2_000).unwrap();
-    let Call::Report { reports, .. } = &call else { panic!("{call:?}") };
+    let Call::Report { told: Told { reports, .. }, .. } = &call else { panic!("{call:?}") };
     assert!(reports.iter().any(|report| report.spent > 0), "{reports:?}");
     let answer = isolate.workspace.call(&call, 2_000).print();
     let (gate, memory) = (Rc::clone(&isolate.gate), &mut isolate.memory);

@@ -10,7 +10,7 @@ use portcullis::lease::CallId;
 use portcullis::mint;
 use portcullis::policy::Limits;
 use portcullis::record::{Document, KeyType, SecretDocument, Status, kv_name};
-use portcullis::workspace::call::{Admit, Answer, Call, Conflict, Once};
+use portcullis::workspace::call::{Admit, Answer, Call, Conflict, Once, Told};
 
 use crate::simulation::deployment::{self, Rules, WORKSPACE};
 use crate::simulation::object::Object;
@@ -107,12 +107,11 @@ pub fn admit(id: u64, kid: &Kid, want: u32) -> Admit {
         kid: kid.to_string(),
         version: 1,
         coins: 1,
+        pool: None,
         want,
         ahead: false,
         millis: 2000,
-        reports: Vec::new(),
-        denied: Vec::new(),
-        replaced: Vec::new(),
+        told: Told::default(),
         once: None,
     }
 }

@@ -11,7 +11,7 @@ use portcullis::clock::Now;
 use portcullis::gate::Gate;
 use portcullis::lease::{CallId, Report, Wallet};
 use portcullis::record::Status;
-use portcullis::workspace::call::{Admit, Answer, Call};
+use portcullis::workspace::call::{Admit, Answer, Call, Told};
 
 use super::deployment::{self, Key, Rules, WORKSPACE};
 use super::object::{Effect, Object};
@@ -125,9 +125,9 @@ impl Search {
             if state.waits[isolate].0.is_some() {
                 add(&mut |next| next.waits[isolate].0 = None);
             }
-            if state.wallets[isolate].left(now) > 0 {
+            if state.wallets[isolate].left(None, now) > 0 {
                 add(&mut |next| {
-                    next.wallets[isolate].spend(1, now);
+                    next.wallets[isolate].spend(None, 1, now);
                     next.admitted.push(time(next.step));
                 });
             }
@@ -169,12 +169,11 @@ impl Search {
             kid: self.key.kid.to_string(),
             version: 1,
             coins: u32::from(!ahead),
+            pool: None,
             want: 8,
             ahead,
             millis: LEASE,
-            reports: reports.clone(),
-            denied: Vec::new(),
-            replaced: Vec::new(),
+            told: Told { reports: reports.clone(), ..Told::default() },
             once: None,
         });
         let text = call.print();
@@ -246,7 +245,7 @@ fn receive(state: &mut State, at: usize) {
     state.wallets[from].acknowledge(&reports);
     if let Answer::Granted(granted) = answer {
         let spent = u32::from(!ahead);
-        state.wallets[from].granted(id, &granted, spent, spent, Now::from_millis(sent));
+        state.wallets[from].granted(None, id, &granted, spent, spent, Now::from_millis(sent));
         if !ahead {
             state.admitted.push(given);
         }
