@@ -11,7 +11,7 @@ type Triple = (u32, u32, u32);
 
 /// A Workspace whose one key has these limits, of requests, seconds and burst, and shares those.
 fn workspace(own: Option<Triple>, shared: Option<Triple>) -> (Workspace, Kid) {
-    let rules = Rules { strict: false, lease_seconds: 2, shared, workspace_timeout: 250 };
+    let rules = Rules { shared, ..deployment::LEASE };
     let mut workspace = Workspace::open(deployment::gate(&rules));
     let kid = workspace.put(1, own.map(deployment::limits), 0);
     (workspace, kid)

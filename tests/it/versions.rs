@@ -151,6 +151,5 @@ fn frozen() -> Value {
     serde_json::from_str(include_str!("../vectors/workspace-v1.json")).unwrap()
 }
 
-const RULES: Rules =
-    Rules { strict: false, lease_seconds: 2, shared: Some((50, 60, 50)), workspace_timeout: 250 };
+const RULES: Rules = Rules { shared: Some((50, 60, 50)), ..deployment::LEASE };
 const ADDED: [&str; 4] = ["list/", "ends/", "live", "audit"];

@@ -292,5 +292,4 @@ const TURN: u64 = 100;
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
-const RULES: Rules =
-    Rules { strict: false, lease_seconds: 2, shared: None, workspace_timeout: 250 };
+const RULES: Rules = deployment::LEASE;

@@ -8,12 +8,11 @@ use portcullis::need::{Ask, Leave};
 use portcullis::record::Record;
 use portcullis::ticket::Ticket;
 
-use super::deployment::{Rules, gate, keys};
+use super::deployment::{LEASE, gate, keys};
 
 #[test]
 fn a_lease_asked_for_by_another_clock_is_not_kept() {
-    let gate =
-        gate(&Rules { strict: false, lease_seconds: 2, shared: None, workspace_timeout: 250 });
+    let gate = gate(&LEASE);
     let key = &keys()[0];
     let row = key.document(None).row(gate.keyring().newest()).unwrap();
     let row = row.value;
