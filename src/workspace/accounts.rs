@@ -12,6 +12,8 @@ use crate::spending::Spending;
 #[derive(Debug, Default)]
 pub(super) struct KeyAccount {
     pub(super) account: Account,
+    /// By limits on trial.
+    pub(super) trial: Account,
     /// The millisecond in which the last of its leases ends.
     pub(super) lease_until: u64,
     /// The use in the hour at hand.
@@ -24,6 +26,8 @@ pub(super) struct KeyAccount {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SharedAccount {
     pub(super) account: Account,
+    /// By limits on trial.
+    pub(super) trial: Account,
     /// The millisecond in which the last lease of any key ends.
     pub(super) lease_until: u64,
     /// What was spent of its budget over all products.
@@ -34,6 +38,8 @@ pub(super) struct SharedAccount {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ProductAccount {
     pub(super) account: Account,
+    /// By limits on trial.
+    pub(super) trial: Account,
     /// What was spent of its budget for this product.
     pub(super) spending: Spending,
 }
@@ -58,6 +64,7 @@ impl Value for KeyAccount {
         let fields = Fields::of(text);
         Ok(Self {
             account: Account::read(fields)?,
+            trial: trial(fields)?,
             lease_until: fields.number("lease_until")?,
             usage: Use::read(fields)?,
             replaced: text::replaced(fields)?,
@@ -66,7 +73,7 @@ impl Value for KeyAccount {
 
     fn print(&self) -> String {
         let line = Line::new("account").number("lease_until", self.lease_until);
-        let line = self.usage.write(self.account.write(line));
+        let line = self.usage.write(self.account.write(line)).all("trial", self.trial.print());
         line.all("replaced", text::seconds(&self.replaced)).finish()
     }
 }
@@ -90,6 +97,7 @@ impl Value for SharedAccount {
         let fields = Fields::of(text);
         Ok(Self {
             account: Account::read(fields)?,
+            trial: trial(fields)?,
             lease_until: fields.number("lease_until")?,
             spending: Spending::read(fields)?,
         })
@@ -97,18 +105,24 @@ impl Value for SharedAccount {
 
     fn print(&self) -> String {
         let line = Line::new("account").number("lease_until", self.lease_until);
-        self.spending.write(self.account.write(line)).finish()
+        let line = self.spending.write(self.account.write(line));
+        line.all("trial", self.trial.print()).finish()
     }
 }
 
 impl Value for ProductAccount {
     fn parse(text: &str) -> Result<Self, BadField> {
         let fields = Fields::of(text);
-        Ok(Self { account: Account::read(fields)?, spending: Spending::read(fields)? })
+        Ok(Self {
+            account: Account::read(fields)?,
+            trial: trial(fields)?,
+            spending: Spending::read(fields)?,
+        })
     }
 
     fn print(&self) -> String {
-        self.spending.write(self.account.write(Line::new("account"))).finish()
+        let line = self.spending.write(self.account.write(Line::new("account")));
+        line.all("trial", self.trial.print()).finish()
     }
 }
 
@@ -166,6 +180,10 @@ impl Object<'_> {
         }
         self.rows.put(account_row(kid), &accounts.own);
     }
+}
+
+fn trial(fields: Fields<'_>) -> Result<Account, BadField> {
+    fields.get("trial").map_or(Ok(Account::default()), Account::parse)
 }
 
 pub(super) fn account_row(kid: &str) -> String {

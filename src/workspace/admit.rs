@@ -72,8 +72,8 @@ impl Object<'_> {
         } else if replayed {
             Answer::Replayed
         } else {
-            let limits = held.limits(self.gate)?;
-            self.take(limits, call, &mut accounts)
+            let (limits, trial) = (held.limits(self.gate)?, held.trial(self.gate));
+            self.take(limits, trial, call, &mut accounts)
         };
         if let (Answer::Granted(_), Some(once)) = (&answer, &call.once) {
             self.remember_once(&call.kid, once);

@@ -67,6 +67,11 @@ impl Held {
         Ok(Some(tier.limits))
     }
 
+    /// The limits on trial of its tier.
+    pub(super) fn trial(&self, gate: &Gate) -> Option<Limits> {
+        gate.policy.tier(self.document.tier.as_ref()?)?.shadow
+    }
+
     /// The document as it stands after a revocation of all keys that has not come to it yet.
     pub(super) fn effective(mut self, meta: &Meta) -> Document {
         if self.epoch != meta.epoch && self.document.status != Status::Revoked {

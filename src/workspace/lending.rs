@@ -5,11 +5,12 @@ use super::accounts::Accounts;
 use super::admit::hour;
 use super::call::{Admit, Answer};
 use super::rows::{Range, Stop, Value};
+use super::trial::{Trial, Trials};
 use crate::account::{Account, Taken, View};
 use crate::clock::Now;
 use crate::fields::{BadField, Fields, Line, number};
 use crate::lease::{Granted, Refused, Report, Scope};
-use crate::policy::{Budget, Limits, Product};
+use crate::policy::{Budget, InWorkspace, Limits, Product};
 use crate::spending::{Span, Spending};
 
 /// A lease that is not over.
@@ -24,6 +25,7 @@ pub(super) struct Lease {
     key: Option<Taken>,
     shared: Option<Taken>,
     pool: Option<Pool>,
+    trial: Option<Trial>,
 }
 
 /// What a lease for one product and one price is besides.
@@ -46,6 +48,7 @@ struct Rules {
     product: Option<Limits>,
     shared_budget: Option<Budget>,
     product_budget: Option<Budget>,
+    trials: Trials,
 }
 
 /// A limit that a request is taken from.
@@ -87,6 +90,7 @@ impl Value for Lease {
             key: taken("key")?,
             shared: taken("shared")?,
             pool: fields.get("cost").map(pool).transpose()?,
+            trial: Trial::read(fields)?,
         })
     }
 
@@ -99,6 +103,7 @@ impl Value for Lease {
             .number("hour", self.hour)
             .all("key", self.key.iter().map(Taken::print))
             .all("shared", self.shared.iter().map(Taken::print));
+        let line = self.trial.iter().fold(line, |line, trial| trial.write(line));
         let Some(Pool { product, cost, limits, shared, own }) = &self.pool else {
             return line.finish();
         };
@@ -116,11 +121,12 @@ impl Object<'_> {
     pub(super) fn take(
         &mut self,
         key: Option<Limits>,
+        trial: Option<Limits>,
         call: &Admit,
         accounts: &mut Accounts,
     ) -> Answer {
         let now = self.now;
-        let rules = self.rules(key, call);
+        let rules = self.rules(key, trial, call);
         let cost = u64::from(call.cost());
         let product = call.product().map(str::to_owned);
         let (mut limited, mut budgeted) = rules.apply(accounts, product.as_deref(), now);
@@ -155,7 +161,8 @@ impl Object<'_> {
             hour: hour(now),
             key: None,
             shared: None,
-            pool: call.pool.as_ref().map(|_| Pool::default()),
+            pool: None,
+            trial: None,
         };
         let mut pool = Pool { product, cost: call.cost(), ..Pool::default() };
         for own in &mut limited {
@@ -174,11 +181,14 @@ impl Object<'_> {
             }
         }
         let view = limited.first().map(|own| own.view(now));
+        lease.trial = rules.trials.take(tokens, accounts, pool.product.as_deref(), now);
+        let denied = lease.trial.as_ref().map_or(0, |trial| trial.denied(call.at_once()));
+        accounts.own.usage.would_deny(Scope::Key.code(), denied);
         if tokens > call.at_once() {
             accounts.own.lease_until = accounts.own.lease_until.max(lease.until);
             let shared = &mut accounts.shared.now;
             shared.lease_until = shared.lease_until.max(lease.until);
-            lease.pool = lease.pool.map(|_| pool);
+            lease.pool = call.pool.as_ref().map(|_| pool);
             self.rows.put(lease_row(&call.kid, call.id.as_str()), &lease);
         }
         Answer::Granted(Granted { tokens, millis, view })
@@ -204,8 +214,13 @@ impl Object<'_> {
             let dearest = u64::from(more).saturating_mul(price.into());
             let dearer = report.coins.saturating_sub(lease.coins).min(dearest);
             let now = self.now;
+            let denied = lease
+                .trial
+                .as_ref()
+                .map_or(0, |trial| trial.denied(spent).saturating_sub(trial.denied(lease.spent)));
             self.count(kid, lease.hour, &mut accounts.own, |usage| {
                 usage.add(more, dearer, product.as_deref(), now);
+                usage.would_deny(Scope::Key.code(), denied);
             })?;
             (lease.spent, lease.coins) = (spent, lease.coins.saturating_add(dearer));
             if report.closed {
@@ -233,7 +248,7 @@ impl Object<'_> {
     }
 
     /// What holds of a request of a key with these limits.
-    fn rules(&self, key: Option<Limits>, call: &Admit) -> Rules {
+    fn rules(&self, key: Option<Limits>, trial: Option<Limits>, call: &Admit) -> Rules {
         let product = call.product().and_then(|name| self.product_rules(name));
         let paid = call.cost() > 0;
         Rules {
@@ -242,6 +257,11 @@ impl Object<'_> {
             product: product.and_then(|product| product.limits),
             shared_budget: self.budget().filter(|_| paid),
             product_budget: product.and_then(|product| product.budget).filter(|_| paid),
+            trials: Trials {
+                key: trial,
+                shared: self.in_workspace().and_then(|rules| rules.shadow),
+                product: product.and_then(|product| product.shadow),
+            },
         }
     }
 
@@ -259,7 +279,11 @@ impl Object<'_> {
 
     /// What the workspace may spend over all products.
     pub(super) fn budget(&self) -> Option<Budget> {
-        self.gate.policy.workspace(&self.meta.as_ref()?.workspace).budget
+        self.in_workspace()?.budget
+    }
+
+    fn in_workspace(&self) -> Option<InWorkspace> {
+        Some(self.gate.policy.workspace(&self.meta.as_ref()?.workspace))
     }
 
     pub(super) fn has_budget(&self) -> bool {
@@ -313,6 +337,9 @@ impl Lease {
         let rest = self.tokens.saturating_sub(self.spent);
         let pool = self.pool.as_ref();
         let name = pool.and_then(|pool| pool.product.as_deref());
+        if let Some(trial) = &self.trial {
+            trial.close(self.spent, accounts, name, now);
+        }
         let (own, shared, product) = accounts.parts_mut(name);
         let back = |taken: &Option<Taken>, account: &mut Account| {
             if let Some(taken) = taken {

@@ -38,6 +38,7 @@ mod once;
 mod outbox;
 pub mod rows;
 pub mod text;
+mod trial;
 mod usage;
 
 use crate::clock::Now;

@@ -37,6 +37,7 @@ mod target;
 mod text;
 mod tidy;
 mod token;
+mod trial;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 mod versions;

@@ -49,6 +49,12 @@ impl Workspace {
         kid
     }
 
+    /// The `number`th key as it may be put, with this tier.
+    pub fn document(&self, number: u32, tier: Option<&str>) -> Document {
+        let (_, document) = self.key(WORKSPACE, number);
+        Document { tier: tier.map(str::to_owned), ..document }
+    }
+
     fn key(&self, workspace: &str, number: u32) -> (Kid, Document) {
         let [_, a, b, c] = number.to_be_bytes();
         let root = self.gate.keyring().newest();
