@@ -79,13 +79,14 @@ impl Object<'_> {
             self.remember_once(&call.kid, once);
         }
         let usage = &mut accounts.own.usage;
-        match &answer {
-            Answer::Granted(_) => {
-                usage.add(call.at_once(), call.spent_coins(), call.product(), self.now);
-            }
-            Answer::Refused(refused) if !call.ahead => usage.deny(refused.by.code(), 1),
-            Answer::Replayed => usage.deny("REPLAYED_REQUEST", 1),
-            _ => {}
+        if let Answer::Granted(_) = &answer {
+            usage.add(call.at_once(), call.spent_coins(), call.product(), self.now);
+        } else if let Answer::Refused(refused) = &answer
+            && !call.ahead
+        {
+            usage.deny(refused.by.code(), 1);
+        } else if answer == Answer::Replayed {
+            usage.deny("REPLAYED_REQUEST", 1);
         }
         // A refusal has an effect too: what was denied is counted.
         if matches!(answer, Answer::Granted(_) | Answer::Refused(_) | Answer::Replayed) {

@@ -170,14 +170,17 @@ impl Object<'_> {
             match own.by {
                 Scope::Key => lease.key = taken,
                 Scope::Workspace => lease.shared = taken,
-                _ => pool.limits = taken,
+                Scope::Product | Scope::WorkspaceBudget | Scope::ProductBudget => {
+                    pool.limits = taken;
+                }
             }
         }
         for own in &mut budgeted {
             let span = Some(own.spending.take(cost.saturating_mul(tokens.into())));
-            match own.by {
-                Scope::WorkspaceBudget => pool.shared = span,
-                _ => pool.own = span,
+            if own.by == Scope::WorkspaceBudget {
+                pool.shared = span;
+            } else {
+                pool.own = span;
             }
         }
         let view = limited.first().map(|own| own.view(now));
