@@ -7,7 +7,7 @@
 //! window. Integers throughout; every operation saturates.
 
 use crate::clock::Now;
-use crate::fields::{BadField, Fields, Line, number};
+use crate::fields::{BadField, Fields, Line, number, pair};
 use crate::policy::Limits;
 
 /// What has been taken. The clock is that of whoever keeps the account.
@@ -135,6 +135,23 @@ impl Account {
         line.number("window_end", self.window_end)
             .number("used", self.used)
             .number("full", self.full)
+    }
+
+    /// Reads what [`Account::print`] wrote.
+    ///
+    /// # Errors
+    /// [`BadField`].
+    pub fn parse(text: &str) -> Result<Self, BadField> {
+        let (rest, full) = pair(text)?;
+        let (window_end, used) = pair(rest)?;
+        Ok(Self { window_end: number(window_end)?, used: number(used)?, full: number(full)? })
+    }
+
+    /// One value of a field, for a row that has another account; `None` if nothing was ever taken.
+    #[must_use]
+    pub fn print(&self) -> Option<String> {
+        let Self { window_end, used, full } = self;
+        (*self != Self::default()).then(|| format!("{window_end}:{used}:{full}"))
     }
 
     const fn is_open(&self, now: Now) -> bool {

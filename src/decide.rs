@@ -19,6 +19,7 @@ use crate::credential::{self, Ambiguous};
 use crate::denial::{Denial, Fault};
 use crate::gate::Gate;
 use crate::key::{self, Kid};
+use crate::lease::Pool;
 use crate::limit::Metered;
 use crate::memory::Memory;
 use crate::need::{Ask, KvRow, Leave, Need};
@@ -85,8 +86,10 @@ impl Grant<'_> {
         let kid = self.kid?;
         if self.mode == Mode::Lease && !self.degraded {
             let millis = gate.policy.lease_seconds.millis();
-            if memory.wallet(&kid)?.renewal_due(millis, now) {
-                let leave = Leave { kid, coins: self.route.cost, alone: false, once: None };
+            let pool = Pool::of(&gate.policy, self.route, kid.workspace());
+            if memory.wallet(&kid)?.renewal_due(pool, millis, now) {
+                let coins = self.route.cost;
+                let leave = Leave { kid, coins, pool, alone: false, once: None };
                 return Some(Need::Workspace(Ask::Leave(leave)));
             }
         }

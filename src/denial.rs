@@ -4,6 +4,7 @@
 //! put them on the wire have no wildcard arm: a new reason does not compile
 //! until somebody has said what a client may learn of it.
 
+use crate::lease::Scope as LimitScope;
 use crate::ratelimit::RateLimit;
 use crate::route::Methods;
 use crate::scope::Scope;
@@ -93,6 +94,8 @@ pub enum Denial {
     BodyUndeclared,
     /// Too many requests.
     RateLimited(Wait),
+    /// Fewer coins are left than the request costs.
+    Budget(Wait),
 }
 
 /// When to come again, and why.
@@ -102,8 +105,8 @@ pub struct Wait {
     pub seconds: u64,
     /// What is left, where a total is kept.
     pub rate: Option<Box<RateLimit>>,
-    /// Whether it is shared by all keys of the workspace.
-    pub shared: bool,
+    /// Whose limit or budget it is.
+    pub by: LimitScope,
 }
 
 /// Why a credential proves nothing. One answer for all of them, byte for byte.
@@ -282,16 +285,33 @@ impl Denial {
                 "BODY_TOO_LARGE",
                 "This route limits bodies: declare the length with Content-Length.",
             ),
-            Self::RateLimited(Wait { seconds, shared, rate }) => Wire {
+            Self::RateLimited(Wait { seconds, by, rate }) => Wire {
                 retry_after: Some(*seconds),
                 rate: rate.clone(),
                 ..wire(
                     429,
                     "RATE_LIMITED",
-                    if *shared {
-                        "Too many requests of this workspace."
+                    match by {
+                        LimitScope::Key => "Too many requests with this API key.",
+                        LimitScope::Product | LimitScope::ProductBudget => {
+                            "Too many requests of this workspace to this product."
+                        }
+                        LimitScope::Workspace | LimitScope::WorkspaceBudget => {
+                            "Too many requests of this workspace."
+                        }
+                    },
+                )
+            },
+            Self::Budget(Wait { seconds, by, rate }) => Wire {
+                retry_after: Some(*seconds),
+                rate: rate.clone(),
+                ..wire(
+                    429,
+                    "BUDGET_EXHAUSTED",
+                    if *by == LimitScope::ProductBudget {
+                        "The budget of this workspace for this product has fewer coins left than this request costs."
                     } else {
-                        "Too many requests with this API key."
+                        "The budget of this workspace has fewer coins left than this request costs."
                     },
                 )
             },

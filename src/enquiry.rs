@@ -4,12 +4,13 @@ use crate::clock::Now;
 use crate::denial::Fault;
 use crate::gate::Gate;
 use crate::key::{Kid, Workspace};
-use crate::lease::{CallId, Report, Untold};
+use crate::lease::{CallId, Pool, Report, Untold};
 use crate::memory::{Memory, Source};
 use crate::need::{Ask, Leave};
+use crate::policy::Policy;
 use crate::record::{Record, Unusable};
 use crate::ticket::Ticket;
-use crate::workspace::call::{Admit, Answer};
+use crate::workspace::call::{self, Admit, Answer, Told};
 use crate::workspace::text::{print_record, print_report};
 
 /// A call under way. One that ends without an answer is given back by [`Enquiry::fail`].
@@ -69,8 +70,7 @@ impl Enquiry {
         if reports.is_empty() && untold == Untold::default() {
             return None;
         }
-        let denied = owned(&untold.denied);
-        let text = print_report(kid.as_str(), &reports, &denied, &untold.replaced);
+        let text = print_report(kid.as_str(), &told(&reports, &untold));
         Some((Self::ask(kid, About::Report, reports, untold, memory, now), text))
     }
 
@@ -92,7 +92,7 @@ impl Enquiry {
         let (mut want, mut reports, mut untold) = (1, Vec::new(), Untold::default());
         if let Some(wallet) = memory.wallet(&kid) {
             wallet.forget(now);
-            want = if alone { 1 } else { wallet.want(millis, now) };
+            want = if alone { 1 } else { wallet.want(leave.pool, millis, now) };
             (reports, untold) = (wallet.reports(now), wallet.take_untold());
         }
         let admit = Admit {
@@ -100,12 +100,11 @@ impl Enquiry {
             kid: kid.to_string(),
             version,
             coins,
+            pool: leave.pool.map(|pool| named(pool, &gate.policy)),
             want,
             ahead,
             millis,
-            reports: reports.clone(),
-            denied: owned(&untold.denied),
-            replaced: untold.replaced.clone(),
+            told: told(&reports, &untold),
             once: leave.once,
         };
         let about = About::Leave { id, leave, ahead, version };
@@ -168,7 +167,8 @@ impl Enquiry {
             (Answer::Granted(granted), About::Leave { id, leave, ahead, version }) => {
                 memory.confirm(&kid, version, now);
                 if let Some(wallet) = memory.wallet(&kid).filter(|_| same_clock) {
-                    wallet.granted(id, &granted, u32::from(!ahead), leave.coins, sent);
+                    let spent = u32::from(!ahead);
+                    wallet.granted(leave.pool, id, &granted, spent, leave.coins, sent);
                 }
                 if !ahead {
                     ticket.admit(kid, version, granted.view);
@@ -179,11 +179,11 @@ impl Enquiry {
                 ticket.replay(kid);
                 Ok(())
             }
-            (Answer::Refused(refused), About::Leave { ahead, version, .. }) => {
+            (Answer::Refused(refused), About::Leave { leave, ahead, version, .. }) => {
                 memory.confirm(&kid, version, now);
                 let millis = gate.policy.lease_seconds.millis();
                 if let Some(wallet) = memory.wallet(&kid) {
-                    wallet.refuse(refused, millis, now);
+                    wallet.refuse(leave.pool, refused, millis, now);
                 }
                 if !ahead {
                     ticket.refuse(kid, refused);
@@ -203,8 +203,23 @@ impl Enquiry {
     }
 }
 
-fn owned(denied: &[(&'static str, u32)]) -> Vec<(String, u32)> {
-    denied.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect()
+/// A pool as the Workspace knows it, whose policy may have its products in other places.
+fn named(pool: Pool, policy: &Policy) -> call::Pool {
+    let product = pool.product.and_then(|place| policy.products.get(place));
+    call::Pool { product: product.map(|product| product.name.to_string()), cost: pool.cost }
+}
+
+fn told(reports: &[Report], untold: &Untold) -> Told {
+    Told {
+        reports: reports.to_vec(),
+        denied: owned(&untold.denied),
+        would_deny: owned(&untold.would_deny),
+        replaced: untold.replaced.clone(),
+    }
+}
+
+fn owned(counts: &[(&'static str, u32)]) -> Vec<(String, u32)> {
+    counts.iter().map(|(code, count)| ((*code).to_owned(), *count)).collect()
 }
 
 fn learn_record(

@@ -146,7 +146,7 @@ impl Check {
             | Denial::SignedBody
             | Denial::Digest
             | Denial::SignatureRequired => Self::Signature,
-            Denial::Replayed | Denial::RateLimited(_) => Self::Leave,
+            Denial::Replayed | Denial::RateLimited(_) | Denial::Budget(_) => Self::Leave,
         }
     }
 

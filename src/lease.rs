@@ -5,12 +5,19 @@
 //! clocks is needed: it ends here before it ends there. What is spent is reported as a running
 //! total, never as a difference: a report may be lost, repeated or overtaken.
 
+mod purse;
+mod wallet;
+
 use core::fmt;
 
+pub use purse::Purse;
+pub use wallet::Wallet;
+
 use crate::account::View;
-use crate::clock::Now;
 use crate::encoding;
 use crate::fields::BadField;
+use crate::key::Workspace;
+use crate::policy::{Policy, Route};
 
 /// The name of a call and of the lease it was answered with: 128 random bits in hex.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,17 +84,76 @@ pub struct Refused {
     pub retry_millis: u64,
     /// What is exhausted.
     pub by: Scope,
-    /// For the client.
-    pub view: View,
+    /// For the client: how far the limits go; always there if it is one of them that is exhausted.
+    pub view: Option<View>,
 }
 
-/// Whose limit it is.
+/// Whose limit or budget it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The key's own.
+    /// The key's own limits.
     Key,
-    /// The one shared by all keys of the workspace.
+    /// The limits shared by all keys of the workspace.
     Workspace,
+    /// The limits that all keys of the workspace share for one product.
+    Product,
+    /// The budget of the workspace.
+    WorkspaceBudget,
+    /// The budget of the workspace for one product.
+    ProductBudget,
+}
+
+impl Scope {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Key, Self::Workspace, Self::Product, Self::WorkspaceBudget, Self::ProductBudget];
+
+    /// Whether coins are what is used up.
+    #[must_use]
+    pub const fn is_budget(self) -> bool {
+        matches!(self, Self::WorkspaceBudget | Self::ProductBudget)
+    }
+
+    /// Whether it is exhausted for every request of the key, whatever its product and cost.
+    pub(crate) const fn is_of_all(self) -> bool {
+        matches!(self, Self::Key | Self::Workspace)
+    }
+
+    /// The code of the denial.
+    pub(crate) const fn code(self) -> &'static str {
+        if self.is_budget() { "BUDGET_EXHAUSTED" } else { "RATE_LIMITED" }
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Workspace => "workspace",
+            Self::Product => "product",
+            Self::WorkspaceBudget => "budget",
+            Self::ProductBudget => "product-budget",
+        }
+    }
+}
+
+/// What leases are for where a product or a budget has a say: requests of one product and one price.
+/// A token of one pool is never spent in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pool {
+    /// The product, by its place in the policy.
+    pub product: Option<usize>,
+    /// Coins of a request.
+    pub cost: u32,
+}
+
+impl Pool {
+    /// What leases for a route are for, if a product or a budget of the workspace may have a say there.
+    #[must_use]
+    pub fn of(policy: &Policy, route: &Route, workspace: Workspace) -> Option<Self> {
+        let is_budgeted =
+            || policy.has_budgets && policy.workspace(workspace.as_str()).budget.is_some();
+        let pooled = route.product.is_some() || is_budgeted();
+        pooled.then_some(Self { product: route.product, cost: route.cost })
+    }
 }
 
 /// What the Workspace is to be told of a key besides its leases.
@@ -95,266 +161,8 @@ pub enum Scope {
 pub struct Untold {
     /// Denials by code.
     pub denied: Vec<(&'static str, u32)>,
+    /// What rules on trial would have denied, by code.
+    pub would_deny: Vec<(&'static str, u32)>,
     /// Secrets that are being replaced: generation, and the second in which it was last used.
     pub replaced: Vec<(u8, u64)>,
 }
-
-/// The leases of one key in one isolate, and what was learnt with them.
-#[derive(Clone, Debug, Default)]
-pub struct Wallet {
-    leases: Vec<Lease>,
-    demand: Demand,
-    refused: Option<Remembered>,
-    untold: Untold,
-    view: Option<View>,
-}
-
-/// A refusal, believed for less time than it may last.
-#[derive(Clone, Copy, Debug)]
-struct Remembered {
-    refused: Refused,
-    since: u64,
-    until: u64,
-}
-
-#[derive(Clone, Debug)]
-struct Lease {
-    id: CallId,
-    tokens: u32,
-    spent: u32,
-    coins: u64,
-    /// Spent as the Workspace last acknowledged it.
-    reported: u32,
-    /// Milliseconds of this isolate's clock: renewed ahead of need not before `settled` and
-    /// certainly from `renew` on, over from `until` on.
-    settled: u64,
-    renew: u64,
-    until: u64,
-}
-
-impl Wallet {
-    /// Counts a request that wants to be admitted; once for each.
-    pub fn note_demand(&mut self, lease_millis: u64, now: Now) {
-        self.demand.note(1, lease_millis, now);
-    }
-
-    /// Counts requests that will want to be admitted in a moment, in place of each of them.
-    pub fn expect(&mut self, requests: u32, lease_millis: u64, now: Now) {
-        self.demand.note(requests, lease_millis, now);
-    }
-
-    /// Admits one request that costs `coins`, if a lease has a token left.
-    pub fn spend(&mut self, coins: u32, now: Now) -> Option<Option<View>> {
-        let lease = self.leases.iter_mut().find(|lease| lease.left(now) > 0)?;
-        lease.spent = lease.spent.saturating_add(1);
-        lease.coins = lease.coins.saturating_add(coins.into());
-        Some(self.view)
-    }
-
-    /// The refusal that is still remembered, with what is left of its wait.
-    #[must_use]
-    pub fn refused(&self, now: Now) -> Option<Refused> {
-        let Remembered { refused, since, until } = self.refused?;
-        if now.millis() < since || now.millis() >= until {
-            return None;
-        }
-        let age = now.millis().saturating_sub(since);
-        Some(Refused { retry_millis: refused.retry_millis.saturating_sub(age).max(1), ..refused })
-    }
-
-    /// How many tokens to ask for: the demand to be expected in one lease's time, less what is at
-    /// hand.
-    #[must_use]
-    pub fn want(&self, lease_millis: u64, now: Now) -> u32 {
-        let demand = self.demand.expected(lease_millis, now);
-        demand.saturating_sub(self.left(now)).max(1)
-    }
-
-    /// Whether to ask ahead of need: under a third is left, or most of the time is over, and more
-    /// requests are to be expected. A burst that is over in a moment needs no more.
-    #[must_use]
-    pub fn renewal_due(&self, lease_millis: u64, now: Now) -> bool {
-        let open = || self.leases.iter().filter(|lease| now.millis() < lease.until);
-        let tokens = open().map(|lease| lease.tokens).max().unwrap_or(0);
-        tokens >= LEAST_RENEWED
-            && open().all(|lease| lease.settled <= now.millis())
-            && self.demand.within(lease_millis, now) >= LEAST_RENEWED
-            && (self.left(now) < tokens.div_ceil(3)
-                || open().all(|lease| lease.renew <= now.millis()))
-    }
-
-    /// Keeps what the Workspace granted to the call `id`, sent at `sent`. A request that waits for
-    /// it has been counted as spent there and is admitted by the answer itself.
-    pub fn granted(&mut self, id: CallId, granted: &Granted, spent: u32, coins: u32, sent: Now) {
-        self.refused = None;
-        self.view = granted.view;
-        if granted.tokens > spent {
-            let millis = granted.millis.saturating_sub(MARGIN_MILLIS);
-            let share = millis.saturating_mul(RENEW_PERCENT).checked_div(100).unwrap_or(0);
-            self.leases.push(Lease {
-                id,
-                tokens: granted.tokens,
-                spent,
-                coins: u64::from(coins).saturating_mul(spent.into()),
-                reported: spent,
-                settled: sent.millis().saturating_add(SETTLE_MILLIS),
-                renew: sent.millis().saturating_add(share),
-                until: sent.millis().saturating_add(millis),
-            });
-        }
-    }
-
-    /// Remembers a refusal, for one lease's time at most.
-    pub fn refuse(&mut self, refused: Refused, lease_millis: u64, now: Now) {
-        let until = now.millis().saturating_add(refused.retry_millis.min(lease_millis));
-        self.refused = Some(Remembered { refused, since: now.millis(), until });
-    }
-
-    /// Counts a request that was denied with this code.
-    pub fn deny(&mut self, code: &'static str) {
-        self.deny_many(code, 1);
-    }
-
-    fn deny_many(&mut self, code: &'static str, more: u32) {
-        match self.untold.denied.iter_mut().find(|(known, _)| *known == code) {
-            Some((_, count)) => *count = count.saturating_add(more),
-            None => self.untold.denied.push((code, more)),
-        }
-    }
-
-    /// Takes note that a secret that is being replaced was used, in this second.
-    pub fn note_replaced(&mut self, generation: u8, second: u64) {
-        match self.untold.replaced.iter_mut().find(|(known, _)| *known == generation) {
-            Some((_, last)) => *last = second.max(*last),
-            None => self.untold.replaced.push((generation, second)),
-        }
-    }
-
-    /// What the Workspace does not know yet.
-    #[must_use]
-    pub fn reports(&self, now: Now) -> Vec<Report> {
-        let unknown = |lease: &&Lease| lease.reported < lease.spent || lease.is_over(now);
-        let report = |lease: &Lease| Report {
-            lease: lease.id.clone(),
-            spent: lease.spent,
-            coins: lease.coins,
-            closed: lease.is_over(now),
-        };
-        self.leases.iter().filter(unknown).map(report).collect()
-    }
-
-    /// Whether there is, or will be, something that the Workspace does not know.
-    #[must_use]
-    pub fn is_owing_soon(&self) -> bool {
-        self.untold != Untold::default() || !self.leases.is_empty()
-    }
-
-    /// What was not told yet, to be told now.
-    pub fn take_untold(&mut self) -> Untold {
-        core::mem::take(&mut self.untold)
-    }
-
-    /// Takes it back: the call that carried it failed.
-    pub fn untell(&mut self, untold: Untold) {
-        for (code, count) in untold.denied {
-            self.deny_many(code, count);
-        }
-        for (generation, second) in untold.replaced {
-            self.note_replaced(generation, second);
-        }
-    }
-
-    /// Takes note that the Workspace has these reports.
-    pub fn acknowledge(&mut self, reports: &[Report]) {
-        for report in reports {
-            if report.closed {
-                self.leases.retain(|lease| lease.id != report.lease);
-            } else if let Some(lease) = self.leases.iter_mut().find(|own| own.id == report.lease) {
-                lease.reported = lease.reported.max(report.spent);
-            }
-        }
-    }
-
-    /// Gives up leases whose reports never got through; the Workspace counts them as a range.
-    pub fn forget(&mut self, now: Now) {
-        self.leases.retain(|lease| now.millis() < lease.until.saturating_add(FORGET_MILLIS));
-    }
-
-    /// Tokens at hand.
-    #[must_use]
-    pub fn left(&self, now: Now) -> u32 {
-        self.leases.iter().fold(0, |sum, lease| sum.saturating_add(lease.left(now)))
-    }
-}
-
-impl Lease {
-    fn left(&self, now: Now) -> u32 {
-        if now.millis() < self.until { self.tokens.saturating_sub(self.spent) } else { 0 }
-    }
-
-    fn is_over(&self, now: Now) -> bool {
-        self.left(now) == 0
-    }
-}
-
-/// Requests in the last while, counted in two halves that take turns.
-#[derive(Clone, Copy, Debug, Default)]
-struct Demand {
-    /// When the first came after a pause.
-    begun: u64,
-    since: u64,
-    current: u32,
-    previous: u32,
-}
-
-impl Demand {
-    fn note(&mut self, requests: u32, span: u64, now: Now) {
-        let age = now.millis().saturating_sub(self.since);
-        if age >= span {
-            let follows = age < span.saturating_mul(2);
-            self.begun = if follows { self.begun } else { now.millis() };
-            self.previous = if follows { self.current } else { 0 };
-            self.current = 0;
-            self.since = if follows { self.since.saturating_add(span) } else { now.millis() };
-        }
-        self.current = self.current.saturating_add(requests);
-    }
-
-    /// The count within the last `span`, the older half in proportion.
-    fn within(&self, span: u64, now: Now) -> u32 {
-        let age = now.millis().saturating_sub(self.since);
-        if age >= span.saturating_mul(2) {
-            return 0;
-        }
-        let (older, newer) =
-            if age < span { (self.previous, self.current) } else { (self.current, 0) };
-        let rest = span.saturating_sub(age.checked_rem(span).unwrap_or(0));
-        let share = u64::from(older).saturating_mul(rest).checked_div(span).unwrap_or(0);
-        newer.saturating_add(u32::try_from(share).unwrap_or(u32::MAX))
-    }
-
-    /// What the next `span` will bring if it goes on like this. A crowd that has only just begun to
-    /// arrive would else be asked for again and again, each time for twice as much.
-    fn expected(&self, span: u64, now: Now) -> u32 {
-        let seen = self.within(span, now);
-        let age = now.millis().saturating_sub(self.begun).max(1);
-        if seen < LEAST_CROWD || age > u64::from(seen).saturating_mul(CROWD_MILLIS) {
-            return seen;
-        }
-        let growth = span.div_ceil(age).clamp(1, MAX_GROWTH);
-        u32::try_from(u64::from(seen).saturating_mul(growth)).unwrap_or(u32::MAX)
-    }
-}
-
-/// Ends a lease earlier here than at the Workspace, whatever the timers do.
-const MARGIN_MILLIS: u64 = 50;
-const RENEW_PERCENT: u64 = 70;
-const SETTLE_MILLIS: u64 = 100;
-/// A key used less often asks when it needs to.
-const LEAST_RENEWED: u32 = 4;
-const FORGET_MILLIS: u64 = 60_000;
-/// One alone says nothing of what is to come; nor do more that came further apart than this.
-const LEAST_CROWD: u32 = 2;
-const CROWD_MILLIS: u64 = 25;
-/// How far a demand seen for less than a lease's time is believed to go on.
-const MAX_GROWTH: u64 = 64;

@@ -41,6 +41,7 @@ pub mod lookup;
 pub mod management;
 pub mod ratelimit;
 pub mod signature;
+pub mod spending;
 pub mod ticket;
 pub mod token;
 pub mod workspace;

@@ -5,6 +5,7 @@ use crate::denial::Fault;
 use crate::gate::Gate;
 use crate::imported::{Pointer, PointerId};
 use crate::key::Kid;
+use crate::lease::Pool;
 use crate::memory::{Memory, Source};
 use crate::record::{self, Record, Unusable};
 use crate::workspace::call::Once;
@@ -48,6 +49,8 @@ pub struct Leave {
     pub kid: Kid,
     /// Coins of the request.
     pub coins: u32,
+    /// If a product or a budget has a say: what it is for.
+    pub pool: Option<Pool>,
     /// Whether only for this one request: mode `strict`, or it may be admitted once only.
     pub alone: bool,
     /// What tells it from any other, if it may be admitted once only.

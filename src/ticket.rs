@@ -11,8 +11,10 @@ use crate::workspace::call::Once;
 /// Goes with one request from its first decision to its last.
 #[derive(Debug, Default)]
 pub struct Ticket {
-    /// Whether it has been counted as demand.
+    /// Whether it has been counted as demand, of whatever it may be for.
     pub(crate) counted: bool,
+    /// Whether it has been counted as demand of its pool.
+    pub(crate) pooled: bool,
     /// The Workspace's word on this very request.
     pub(crate) word: Option<(Kid, Word)>,
     /// What KV did in the place of an answer.

@@ -5,7 +5,7 @@ use crate::account::View;
 use crate::clock::Now;
 use crate::denial::{Denial, Wait};
 use crate::key::Kid;
-use crate::lease::{Refused, Scope};
+use crate::lease::{Pool, Refused, Scope};
 use crate::limit::Metered;
 use crate::need::{Ask, Leave, Need};
 use crate::policy::{Mode, Route, WhenDown};
@@ -46,16 +46,21 @@ impl Check<'_, '_, '_, '_> {
             }
             _ => {}
         }
-        let counted = core::mem::replace(&mut self.ticket.counted, true);
+        let pool = Pool::of(&self.gate.policy, route, kid.workspace());
+        let counted = match pool {
+            None => &mut self.ticket.counted,
+            Some(_) => &mut self.ticket.pooled,
+        };
+        let counted = core::mem::replace(counted, true);
         let millis = self.gate.policy.lease_seconds.millis();
         if let Some(wallet) = self.memory.wallet(&kid) {
             if !counted {
-                wallet.note_demand(millis, self.now);
+                wallet.note_demand(pool, millis, self.now);
             }
-            if !alone && let Some(view) = wallet.spend(route.cost, self.now) {
+            if !alone && let Some(view) = wallet.spend(pool, route.cost, self.now) {
                 return Ok(Metering { metered: Metered::debited(), view, degraded: false });
             }
-            if let Some(refused) = wallet.refused(self.now) {
+            if let Some(refused) = wallet.refused(pool, self.now) {
                 let denial = limited(&refused, self.now);
                 self.count_denial(kid, &denial);
                 return Err(denial.into());
@@ -63,7 +68,7 @@ impl Check<'_, '_, '_, '_> {
         }
         match self.ticket.workspace {
             None => {
-                let leave = Leave { kid, coins: route.cost, alone, once };
+                let leave = Leave { kid, coins: route.cost, pool, alone, once };
                 Err(Stop::Need(Need::Workspace(Ask::Leave(leave))))
             }
             // Nothing but the Workspace can tell that it was not admitted before.
@@ -83,7 +88,7 @@ impl Check<'_, '_, '_, '_> {
 
     /// Bounds bursts in this isolate alone.
     fn meter_here(&mut self, record: &Record, kid: Kid) -> Result<Metered, Denial> {
-        let wait = |seconds| Denial::RateLimited(Wait { seconds, rate: None, shared: false });
+        let wait = |seconds| Denial::RateLimited(Wait { seconds, rate: None, by: Scope::Key });
         let meter = self.memory.meter(&kid);
         Metered::count(record.limits.as_ref(), meter, self.now).map_err(wait)
     }
@@ -110,9 +115,10 @@ impl From<Metered> for Metering {
 }
 
 fn limited(refused: &Refused, now: Now) -> Denial {
-    Denial::RateLimited(Wait {
+    let wait = Wait {
         seconds: refused.retry_millis.div_ceil(1000).max(1),
-        rate: Some(Box::new(RateLimit::new(&refused.view, now))),
-        shared: refused.by == Scope::Workspace,
-    })
+        rate: refused.view.map(|view| Box::new(RateLimit::new(&view, now))),
+        by: refused.by,
+    };
+    if refused.by.is_budget() { Denial::Budget(wait) } else { Denial::RateLimited(wait) }
 }

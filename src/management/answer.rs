@@ -269,6 +269,47 @@ pub const USAGE: Object = Object {
     ],
 };
 
+/// Use of a whole workspace.
+pub const WORKSPACE_USAGE: Object = Object {
+    name: "WorkspaceUsage",
+    fields: &[
+        Field::required("hours", Kind::List(&Kind::Object(&HOUR), 800), "Hours with any use."),
+        Field::required("last_used", Kind::Optional(&Kind::Time), ""),
+        Field::required(
+            "budgets",
+            Kind::List(&Kind::Object(&BUDGET), 1000),
+            "That of the workspace, then those of products.",
+        ),
+    ],
+};
+
+const BUDGET: Object = Object {
+    name: "Budget",
+    fields: &[
+        Field::required(
+            "product",
+            Kind::Optional(&TEXT),
+            "Whose it is; null: of the workspace over all products.",
+        ),
+        Field::required("coins", COUNT, "Coins of a period."),
+        Field::required(
+            "period",
+            Kind::Word(&["day", "week", "month"]),
+            "Of the calendar, in UTC.",
+        ),
+        Field::required("start", Kind::Time, "When the present period began."),
+        Field::required("reset", Kind::Time, "When all coins are there again."),
+        Field::required("used", COUNT, "Coins taken, those that are lent to gates among them."),
+        Field::required("left", COUNT, "Coins that may still be taken."),
+        Field::required(
+            "forecast",
+            Kind::Optional(&COUNT),
+            "What will have been used at the reset if it goes on as since the start: used / time gone × \
+             length; null in the first hundredth of a period.",
+        ),
+    ],
+};
+
 const HOUR: Object = Object {
     name: "Hour",
     fields: &[
@@ -276,7 +317,17 @@ const HOUR: Object = Object {
         Field::required("exact", COUNT, "Requests admitted for certain."),
         Field::required("at_most", COUNT, "With those that leases may have admitted besides."),
         Field::required("coins", COUNT, "Of those admitted for certain."),
+        Field::required(
+            "products",
+            ANY_OBJECT,
+            "What of them was for a product, by its name: `requests` and `coins`.",
+        ),
         Field::required("denied", ANY_OBJECT, "Denials by code."),
+        Field::required(
+            "would_deny",
+            ANY_OBJECT,
+            "What was admitted and limits or rules on trial would have denied, by code.",
+        ),
     ],
 };
 

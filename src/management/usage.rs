@@ -5,7 +5,9 @@ use serde_json::{Map, Value as Json, json};
 use super::problem::Problem;
 use super::time;
 use crate::clock::Now;
-use crate::workspace::call::Hour;
+use crate::policy::Budget;
+use crate::spending::Spending;
+use crate::workspace::call::{Hour, Share};
 
 /// The hours that a query names: whole ones, at most 800.
 ///
@@ -31,20 +33,40 @@ pub fn view(hours: &[Hour], last_used: Option<u64>) -> Json {
     let hours: Vec<Json> = hours
         .iter()
         .map(|hour| {
-            let mut denied = Map::new();
-            for (code, count) in &hour.denied {
-                denied.insert(code.clone(), json!(count));
-            }
+            let counts = |codes: &[(String, u64)]| -> Map<String, Json> {
+                codes.iter().map(|(code, count)| (code.clone(), json!(count))).collect()
+            };
+            let product = |Share { product, requests, coins }: &Share| {
+                (product.clone(), json!({ "requests": requests, "coins": coins }))
+            };
             json!({
                 "hour": time::print(hour.hour.saturating_mul(3600)),
                 "exact": hour.exact,
                 "at_most": hour.at_most,
                 "coins": hour.coins,
-                "denied": denied,
+                "products": hour.products.iter().map(product).collect::<Map<_, _>>(),
+                "denied": counts(&hour.denied),
+                "would_deny": counts(&hour.would_deny),
             })
         })
         .collect();
     json!({ "hours": hours, "last_used": last_used.map(time::print) })
+}
+
+/// How a budget stands, that of a product or of the workspace over all of them.
+#[must_use]
+pub fn budget(product: Option<&str>, budget: &Budget, spending: &Spending, now: Now) -> Json {
+    let span = spending.span();
+    json!({
+        "product": product,
+        "coins": budget.coins.get(),
+        "period": budget.period.as_str(),
+        "start": time::print(span.start),
+        "reset": time::print(span.end),
+        "used": spending.used(),
+        "left": spending.left(budget),
+        "forecast": spending.forecast(now),
+    })
 }
 
 const MAX_HOURS: u64 = 800;

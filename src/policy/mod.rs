@@ -57,6 +57,8 @@ pub struct Policy {
     pub workspace_shadow: Option<Limits>,
     /// What each workspace may spend over all products, where it does not say otherwise.
     pub budget: Option<Budget>,
+    /// Whether any workspace has such a budget.
+    pub has_budgets: bool,
     /// The products; routes name them by their place here.
     pub products: Vec<Product>,
     /// What is different in single workspaces.
@@ -184,6 +186,8 @@ impl TryFrom<Document> for Policy {
         let table = RouteTable::new(hosts.len(), entries).map_err(PolicyError::Conflict)?;
         let allowed_classes =
             routes.iter().map(|route| route.allow).fold(Classes::NONE, Classes::union);
+        let has_budgets = document.budget.is_some()
+            || document.workspaces.iter().any(|rules| rules.budget.is_some());
         Ok(Self {
             hosts: document.hosts,
             admin_host: document.admin_host,
@@ -193,6 +197,7 @@ impl TryFrom<Document> for Policy {
             workspace_limits: document.workspace_limits,
             workspace_shadow: document.workspace_shadow,
             budget: document.budget,
+            has_budgets,
             products: document.products,
             workspaces: document.workspaces,
             root_fingerprints: document.root_fingerprints,

@@ -11,6 +11,9 @@ pub const VERSION: u8 = 1;
 /// The version of a call for a request that may be admitted once only: whoever does not know it must not
 /// answer as if nothing were asked but leave.
 pub const ONCE_VERSION: u8 = 2;
+/// The version of a call for requests of one product and price: whoever does not know it would admit them
+/// past the product's limits and the budgets.
+pub const POOL_VERSION: u8 = 3;
 
 /// A call.
 #[derive(Clone, Debug)]
@@ -26,12 +29,8 @@ pub enum Call {
     Report {
         /// The key.
         kid: String,
-        /// Its leases.
-        reports: Vec<Report>,
-        /// Denials by code.
-        denied: Vec<(String, u32)>,
-        /// Secrets that are being replaced: generation, and the second in which it was last used.
-        replaced: Vec<(u8, u64)>,
+        /// Of its leases, and besides.
+        told: Told,
     },
     /// Makes the Workspace, if it is not there.
     Open {
@@ -85,22 +84,42 @@ pub struct Admit {
     pub kid: String,
     /// The version of the record by which the caller verified the request.
     pub version: u64,
-    /// Coins of the request.
+    /// Coins of the request that waits; 0 if none does.
     pub coins: u32,
+    /// If a product or a budget may have a say: what the requests are for.
+    pub pool: Option<Pool>,
     /// Requests wanted, the one that asks among them; 1 in mode `strict`.
     pub want: u32,
     /// Whether no request waits for the answer: it is asked ahead of need.
     pub ahead: bool,
     /// How long the caller may keep what it does not spend at once, in milliseconds.
     pub millis: u64,
-    /// What became of earlier leases.
-    pub reports: Vec<Report>,
-    /// Denials by code since the last call.
-    pub denied: Vec<(String, u32)>,
-    /// Secrets that are being replaced: generation, and the second in which it was last used.
-    pub replaced: Vec<(u8, u64)>,
+    /// What became of earlier leases, and besides.
+    pub told: Told,
     /// If the request may be admitted once only: what tells it from any other.
     pub once: Option<Once>,
+}
+
+/// What an isolate tells of a key since the last call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What became of leases.
+    pub reports: Vec<Report>,
+    /// Denials by code.
+    pub denied: Vec<(String, u32)>,
+    /// Requests that were admitted and that rules on trial would have denied, by the code of that.
+    pub would_deny: Vec<(String, u32)>,
+    /// Secrets that are being replaced: generation, and the second in which it was last used.
+    pub replaced: Vec<(u8, u64)>,
+}
+
+/// What all requests are for that a lease of its kind may be spent by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// The product, by its name in the policy.
+    pub product: Option<String>,
+    /// Coins of each request.
+    pub cost: u32,
 }
 
 /// What tells one signed request from any other of its key.
@@ -120,7 +139,17 @@ impl Admit {
 
     /// Their coins.
     pub(crate) fn spent_coins(&self) -> u64 {
-        if self.ahead { 0 } else { self.coins.into() }
+        if self.ahead { 0 } else { self.cost().into() }
+    }
+
+    /// Coins of each request, as far as it is known.
+    pub(crate) fn cost(&self) -> u32 {
+        self.pool.as_ref().map_or(self.coins, |pool| pool.cost)
+    }
+
+    /// The product that they are for.
+    pub(crate) fn product(&self) -> Option<&str> {
+        self.pool.as_ref()?.product.as_deref()
     }
 }
 
@@ -288,8 +317,35 @@ pub struct Hour {
     pub at_most: u64,
     /// Coins of those admitted for certain.
     pub coins: u64,
+    /// What of them was for products.
+    pub products: Vec<Share>,
     /// Denials by code.
     pub denied: Vec<(String, u64)>,
+    /// What rules on trial would have denied, by code.
+    pub would_deny: Vec<(String, u64)>,
+}
+
+/// What of an hour was for one product; admitted for certain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Its name.
+    pub product: String,
+    /// Requests.
+    pub requests: u64,
+    /// Their coins.
+    pub coins: u64,
+}
+
+impl Share {
+    /// Adds it to that of the same product, which is made if there are fewer than `most`.
+    pub(super) fn add_to(&self, shares: &mut Vec<Self>, most: usize) {
+        if let Some(share) = shares.iter_mut().find(|own| own.product == self.product) {
+            share.requests = share.requests.saturating_add(self.requests);
+            share.coins = share.coins.saturating_add(self.coins);
+        } else if shares.len() < most {
+            shares.push(self.clone());
+        }
+    }
 }
 
 impl Hour {
@@ -298,10 +354,16 @@ impl Hour {
         self.exact = self.exact.saturating_add(other.exact);
         self.at_most = self.at_most.saturating_add(other.at_most);
         self.coins = self.coins.saturating_add(other.coins);
-        for (code, count) in &other.denied {
-            match self.denied.iter_mut().find(|(own, _)| own == code) {
-                Some((_, sum)) => *sum = sum.saturating_add(*count),
-                None => self.denied.push((code.clone(), *count)),
+        for share in &other.products {
+            share.add_to(&mut self.products, usize::MAX);
+        }
+        let counts = [(&mut self.denied, &other.denied), (&mut self.would_deny, &other.would_deny)];
+        for (own, more) in counts {
+            for (code, count) in more {
+                match own.iter_mut().find(|(known, _)| known == code) {
+                    Some((_, sum)) => *sum = sum.saturating_add(*count),
+                    None => own.push((code.clone(), *count)),
+                }
             }
         }
     }

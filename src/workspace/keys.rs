@@ -1,6 +1,6 @@
 //! The keys of a workspace: their documents, and how they change.
 
-use super::admit::{KeyAccount, SHARED, SharedAccount, account_row};
+use super::accounts::{KeyAccount, SHARED, SharedAccount, account_row};
 use super::call::{Answer, Conflict};
 use super::manage::Change;
 use super::rows::{Range, Stop, Value, readable};
@@ -65,6 +65,11 @@ impl Held {
         let Some(name) = &self.document.tier else { return Ok(self.document.limits) };
         let tier = gate.policy.tier(name).ok_or_else(|| Stop::Damaged(row(&self.document.kid)))?;
         Ok(Some(tier.limits))
+    }
+
+    /// The limits on trial of its tier.
+    pub(super) fn trial(&self, gate: &Gate) -> Option<Limits> {
+        gate.policy.tier(self.document.tier.as_ref()?)?.shadow
     }
 
     /// The document as it stands after a revocation of all keys that has not come to it yet.

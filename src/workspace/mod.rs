@@ -9,7 +9,8 @@
 //! | `meta` | schema version, number, revocation epoch |
 //! | `key/<kid>` | a key's document and the epoch it is of |
 //! | `account/<kid>` | its limits' account, latest lease, this hour's use |
-//! | `account/` | the workspace's account |
+//! | `account/` | the workspace's account, what was spent of its budget |
+//! | `account/product:<name>` | the same for one product |
 //! | `lease/<kid>/<call>` | a lease that is not over |
 //! | `call/<minute>/<call>` | an answer, for calls that are repeated |
 //! | `once-only/<second>/<kid>/<mark>` | a request that was admitted and may not be again, until when |
@@ -27,14 +28,17 @@
 //! | `audit`, `audit/<number>` | the last change's number and hash; the changes |
 //! | `once/<day>/<hash>` | the answer to a request with an `Idempotency-Key` |
 
+mod accounts;
 mod admit;
 pub mod call;
 mod keys;
+mod lending;
 mod manage;
 mod once;
 mod outbox;
 pub mod rows;
 pub mod text;
+mod trial;
 mod usage;
 
 use crate::clock::Now;
@@ -175,9 +179,7 @@ impl<'a> Object<'a> {
         match call {
             Call::Record { kid } => self.record(&meta, kid),
             Call::Admit(admit) => self.admit(&meta, admit),
-            Call::Report { kid, reports, denied, replaced } => {
-                self.report(kid, reports, denied, replaced)
-            }
+            Call::Report { kid, told } => self.report(kid, told),
             Call::Open { .. } | Call::Manage(_) => Ok(Answer::Done),
             Call::Put { document, replaces } => self.put(&meta, document, *replaces),
             Call::SetStatus { kid, status } => self.set_status(&meta, kid, *status),

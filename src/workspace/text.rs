@@ -6,7 +6,8 @@
 //! ```
 
 use super::call::{
-    Admit, Answer, Call, Conflict, Copy, Hour, Manage, Managed, ONCE_VERSION, Once, VERSION,
+    Admit, Answer, Call, Conflict, Copy, Hour, Manage, Managed, ONCE_VERSION, Once, POOL_VERSION,
+    Pool, Share, Told, VERSION,
 };
 use super::outbox::noted;
 use crate::account::View;
@@ -15,6 +16,7 @@ use crate::fields::{BadField, Fields, Line, number, pair};
 use crate::imported::PointerId;
 use crate::key::{Kid, Workspace};
 use crate::lease::{CallId, Granted, Refused, Report, Scope};
+use crate::policy::Name;
 use crate::record::{Document, Status};
 
 /// Why a text is no call.
@@ -40,19 +42,14 @@ pub(crate) fn print_record(kid: &str) -> String {
 }
 
 /// The text of [`Call::Report`].
-pub(crate) fn print_report(
-    kid: &str,
-    reports: &[Report],
-    denied: &[(String, u32)],
-    replaced: &[(u8, u64)],
-) -> String {
-    told(begin("report").with("kid", kid), reports, denied, replaced).finish()
+pub(crate) fn print_report(kid: &str, told: &Told) -> String {
+    told.write(begin("report").with("kid", kid)).finish()
 }
 
 impl Admit {
     /// The text of [`Call::Admit`].
     pub(crate) fn print(&self) -> String {
-        let version = if self.once.is_some() { ONCE_VERSION } else { VERSION };
+        let version = version(self.pool.is_some(), self.once.is_some());
         let line = Line::new("admit")
             .with("v", version)
             .with("id", self.id.as_str())
@@ -62,8 +59,10 @@ impl Admit {
             .number("want", self.want)
             .flag("ahead", self.ahead)
             .number("millis", self.millis)
+            .all("cost", self.pool.iter().map(|pool| pool.cost))
+            .all("product", self.pool.iter().flat_map(|pool| &pool.product))
             .all("mark", self.once.iter().map(Once::print));
-        told(line, &self.reports, &self.denied, &self.replaced).finish()
+        self.told.write(line).finish()
     }
 }
 
@@ -74,9 +73,7 @@ impl Call {
         match self {
             Self::Record { kid } => print_record(kid),
             Self::Admit(admit) => admit.print(),
-            Self::Report { kid, reports, denied, replaced } => {
-                print_report(kid, reports, denied, replaced)
-            }
+            Self::Report { kid, told } => print_report(kid, told),
             Self::Open { workspace } => begin("open").with("workspace", workspace).finish(),
             Self::Put { document, replaces } => {
                 // A document holds text and numbers alone.
@@ -125,8 +122,8 @@ impl Call {
         let fields = Fields::of(rest);
         let version: u64 = fields.number("v")?;
         let once = fields.get("mark").map(Once::parse).transpose()?;
-        let own = if once.is_some() { ONCE_VERSION } else { VERSION };
-        if version != u64::from(own) {
+        let pool = fields.get("cost").map(|cost| pool(cost, fields)).transpose()?;
+        if version != u64::from(self::version(pool.is_some(), once.is_some())) {
             return Err(BadCall::Version);
         }
         let named = || kid(fields.text("kid")?);
@@ -137,20 +134,14 @@ impl Call {
                 kid: named()?,
                 version: fields.number("version")?,
                 coins: fields.number("coins")?,
+                pool,
                 want: fields.number("want")?,
                 ahead: fields.flag("ahead"),
                 millis: fields.number("millis")?,
-                reports: reports(fields)?,
-                denied: denied(fields)?,
-                replaced: replaced(fields)?,
+                told: Told::read(fields)?,
                 once,
             }),
-            "report" => Self::Report {
-                kid: named()?,
-                reports: reports(fields)?,
-                denied: denied(fields)?,
-                replaced: replaced(fields)?,
-            },
+            "report" => Self::Report { kid: named()?, told: Told::read(fields)? },
             "open" => {
                 let number = fields.text("workspace")?;
                 Self::Open {
@@ -199,6 +190,13 @@ impl Once {
     }
 }
 
+fn pool(cost: &str, fields: Fields<'_>) -> Result<Pool, BadField> {
+    // Rows are named by it: nothing but a name may stand there.
+    let product = fields.get("product").map(|name| Name::parse(name).map_err(|_| BadField));
+    let product = product.transpose()?.map(String::from);
+    Ok(Pool { product, cost: number(cost)? })
+}
+
 fn manage(fields: Fields<'_>, body: &str) -> Result<Manage, BadField> {
     let text = |name| fields.text(name).map(str::to_owned);
     let entropy = encoding::from_hex(fields.text("entropy")?).ok_or(BadField)?;
@@ -229,11 +227,8 @@ impl Answer {
                 view.iter().fold(line, |line, view| view.write(line)).finish()
             }
             Self::Refused(Refused { retry_millis, by, view }) => {
-                let by = match by {
-                    Scope::Key => "key",
-                    Scope::Workspace => "workspace",
-                };
-                view.write(Line::new("refused").with("retry", retry_millis).with("by", by)).finish()
+                let line = Line::new("refused").with("retry", retry_millis).with("by", by.as_str());
+                view.iter().fold(line, |line, view| view.write(line)).finish()
             }
             Self::Replayed => "replayed".to_owned(),
             Self::Unknown => "unknown".to_owned(),
@@ -289,15 +284,7 @@ impl Answer {
                 millis: fields.number("millis")?,
                 view: View::read(fields)?,
             }),
-            "refused" => Self::Refused(Refused {
-                retry_millis: number(fields.text("retry")?)?,
-                by: match fields.text("by")? {
-                    "key" => Scope::Key,
-                    "workspace" => Scope::Workspace,
-                    _ => return Err(BadField),
-                },
-                view: View::read(fields)?.ok_or(BadField)?,
-            }),
+            "refused" => Self::Refused(refused(fields)?),
             "replayed" => Self::Replayed,
             "unknown" => Self::Unknown,
             "done" => Self::Done,
@@ -335,6 +322,16 @@ impl Answer {
     }
 }
 
+fn refused(fields: Fields<'_>) -> Result<Refused, BadField> {
+    let by = fields.text("by")?;
+    let by = Scope::ALL.into_iter().find(|known| known.as_str() == by).ok_or(BadField)?;
+    let view = View::read(fields)?;
+    if view.is_none() && !by.is_budget() {
+        return Err(BadField);
+    }
+    Ok(Refused { retry_millis: number(fields.text("retry")?)?, by, view })
+}
+
 impl Hour {
     fn print(&self) -> String {
         Line::default()
@@ -342,20 +339,36 @@ impl Hour {
             .number("exact", self.exact)
             .number("at_most", self.at_most)
             .number("coins", self.coins)
-            .all("denied", self.denied.iter().map(|(code, count)| format!("{code}:{count}")))
+            .all("product", self.products.iter().map(Share::print))
+            .all("denied", counts(&self.denied))
+            .all("would_deny", counts(&self.would_deny))
             .finish()
     }
 
     fn parse(line: &str) -> Result<Self, BadField> {
         let fields = Fields::of(line);
-        let denied = fields.all("denied").map(counted).collect::<Result<_, _>>()?;
+        let counts = |name| fields.all(name).map(counted).collect::<Result<_, _>>();
         Ok(Self {
             hour: number(fields.text("hour")?)?,
             exact: fields.number("exact")?,
             at_most: fields.number("at_most")?,
             coins: fields.number("coins")?,
-            denied,
+            products: fields.all("product").map(Share::parse).collect::<Result<_, _>>()?,
+            denied: counts("denied")?,
+            would_deny: counts("would_deny")?,
         })
+    }
+}
+
+impl Share {
+    pub(super) fn print(&self) -> String {
+        format!("{}:{}:{}", self.product, self.requests, self.coins)
+    }
+
+    pub(super) fn parse(text: &str) -> Result<Self, BadField> {
+        let (rest, coins) = pair(text)?;
+        let (product, requests) = pair(rest)?;
+        Ok(Self { product: product.to_owned(), requests: number(requests)?, coins: number(coins)? })
     }
 }
 
@@ -386,17 +399,40 @@ fn copied(text: &str) -> Result<String, BadField> {
     if is_other { Ok(text.to_owned()) } else { kid(text) }
 }
 
+/// The version of a call for leave.
+const fn version(pool: bool, once: bool) -> u8 {
+    match (pool, once) {
+        (true, _) => POOL_VERSION,
+        (false, true) => ONCE_VERSION,
+        (false, false) => VERSION,
+    }
+}
+
 fn begin(word: &str) -> Line {
     Line::new(word).with("v", VERSION)
 }
 
-fn told(line: Line, reports: &[Report], denied: &[(String, u32)], replaced: &[(u8, u64)]) -> Line {
-    let reports = reports.iter().map(|report| {
-        let Report { lease, spent, coins, closed } = report;
-        format!("{}:{spent}:{coins}:{}", lease.as_str(), u8::from(*closed))
-    });
-    let denied = denied.iter().map(|(code, count)| format!("{code}:{count}"));
-    line.all("report", reports).all("denied", denied).all("replaced", seconds(replaced))
+impl Told {
+    fn write(&self, line: Line) -> Line {
+        let reports = self.reports.iter().map(|report| {
+            let Report { lease, spent, coins, closed } = report;
+            format!("{}:{spent}:{coins}:{}", lease.as_str(), u8::from(*closed))
+        });
+        line.all("report", reports)
+            .all("denied", counts(&self.denied))
+            .all("would_deny", counts(&self.would_deny))
+            .all("replaced", seconds(&self.replaced))
+    }
+
+    fn read(fields: Fields<'_>) -> Result<Self, BadField> {
+        let counts = |name| fields.all(name).map(counted).collect::<Result<_, _>>();
+        Ok(Self {
+            reports: reports(fields)?,
+            denied: counts("denied")?,
+            would_deny: counts("would_deny")?,
+            replaced: replaced(fields)?,
+        })
+    }
 }
 
 fn reports(fields: Fields<'_>) -> Result<Vec<Report>, BadField> {
@@ -413,10 +449,6 @@ fn reports(fields: Fields<'_>) -> Result<Vec<Report>, BadField> {
     fields.all("report").map(report).collect()
 }
 
-fn denied(fields: Fields<'_>) -> Result<Vec<(String, u32)>, BadField> {
-    fields.all("denied").map(counted).collect()
-}
-
 /// Generations, each with a second, as they are written.
 pub(super) fn seconds(replaced: &[(u8, u64)]) -> impl Iterator<Item = String> {
     replaced.iter().map(|(generation, second)| format!("{generation}:{second}"))
@@ -426,6 +458,13 @@ pub(super) fn seconds(replaced: &[(u8, u64)]) -> impl Iterator<Item = String> {
 pub(super) fn replaced(fields: Fields<'_>) -> Result<Vec<(u8, u64)>, BadField> {
     let read = |value| pair(value).and_then(|(a, b)| Ok((number(a)?, number(b)?)));
     fields.all("replaced").map(read).collect()
+}
+
+/// Codes with their counts, as they are written.
+pub(super) fn counts<T: core::fmt::Display>(
+    counts: &[(String, T)],
+) -> impl Iterator<Item = String> {
+    counts.iter().map(|(code, count)| format!("{code}:{count}"))
 }
 
 /// `CODE:count`.

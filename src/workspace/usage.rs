@@ -1,10 +1,12 @@
 //! What a key was used for, by the hour.
 
 use super::Object;
-use super::admit::{KeyAccount, Lease, account_row, hour, leases};
-use super::call::{Answer, Hour};
+use super::accounts::{KeyAccount, account_row};
+use super::admit::hour;
+use super::call::{Answer, Hour, Share};
+use super::lending::{Lease, leases};
 use super::rows::{Range, Stop, Value};
-use super::text::counted;
+use super::text::{counted, counts};
 use crate::clock::Now;
 use crate::fields::{BadField, Fields, Line};
 
@@ -18,15 +20,23 @@ pub(super) struct Use {
     /// Requests that isolates may have admitted and can tell no more.
     lost: u64,
     coins: u64,
+    /// What of them was for products.
+    products: Vec<Share>,
     denied: Vec<(String, u64)>,
+    /// What rules on trial would have denied.
+    would_deny: Vec<(String, u64)>,
     /// When it was last used, in seconds.
     last: u64,
 }
 
 impl Use {
-    pub(super) fn add(&mut self, admitted: u32, coins: u64, now: Now) {
+    pub(super) fn add(&mut self, admitted: u32, coins: u64, product: Option<&str>, now: Now) {
         self.admitted = self.admitted.saturating_add(admitted.into());
         self.coins = self.coins.saturating_add(coins);
+        if let Some(product) = product.filter(|_| admitted > 0 || coins > 0) {
+            let share = Share { product: product.to_owned(), requests: admitted.into(), coins };
+            share.add_to(&mut self.products, MAX_PRODUCTS);
+        }
         if admitted > 0 {
             self.last = self.last.max(now.seconds());
         }
@@ -37,12 +47,12 @@ impl Use {
     }
 
     pub(super) fn deny(&mut self, code: &str, count: u32) {
-        if let Some((_, sum)) = self.denied.iter_mut().find(|(known, _)| known == code) {
-            *sum = sum.saturating_add(count.into());
-        } else if self.denied.len() < MAX_CODES {
-            // Codes are ours and few; a caller that invents some does not fill the row.
-            self.denied.push((code.to_owned(), count.into()));
-        }
+        add_code(&mut self.denied, code, count);
+    }
+
+    /// Counts what was admitted and would have been denied by rules on trial.
+    pub(super) fn would_deny(&mut self, code: &str, count: u32) {
+        add_code(&mut self.would_deny, code, count);
     }
 
     pub(super) fn read(fields: Fields<'_>) -> Result<Self, BadField> {
@@ -51,7 +61,9 @@ impl Use {
             admitted: fields.number("admitted")?,
             lost: fields.number("lost")?,
             coins: fields.number("coins")?,
+            products: fields.all("product").map(Share::parse).collect::<Result<_, _>>()?,
             denied: fields.all("denied").map(counted).collect::<Result<_, _>>()?,
+            would_deny: fields.all("would_deny").map(counted).collect::<Result<_, _>>()?,
             last: fields.number("last")?,
         })
     }
@@ -61,7 +73,9 @@ impl Use {
             .number("admitted", self.admitted)
             .number("lost", self.lost)
             .number("coins", self.coins)
-            .all("denied", self.denied.iter().map(|(code, count)| format!("{code}:{count}")))
+            .all("product", self.products.iter().map(Share::print))
+            .all("denied", counts(&self.denied))
+            .all("would_deny", counts(&self.would_deny))
             .number("last", self.last)
     }
 
@@ -71,7 +85,8 @@ impl Use {
     }
 
     fn is_empty(&self) -> bool {
-        self.admitted == 0 && self.lost == 0 && self.denied.is_empty()
+        let Self { admitted, lost, denied, would_deny, .. } = self;
+        *admitted == 0 && *lost == 0 && denied.is_empty() && would_deny.is_empty()
     }
 }
 
@@ -151,7 +166,9 @@ impl Object<'_> {
                 exact: used.admitted,
                 at_most: used.admitted.saturating_add(used.lost).saturating_add(open_in(used.hour)),
                 coins: used.coins,
+                products: used.products,
                 denied: used.denied,
+                would_deny: used.would_deny,
             })
             .collect();
         Ok(Answer::Usage { hours, last_used: own.usage.last_used() })
@@ -173,6 +190,20 @@ fn usage_row(kid: &str, hour: u64) -> String {
     format!("usage/{kid}/{hour:08}")
 }
 
+fn add_code(counts: &mut Vec<(String, u64)>, code: &str, more: u32) {
+    if more == 0 {
+        return;
+    }
+    if let Some((_, sum)) = counts.iter_mut().find(|(known, _)| known == code) {
+        *sum = sum.saturating_add(more.into());
+    } else if counts.len() < MAX_CODES {
+        // Codes are ours and few; a caller that invents some does not fill the row.
+        counts.push((code.to_owned(), more.into()));
+    }
+}
+
 const MAX_CODES: usize = 32;
+/// Of products beyond so many in an hour the sums alone are counted.
+const MAX_PRODUCTS: usize = 64;
 /// A month of hours and a bit.
 const MAX_HOURS: u32 = 800;

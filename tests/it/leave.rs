@@ -2,7 +2,7 @@
 
 use portcullis::key::Kid;
 use portcullis::lease::{Granted, Refused, Report, Scope};
-use portcullis::workspace::call::{Admit, Answer, Call, Hour};
+use portcullis::workspace::call::{Admit, Answer, Call, Hour, Told};
 
 use crate::simulation::deployment::{self, Rules};
 use crate::workspace::{Workspace, admit, call_id};
@@ -11,7 +11,7 @@ type Triple = (u32, u32, u32);
 
 /// A Workspace whose one key has these limits, of requests, seconds and burst, and shares those.
 fn workspace(own: Option<Triple>, shared: Option<Triple>) -> (Workspace, Kid) {
-    let rules = Rules { strict: false, lease_seconds: 2, shared, workspace_timeout: 250 };
+    let rules = Rules { shared, ..deployment::LEASE };
     let mut workspace = Workspace::open(deployment::gate(&rules));
     let kid = workspace.put(1, own.map(deployment::limits), 0);
     (workspace, kid)
@@ -38,8 +38,8 @@ impl Workspace {
     fn report(&mut self, kid: &Kid, lease: u64, spent: u32, closed: bool, millis: u64) {
         let report = Report { lease: call_id(lease), spent, coins: spent.into(), closed };
         let kid = kid.to_string();
-        let call =
-            Call::Report { kid, reports: vec![report], denied: Vec::new(), replaced: Vec::new() };
+        let told = Told { reports: vec![report], ..Told::default() };
+        let call = Call::Report { kid, told };
         assert_eq!(self.call(&call, millis), Answer::Done);
     }
 

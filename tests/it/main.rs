@@ -12,6 +12,7 @@
 
 mod account;
 mod address;
+mod budget;
 mod cached;
 mod calendar;
 mod coverage;
@@ -26,6 +27,7 @@ mod newer;
 mod notice;
 #[cfg(feature = "policy-source")]
 mod policy;
+mod pools;
 mod robust;
 mod route;
 mod scope;
@@ -35,6 +37,7 @@ mod target;
 mod text;
 mod tidy;
 mod token;
+mod trial;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 mod versions;

@@ -133,5 +133,4 @@ fn a_secret_that_nobody_gave_is_refused_after_one_question() {
     }
 }
 
-const RULES: Rules =
-    Rules { strict: false, lease_seconds: 2, shared: None, workspace_timeout: 250 };
+const RULES: Rules = deployment::LEASE;

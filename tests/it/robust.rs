@@ -7,8 +7,7 @@ use crate::simulation::deployment::{self, Key, Rules};
 use crate::simulation::object::Object;
 
 const T: u64 = 1_700_000_000_000;
-const RULES: Rules =
-    Rules { strict: false, lease_seconds: 2, shared: None, workspace_timeout: 250 };
+const RULES: Rules = deployment::LEASE;
 
 fn call(object: &mut Object, text: &str, at: u64) -> Answer {
     let now = Now::from_millis(T + at);

@@ -9,17 +9,12 @@ use portcullis::target::{Class, Classes, Target};
 use portcullis::ticket::Ticket;
 use proptest::prelude::*;
 
-use crate::simulation::deployment::{self, Rules};
+use crate::simulation::deployment;
 
 /// Its paths name people, whatever routes opt in to.
 #[test]
 fn the_admin_host_takes_every_class_and_what_is_none_of_them_no_more_than_others() {
-    let gate = deployment::gate(&Rules {
-        strict: false,
-        lease_seconds: 2,
-        shared: None,
-        workspace_timeout: 250,
-    });
+    let gate = deployment::gate(&deployment::LEASE);
     let decided = |host: &str, path: &str| {
         let facts = format!("GET\nhttp://{host}{path}");
         let (mut memory, mut ticket) = (Memory::default(), Ticket::default());

@@ -4,7 +4,9 @@ use portcullis::account::View;
 use portcullis::lease::{CallId, Granted, Refused, Report, Scope};
 use portcullis::policy::Limits;
 use portcullis::record::Status;
-use portcullis::workspace::call::{Admit, Answer, Call, Copy, Hour, Manage, Once};
+use portcullis::workspace::call::{
+    Admit, Answer, Call, Copy, Hour, Manage, Once, Pool, Share, Told,
+};
 use portcullis::workspace::rows::Missing;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -26,33 +28,39 @@ fn view() -> impl Strategy<Value = View> {
 
 fn call() -> impl Strategy<Value = Call> {
     let word = || "[0-9A-HJKMNP-TV-Z]{20}";
-    let denied = || vec(("[A-Z_]{1,9}", any::<u32>()), 0..3);
-    let replaced = || vec(any::<(u8, u64)>(), 0..3);
+    let counts = || vec(("[A-Z_]{1,9}", any::<u32>()), 0..3);
+    let told = || {
+        (vec(report(), 0..4), counts(), counts(), vec(any::<(u8, u64)>(), 0..3)).prop_map(
+            |(reports, denied, would_deny, replaced)| Told {
+                reports,
+                denied,
+                would_deny,
+                replaced,
+            },
+        )
+    };
+    let pool = (prop::option::of("[a-z][a-z0-9-]{0,9}"), any::<u32>())
+        .prop_map(|(product, cost)| Pool { product, cost });
     let numbers = any::<(u64, u32, u32, bool, u64, [u8; 16])>();
     prop_oneof![
         word().prop_map(|kid| Call::Record { kid }),
-        (word(), numbers, vec(report(), 0..4), denied(), replaced()).prop_map(
-            |(kid, n, reports, denied, replaced)| {
-                let (version, coins, want, ahead, millis, id) = n;
-                let id = CallId::new(id);
-                Call::Admit(Admit {
-                    id,
-                    kid,
-                    version,
-                    coins,
-                    want,
-                    ahead,
-                    millis,
-                    reports,
-                    denied,
-                    once: (version % 2 == 1).then_some(Once { mark: [7; 16], until: version }),
-                    replaced,
-                })
-            }
-        ),
-        (word(), vec(report(), 0..4), denied(), replaced()).prop_map(
-            |(kid, reports, denied, replaced)| Call::Report { kid, reports, denied, replaced }
-        ),
+        (word(), numbers, prop::option::of(pool), told()).prop_map(|(kid, n, pool, told)| {
+            let (version, coins, want, ahead, millis, id) = n;
+            let id = CallId::new(id);
+            Call::Admit(Admit {
+                id,
+                kid,
+                version,
+                coins,
+                pool,
+                want,
+                ahead,
+                millis,
+                told,
+                once: (version % 2 == 1).then_some(Once { mark: [7; 16], until: version }),
+            })
+        }),
+        (word(), told()).prop_map(|(kid, told)| Call::Report { kid, told }),
         (vec("[!-~]{1,20}", 6), any::<Option<u64>>(), any::<[u8; 32]>(), "[ -~\n]{0,40}").prop_map(
             |(words, version, entropy, body)| {
                 let [actor, workspace, address, request_id, method, target] =
@@ -90,13 +98,12 @@ fn call() -> impl Strategy<Value = Call> {
 
 fn answer() -> impl Strategy<Value = Answer> {
     let line = "[ -~]{1,40}";
-    let hour = (any::<(u64, u64, u64, u64)>(), vec(("[A-Z_]{1,9}", any::<u64>()), 0..3));
-    let hour = hour.prop_map(|((hour, exact, at_most, coins), denied)| Hour {
-        hour,
-        exact,
-        at_most,
-        coins,
-        denied,
+    let counts = || vec(("[A-Z_]{1,9}", any::<u64>()), 0..3);
+    let share = ("[a-z][a-z0-9-]{0,9}", any::<u64>(), any::<u64>())
+        .prop_map(|(product, requests, coins)| Share { product, requests, coins });
+    let hour = (any::<(u64, u64, u64, u64)>(), vec(share, 0..3), counts(), counts());
+    let hour = hour.prop_map(|((hour, exact, at_most, coins), products, denied, would_deny)| {
+        Hour { hour, exact, at_most, coins, products, denied, would_deny }
     });
     let copy = ("[0-9A-HJKMNP-TV-Z]{20}", any::<u64>(), "k1:[0-9A-Z]{20}", line)
         .prop_map(|(kid, version, name, value)| Copy { kid, version, name, value });
@@ -105,10 +112,12 @@ fn answer() -> impl Strategy<Value = Answer> {
         line.prop_map(|value| Answer::Changed { value }),
         (1..u32::MAX, any::<u64>(), prop::option::of(view()))
             .prop_map(|(tokens, millis, view)| Answer::Granted(Granted { tokens, millis, view })),
-        (any::<u64>(), any::<bool>(), view()).prop_map(|(retry_millis, own, view)| {
-            let by = if own { Scope::Key } else { Scope::Workspace };
-            Answer::Refused(Refused { retry_millis, by, view })
-        }),
+        (any::<u64>(), prop::sample::select(&SCOPES), prop::option::of(view()), view()).prop_map(
+            |(retry_millis, by, some, view)| {
+                let view = if by.is_budget() { some } else { Some(view) };
+                Answer::Refused(Refused { retry_millis, by, view })
+            }
+        ),
         any::<(u64, u64)>()
             .prop_map(|(version, effective_by)| Answer::Written { version, effective_by }),
         (vec(hour, 0..4), prop::option::of(1..u64::MAX))
@@ -120,6 +129,9 @@ fn answer() -> impl Strategy<Value = Answer> {
         Just(Answer::Unopened),
     ]
 }
+
+const SCOPES: [Scope; 5] =
+    [Scope::Key, Scope::Workspace, Scope::Product, Scope::WorkspaceBudget, Scope::ProductBudget];
 
 proptest! {
     #[test]

@@ -101,7 +101,10 @@ fn a_gate_that_is_not_understood_cannot_decide() {
     let gate = deployment::gate(&RULES);
     let kid = deployment::keys()[0].kid;
     let now = Now::from_millis(1_000_000);
-    for ask in [Ask::Record(kid), Ask::Leave(Leave { kid, coins: 1, alone: false, once: None })] {
+    for ask in [
+        Ask::Record(kid),
+        Ask::Leave(Leave { kid, coins: 1, pool: None, alone: false, once: None }),
+    ] {
         let (mut memory, mut ticket) = (Memory::default(), Ticket::default());
         let (enquiry, text) = Enquiry::new(ask, CallId::new([7; 16]), &gate, &mut memory, now);
         assert!(Call::parse(&text).is_ok(), "{text}");
@@ -148,6 +151,5 @@ fn frozen() -> Value {
     serde_json::from_str(include_str!("../vectors/workspace-v1.json")).unwrap()
 }
 
-const RULES: Rules =
-    Rules { strict: false, lease_seconds: 2, shared: Some((50, 60, 50)), workspace_timeout: 250 };
+const RULES: Rules = Rules { shared: Some((50, 60, 50)), ..deployment::LEASE };
 const ADDED: [&str; 4] = ["list/", "ends/", "live", "audit"];

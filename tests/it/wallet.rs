@@ -10,9 +10,9 @@ use crate::workspace::{at, call_id};
 fn wallet(requests: u32, spent: u32) -> Wallet {
     let mut wallet = Wallet::default();
     wallet.expect(requests, LEASE_MILLIS, at(0));
-    wallet.granted(lease(), &granted(9), 0, 1, at(0));
+    wallet.granted(None, lease(), &granted(9), 0, 1, at(0));
     for _ in 0..spent {
-        assert!(wallet.spend(1, at(0)).is_some());
+        assert!(wallet.spend(None, 1, at(0)).is_some());
     }
     wallet
 }
@@ -31,7 +31,7 @@ fn report(spent: u32, closed: bool) -> Report {
 
 /// The first millisecond in which more is asked for ahead of need.
 fn renewed(wallet: &Wallet) -> Option<u64> {
-    (0..LEASE_MILLIS).find(|millis| wallet.renewal_due(LEASE_MILLIS, at(*millis)))
+    (0..LEASE_MILLIS).find(|millis| wallet.renewal_due(None, LEASE_MILLIS, at(*millis)))
 }
 
 #[test]
@@ -49,9 +49,9 @@ fn a_lease_is_renewed_when_most_of_its_time_is_over() {
 #[test]
 fn a_renewal_is_given_time_to_settle() {
     let mut wallet = wallet(12, 9);
-    wallet.granted(call_id(2), &granted(4), 4, 1, at(50));
+    wallet.granted(None, call_id(2), &granted(4), 4, 1, at(50));
     assert_eq!(renewed(&wallet), Some(100), "an answer that is spent at once is no lease");
-    wallet.granted(call_id(3), &granted(4), 3, 1, at(60));
+    wallet.granted(None, call_id(3), &granted(4), 3, 1, at(60));
     assert_eq!(renewed(&wallet), Some(160));
 }
 
@@ -60,7 +60,7 @@ fn a_key_of_little_use_is_not_renewed() {
     assert_eq!(renewed(&wallet(3, 8)), None);
     let mut small = Wallet::default();
     small.expect(12, LEASE_MILLIS, at(0));
-    small.granted(lease(), &granted(3), 0, 1, at(0));
+    small.granted(None, lease(), &granted(3), 0, 1, at(0));
     assert_eq!(renewed(&small), None);
 }
 
@@ -70,11 +70,11 @@ fn a_refusal_is_remembered_for_its_wait_but_no_longer_than_a_lease() {
         let limits = Limits::new(1, 3600, 1).unwrap();
         let view = View { limits, remaining: 0, window_end: 0, burst_remaining: 0 };
         let mut wallet = Wallet::default();
-        let refused = Refused { retry_millis, by: Scope::Key, view };
-        wallet.refuse(refused, LEASE_MILLIS, at(0));
-        let last = wallet.refused(at(remembered - 1)).map(|refused| refused.retry_millis);
+        let refused = Refused { retry_millis, by: Scope::Key, view: Some(view) };
+        wallet.refuse(None, refused, LEASE_MILLIS, at(0));
+        let last = wallet.refused(None, at(remembered - 1)).map(|refused| refused.retry_millis);
         assert_eq!(last, Some(retry_millis - (remembered - 1)));
-        assert_eq!(wallet.refused(at(remembered)), None, "of {retry_millis} ms");
+        assert_eq!(wallet.refused(None, at(remembered)), None, "of {retry_millis} ms");
     }
 }
 
@@ -82,8 +82,8 @@ fn a_refusal_is_remembered_for_its_wait_but_no_longer_than_a_lease() {
 fn a_crowd_is_expected_to_go_on_and_single_requests_are_not() {
     let want = |times: &[u64]| {
         let mut wallet = Wallet::default();
-        times.iter().for_each(|millis| wallet.note_demand(LEASE_MILLIS, at(*millis)));
-        wallet.want(LEASE_MILLIS, at(*times.last().unwrap()))
+        times.iter().for_each(|millis| wallet.note_demand(None, LEASE_MILLIS, at(*millis)));
+        wallet.want(None, LEASE_MILLIS, at(*times.last().unwrap()))
     };
     assert_eq!(want(&[0]), 1);
     assert_eq!(want(&[0, 0]), 2 * 64, "for all of them to come as close would be too much");
@@ -100,7 +100,7 @@ fn what_the_workspace_has_is_not_told_again() {
     assert_eq!(wallet.reports(at(10)), [report(3, false)]);
     wallet.acknowledge(&[report(3, false)]);
     assert_eq!(wallet.reports(at(20)), []);
-    assert!(wallet.spend(1, at(30)).is_some());
+    assert!(wallet.spend(None, 1, at(30)).is_some());
     assert_eq!(wallet.reports(at(30)), [report(4, false)]);
     assert_eq!(wallet.reports(at(LEASE_MILLIS)), [report(4, true)]);
     wallet.acknowledge(&[report(4, true)]);

@@ -10,7 +10,7 @@ use portcullis::lease::CallId;
 use portcullis::mint;
 use portcullis::policy::Limits;
 use portcullis::record::{Document, KeyType, SecretDocument, Status, kv_name};
-use portcullis::workspace::call::{Admit, Answer, Call, Conflict, Once};
+use portcullis::workspace::call::{Admit, Answer, Call, Conflict, Once, Told};
 
 use crate::simulation::deployment::{self, Rules, WORKSPACE};
 use crate::simulation::object::Object;
@@ -47,6 +47,12 @@ impl Workspace {
         let answer = self.call(&Call::Put { document, replaces: 0 }, millis);
         assert!(matches!(answer, Answer::Written { version: 1, .. }), "{answer:?}");
         kid
+    }
+
+    /// The `number`th key as it may be put, with this tier.
+    pub fn document(&self, number: u32, tier: Option<&str>) -> Document {
+        let (_, document) = self.key(WORKSPACE, number);
+        Document { tier: tier.map(str::to_owned), ..document }
     }
 
     fn key(&self, workspace: &str, number: u32) -> (Kid, Document) {
@@ -107,12 +113,11 @@ pub fn admit(id: u64, kid: &Kid, want: u32) -> Admit {
         kid: kid.to_string(),
         version: 1,
         coins: 1,
+        pool: None,
         want,
         ahead: false,
         millis: 2000,
-        reports: Vec::new(),
-        denied: Vec::new(),
-        replaced: Vec::new(),
+        told: Told::default(),
         once: None,
     }
 }
@@ -293,5 +298,4 @@ const TURN: u64 = 100;
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
-const RULES: Rules =
-    Rules { strict: false, lease_seconds: 2, shared: None, workspace_timeout: 250 };
+const RULES: Rules = deployment::LEASE;

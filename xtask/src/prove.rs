@@ -4,6 +4,7 @@
 //! `docs/proof.json`; what it has done so far, in the clone's own state, so that it can go on.
 
 mod atomic;
+mod budget;
 mod calls;
 mod cancelled;
 mod cell;
@@ -122,6 +123,7 @@ const BARS: &[Bar] = &[
     stream::BAR,
     start::BAR,
     limit::BAR,
+    budget::BAR,
     calls::BAR,
     revoke::BAR,
     crash::BAR,

@@ -7,6 +7,7 @@ use crate::clock::Now;
 use crate::credential::{self, Credential};
 use crate::denial::{Denial, Fault, Invalid, Wait};
 use crate::gate::Gate;
+use crate::lease::Scope as LimitScope;
 use crate::management::endpoint::Endpoint;
 use crate::management::problem::Problem;
 use crate::management::query;
@@ -53,7 +54,7 @@ impl<'a> Exchange<'a> {
             }
             Turn::Wait => Err(Fault::WorkspaceUnavailable.into()),
             Turn::Refuse => {
-                let wait = Wait { seconds: 1, rate: None, shared: false };
+                let wait = Wait { seconds: 1, rate: None, by: LimitScope::Key };
                 Err(Denial::RateLimited(wait).into())
             }
         }

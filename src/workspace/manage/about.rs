@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use super::super::admit::{KeyAccount, account_row};
+use super::super::accounts::{KeyAccount, account_row};
 use super::super::keys::{self, Held};
 use super::super::rows::Stop;
 use super::super::{Meta, Object};

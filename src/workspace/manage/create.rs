@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::super::admit::account_row;
+use super::super::accounts::account_row;
 use super::super::call::Manage;
 use super::super::keys;
 use super::super::{Meta, Object};

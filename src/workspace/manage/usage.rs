@@ -1,11 +1,16 @@
 //! What keys were used for.
 
+use serde_json::Value as Json;
+
+use super::super::accounts::{ProductAccount, SHARED, SharedAccount, product_row};
 use super::super::call::{Answer, Hour};
 use super::super::{Meta, Object};
 use super::{Done, Outcome, Request};
 use crate::key::Kid;
 use crate::management::problem::Problem;
 use crate::management::usage;
+use crate::policy::Budget;
+use crate::spending::Spending;
 
 impl Object<'_> {
     pub(super) fn key_usage(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
@@ -38,7 +43,34 @@ impl Object<'_> {
                 }
             }
         }
-        Ok(Done::read(usage::view(&sums, last)))
+        let mut view = usage::view(&sums, last);
+        if let Some(members) = view.as_object_mut() {
+            members.insert("budgets".to_owned(), Json::Array(self.budgets()?));
+        }
+        Ok(Done::read(view))
+    }
+
+    /// How each budget stands.
+    fn budgets(&self) -> Outcome<Vec<Json>> {
+        let products = self.gate.policy.products.iter();
+        let products = products.filter_map(|own| Some((own.name.as_str(), own.budget?)));
+        let products: Vec<_> = products.collect();
+        let rows = products.iter().map(|(name, _)| product_row(name));
+        self.rows.require(rows.chain([SHARED.to_owned()]))?;
+        let mut told = Vec::new();
+        let mut tell = |product, budget: &Budget, mut spending: Spending| {
+            spending.hold_to(budget, self.now);
+            told.push(usage::budget(product, budget, &spending, self.now));
+        };
+        if let Some(budget) = self.budget() {
+            let shared: SharedAccount = self.rows.get(SHARED)?.unwrap_or_default();
+            tell(None, &budget, shared.spending);
+        }
+        for (name, budget) in products {
+            let own: ProductAccount = self.rows.get(&product_row(name))?.unwrap_or_default();
+            tell(Some(name), &budget, own.spending);
+        }
+        Ok(told)
     }
 
     fn used(&mut self, kid: &str, from: u64, to: u64) -> Outcome<(Vec<Hour>, Option<u64>)> {

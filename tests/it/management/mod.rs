@@ -1,6 +1,7 @@
 //! The management API, as a workspace answers it.
 
 mod audit;
+mod budgets;
 mod desk;
 mod directory;
 mod expiry;

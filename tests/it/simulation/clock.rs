@@ -8,12 +8,11 @@ use portcullis::need::{Ask, Leave};
 use portcullis::record::Record;
 use portcullis::ticket::Ticket;
 
-use super::deployment::{Rules, gate, keys};
+use super::deployment::{LEASE, gate, keys};
 
 #[test]
 fn a_lease_asked_for_by_another_clock_is_not_kept() {
-    let gate =
-        gate(&Rules { strict: false, lease_seconds: 2, shared: None, workspace_timeout: 250 });
+    let gate = gate(&LEASE);
     let key = &keys()[0];
     let row = key.document(None).row(gate.keyring().newest()).unwrap();
     let row = row.value;
@@ -26,7 +25,8 @@ fn a_lease_asked_for_by_another_clock_is_not_kept() {
         let mut memory = Memory::default();
         let sent = Now::from_millis(10_000);
         know(&mut memory, sent);
-        let ask = Ask::Leave(Leave { kid: key.kid, coins: 1, alone: false, once: None });
+        let ask =
+            Ask::Leave(Leave { kid: key.kid, coins: 1, pool: None, alone: false, once: None });
         let id = CallId::new([7; 16]);
         let (enquiry, _) = Enquiry::new(ask, id, &gate, &mut memory, sent);
         know(&mut memory, Now::from_millis(10_010 - back));

@@ -11,7 +11,7 @@ use portcullis::policy::{Limits, Mode, Policy};
 use portcullis::record::{Document, SecretDocument};
 use portcullis::root::Keyring;
 use portcullis::scope::Grants;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What the policy of a schedule says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,6 +21,27 @@ pub struct Rules {
     /// Requests, seconds, burst.
     pub shared: Option<(u32, u32, u32)>,
     pub workspace_timeout: u32,
+    /// Coins of the workspace a week.
+    pub budget: Option<u64>,
+    /// Of the product: requests, seconds, burst; coins a day.
+    pub product: Option<((u32, u32, u32), u64)>,
+}
+
+/// Routes of a schedule, by the place of their facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// Of the workspace's mode; costs one coin.
+    Plain,
+    /// The same, always strict.
+    Exact,
+    /// Of the product; costs [`PRICE`].
+    Paid,
+}
+
+impl Path {
+    pub fn cost(self) -> u64 {
+        if self == Self::Paid { PRICE } else { 1 }
+    }
 }
 
 impl Rules {
@@ -34,7 +55,7 @@ impl Rules {
 #[derive(Clone, Debug)]
 pub struct Key {
     pub kid: Kid,
-    pub facts: [String; 2],
+    pub facts: [String; 3],
     secret: SecretDocument,
 }
 
@@ -63,7 +84,20 @@ pub fn limits((requests, window_seconds, burst): (u32, u32, u32)) -> Limits {
     Limits::new(requests, window_seconds, burst).unwrap()
 }
 
+/// The gate of a policy that says `more` besides, lends for two seconds and has no limits by itself.
+pub fn gate_with(more: &Value) -> Rc<Gate> {
+    let mut policy = policy(&LEASE);
+    for (name, value) in more.as_object().unwrap() {
+        policy[name] = value.clone();
+    }
+    Rc::new(Gate::new(Policy::from_json(&policy.to_string()).unwrap(), ROOT, "", 0).unwrap())
+}
+
 fn deploy(rules: &Rules) -> Gate {
+    Gate::new(Policy::from_json(&policy(rules).to_string()).unwrap(), ROOT, "", 0).unwrap()
+}
+
+fn policy(rules: &Rules) -> Value {
     let mode = if rules.strict { Mode::Strict } else { Mode::Lease };
     let route = |path: &str| {
         json!({"credentials": ["key"], "methods": ["GET"], "origin": 0, "path": path,
@@ -71,6 +105,8 @@ fn deploy(rules: &Rules) -> Gate {
     };
     let mut exact = route("/exact");
     exact["mode"] = json!("strict");
+    let mut paid = route("/paid");
+    (paid["product"], paid["cost"]) = (json!(0), json!(PRICE));
     let mut policy = json!({
         "version": 1, "hosts": ["api.test"], "admin_host": "admin.test", "mode": mode,
         "lease_seconds": rules.lease_seconds, "kv_timeout_ms": KV_TIMEOUT,
@@ -79,12 +115,21 @@ fn deploy(rules: &Rules) -> Gate {
         "origins": [{"name": "near", "timeout_ms": 1500,
             "upstream": {"service": {"binding": "ORIGIN"}}}],
         "tiers": [], "static_keys": [], "imports": [],
-        "routes": [route("/plain"), exact],
+        "products": [{"name": "paid"}],
+        "routes": [route("/plain"), exact, paid],
     });
     if let Some(shared) = rules.shared {
         policy["workspace_limits"] = serde_json::to_value(limits(shared)).unwrap();
     }
-    Gate::new(Policy::from_json(&policy.to_string()).unwrap(), ROOT, "", 0).unwrap()
+    if let Some(coins) = rules.budget {
+        policy["budget"] = json!({"coins": coins, "period": "week"});
+    }
+    if let Some((own, coins)) = rules.product {
+        let product = &mut policy["products"][0];
+        product["limits"] = serde_json::to_value(limits(own)).unwrap();
+        product["budget"] = json!({"coins": coins, "period": "day"});
+    }
+    policy
 }
 
 fn mint(n: u8) -> Key {
@@ -92,8 +137,8 @@ fn mint(n: u8) -> Key {
     let workspace = Workspace::parse(WORKSPACE).unwrap();
     let minted = mint::native(ring.newest(), "ak", workspace, &[n; 22]).unwrap();
     let secret = minted.secret.expose();
-    let facts =
-        ["plain", "exact"].map(|path| format!("GET\nhttp://api.test/{path}\nx-api-key\n{secret}"));
+    let facts = ["plain", "exact", "paid"]
+        .map(|path| format!("GET\nhttp://api.test/{path}\nx-api-key\n{secret}"));
     Key { kid: minted.kid, facts, secret: SecretDocument::new(0, 1, &minted.digest) }
 }
 
@@ -107,5 +152,15 @@ thread_local! {
 }
 
 const ROOT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+/// Lends for two seconds; no limits but the keys'.
+pub const LEASE: Rules = Rules {
+    strict: false,
+    lease_seconds: 2,
+    shared: None,
+    workspace_timeout: 250,
+    budget: None,
+    product: None,
+};
+pub const PRICE: u64 = 3;
 pub const WORKSPACE: &str = "DEM0WS";
 pub const KV_TIMEOUT: u64 = 200;

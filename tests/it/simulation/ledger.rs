@@ -7,6 +7,7 @@ use portcullis::lease::{CallId, Granted};
 use portcullis::record::Status;
 use portcullis::workspace::call::{Answer, Call};
 
+use super::deployment::Path;
 use super::lookup::Request;
 use super::object::Effect;
 use super::plan::{Operation, START};
@@ -17,6 +18,9 @@ pub struct Grant {
     pub at: u64,
     pub key: String,
     pub at_once: u32,
+    pub tokens: u32,
+    pub cost: u64,
+    pub product: bool,
     answer: Answer,
 }
 
@@ -29,7 +33,7 @@ pub struct Admission {
     /// one by lease.
     pub at: u64,
     pub leased: bool,
-    pub strict: bool,
+    pub path: Path,
 }
 
 /// A request that was not.
@@ -111,12 +115,15 @@ impl Ledger {
             let at_once = u32::from(!admit.ahead);
             assert!(tokens >= 1 && tokens <= admit.want.max(1), "no more than is wanted");
             let (key, answer) = (admit.kid.clone(), effect.answer.clone());
-            self.grants.insert(admit.id.clone(), Grant { at, key, at_once, answer });
+            let cost = admit.pool.as_ref().map_or(1, |pool| pool.cost.into());
+            let product = admit.pool.as_ref().is_some_and(|pool| pool.product.is_some());
+            let grant = Grant { at, key, at_once, tokens, cost, product, answer };
+            self.grants.insert(admit.id.clone(), grant);
         }
     }
 
     pub fn decided(&mut self, now: u64, request: &Request, outcome: Outcome) {
-        let Request { key, arrived, strict, probe, isolate, .. } = *request;
+        let Request { key, arrived, path, probe, isolate, .. } = *request;
         let told =
             || format!("  isolate {isolate} key {key}, arrived {}: {outcome:?}", arrived - START);
         if self.attentive {
@@ -136,7 +143,7 @@ impl Ledger {
                 let granted = by.map(|id| self.grants[&id].at);
                 let at = granted.unwrap_or(now);
                 let leased = granted.is_none();
-                self.admissions.push(Admission { key, arrived, at, leased, strict });
+                self.admissions.push(Admission { key, arrived, at, leased, path });
             }
             Outcome::Denied(denial) => {
                 self.refusals.push(Refusal { key, arrived, at: now, denial });

@@ -6,7 +6,7 @@ use portcullis::lookup::{Came, Chore, Errand, LookUp, Matter};
 use portcullis::request;
 use portcullis::ticket::Ticket;
 
-use super::deployment::KV_TIMEOUT;
+use super::deployment::{KV_TIMEOUT, Path};
 use super::ledger::Outcome;
 use super::world::{Event, World};
 
@@ -15,7 +15,7 @@ use super::world::{Event, World};
 pub struct Request {
     pub isolate: usize,
     pub key: usize,
-    pub strict: bool,
+    pub path: Path,
     pub probe: bool,
     pub arrived: u64,
     /// Its latest call that was answered with leave.
@@ -34,9 +34,9 @@ pub struct Task {
 }
 
 impl World {
-    pub fn arrive(&mut self, isolate: usize, key: usize, strict: bool, probe: bool) {
+    pub fn arrive(&mut self, isolate: usize, key: usize, path: Path, probe: bool) {
         let arrived = self.now;
-        self.requests.push(Request { isolate, key, strict, probe, arrived, granted: None });
+        self.requests.push(Request { isolate, key, path, probe, arrived, granted: None });
         self.pursue(self.requests.len() - 1, Ticket::default(), 0);
     }
 
@@ -45,7 +45,7 @@ impl World {
         let (gate, keys) = (self.gate.clone(), self.keys.clone());
         let request = &mut self.requests[id];
         let at = request.isolate;
-        let facts = &keys[request.key].facts[usize::from(request.strict)];
+        let facts = &keys[request.key].facts[request.path as usize];
         let parsed = request::Request::parse(facts).unwrap();
         loop {
             let request = &self.requests[id];

@@ -23,6 +23,7 @@ mod world;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use deployment::Path;
 use plan::Plan;
 use random::Random;
 use world::World;
@@ -48,7 +49,9 @@ fn schedules() {
     }
     println!("{count} schedules: {told:?}");
     // What never happens is not tested.
-    for what in ["leased", "asked", "limited", "refused", "faults", "revoked", "grants"] {
+    for what in
+        ["leased", "pooled", "asked", "limited", "unpaid", "refused", "faults", "revoked", "grants"]
+    {
         assert!(told[what] > count / 100, "{what}: {told:?}");
     }
 }
@@ -94,17 +97,23 @@ fn stage(seed: u64) -> World {
     World::new(plan, random)
 }
 
-fn tell(world: &World) -> [(&'static str, u64); 8] {
+fn tell(world: &World) -> [(&'static str, u64); 10] {
     let ledger = &world.ledger;
     let leased = ledger.admissions.iter().filter(|admission| admission.leased).count() as u64;
     let limited =
         ledger.refusals.iter().filter(|refusal| refusal.denial.code() == "RATE_LIMITED").count();
+    let unpaid =
+        ledger.refusals.iter().filter(|own| own.denial.code() == "BUDGET_EXHAUSTED").count();
+    let pooled =
+        ledger.admissions.iter().filter(|own| own.leased && own.path == Path::Paid).count();
     [
         ("requests", world.requests.len() as u64),
         ("leased", leased),
         ("asked", ledger.admissions.len() as u64 - leased),
         ("limited", limited as u64),
-        ("refused", (ledger.refusals.len() - limited) as u64),
+        ("unpaid", unpaid as u64),
+        ("pooled", pooled as u64),
+        ("refused", (ledger.refusals.len() - limited - unpaid) as u64),
         ("faults", ledger.faults.into()),
         ("revoked", ledger.dead.iter().filter(|dead| dead.until == u64::MAX).count() as u64),
         ("grants", ledger.grants.len() as u64),

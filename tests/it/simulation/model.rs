@@ -9,9 +9,10 @@ use std::rc::Rc;
 
 use portcullis::clock::Now;
 use portcullis::gate::Gate;
-use portcullis::lease::{CallId, Report, Wallet};
+use portcullis::lease::{CallId, Pool, Report, Wallet};
+use portcullis::policy::Period;
 use portcullis::record::Status;
-use portcullis::workspace::call::{Admit, Answer, Call};
+use portcullis::workspace::call::{self, Admit, Answer, Call, Told};
 
 use super::deployment::{self, Key, Rules, WORKSPACE};
 use super::object::{Effect, Object};
@@ -50,22 +51,34 @@ struct Search {
     gate: Rc<Gate>,
     key: Key,
     requests: u32,
+    /// A budget in the place of the limit: it pays for so many requests in each of two days.
+    paid: bool,
     done: HashMap<u64, Rc<(Effect, Object)>>,
 }
 
 #[test]
 fn every_way_of_the_lease_protocol() {
     let (requests, steps, asks) = (2, 2, 1);
-    let states = explore(requests, steps, asks);
+    let states = explore(requests, steps, asks, false);
     println!("limit {requests}, {steps} steps, {asks} asks: {states} states");
     assert!(states > 1_000);
 }
 
-fn explore(requests: u32, steps: u64, asks: u8) -> usize {
-    let rules = Rules { strict: false, lease_seconds: 1, shared: None, workspace_timeout: 250 };
+/// The same with a budget, of which a day ends between the first two steps.
+#[test]
+fn every_way_of_a_budget() {
+    let states = explore(2, 2, 1, true);
+    println!("a budget of 2 requests a day: {states} states");
+    assert!(states > 1_000);
+}
+
+fn explore(requests: u32, steps: u64, asks: u8, paid: bool) -> usize {
+    let coins = u64::from(requests) * u64::from(COST) + 1;
+    let product = paid.then_some(((100, 60, 100), coins));
+    let rules = Rules { lease_seconds: 1, product, ..deployment::LEASE };
     let key = deployment::keys()[0].clone();
     let gate = deployment::gate(&rules);
-    let mut search = Search { gate, key, requests, done: HashMap::new() };
+    let mut search = Search { gate, key, requests, paid, done: HashMap::new() };
     let first = search.first(asks);
     let mut seen = HashSet::from([digest(&first)]);
     let mut queue = vec![first];
@@ -84,7 +97,7 @@ fn explore(requests: u32, steps: u64, asks: u8) -> usize {
 impl Search {
     fn first(&mut self, asks: u8) -> State {
         let limits = deployment::limits((self.requests, 2, self.requests));
-        let document = Box::new(self.key.document(Some(limits)));
+        let document = Box::new(self.key.document(Some(limits).filter(|_| !self.paid)));
         let mut object = Object::default();
         for call in
             [Call::Open { workspace: WORKSPACE.to_owned() }, Call::Put { document, replaces: 0 }]
@@ -125,9 +138,9 @@ impl Search {
             if state.waits[isolate].0.is_some() {
                 add(&mut |next| next.waits[isolate].0 = None);
             }
-            if state.wallets[isolate].left(now) > 0 {
+            if state.wallets[isolate].left(self.pool(), now) > 0 {
                 add(&mut |next| {
-                    next.wallets[isolate].spend(1, now);
+                    next.wallets[isolate].spend(self.pool(), 1, now);
                     next.admitted.push(time(next.step));
                 });
             }
@@ -145,7 +158,7 @@ impl Search {
                 add(&mut |next| self.run(next, at));
             }
             if message.answer.is_some() && state.waits[message.from].0 == Some(at) {
-                add(&mut |next| receive(next, at));
+                add(&mut |next| receive(next, self.pool(), at));
             }
         }
         if state.effective_by.is_none() && state.step > 0 {
@@ -160,6 +173,15 @@ impl Search {
         found
     }
 
+    fn pool(&self) -> Option<Pool> {
+        self.paid.then_some(Pool { product: Some(0), cost: COST })
+    }
+
+    /// When what opened at `start` is over: a window, or the day.
+    fn end(&self, start: u64) -> u64 {
+        if self.paid { Period::Day.end(start / 1000) * 1000 } else { start + WINDOW }
+    }
+
     fn ask(&self, state: &mut State, isolate: usize, ahead: bool) {
         let now = local(isolate, state.step);
         let number = u8::try_from(state.messages.len()).unwrap();
@@ -169,12 +191,11 @@ impl Search {
             kid: self.key.kid.to_string(),
             version: 1,
             coins: u32::from(!ahead),
+            pool: self.paid.then(|| call::Pool { product: Some("paid".to_owned()), cost: COST }),
             want: 8,
             ahead,
             millis: LEASE,
-            reports: reports.clone(),
-            denied: Vec::new(),
-            replaced: Vec::new(),
+            told: Told { reports: reports.clone(), ..Told::default() },
             once: None,
         });
         let text = call.print();
@@ -202,7 +223,7 @@ impl Search {
             Some((before @ Answer::Granted(_), _)) => assert_eq!(*before, answer, "the same again"),
             _ => message.answer = Some((answer.clone(), now)),
         }
-        let open = state.windows.last().is_some_and(|start| now < start + WINDOW);
+        let open = state.windows.last().is_some_and(|start| now < self.end(*start));
         if matches!(answer, Answer::Granted(_)) && !open {
             state.windows.push(now);
         }
@@ -226,27 +247,27 @@ impl Search {
 
     fn check(&self, state: &State, before: &State) {
         for start in &state.windows {
-            let within = |at: &&u64| (*start..start + WINDOW).contains(*at);
+            let within = |at: &&u64| (*start..self.end(*start)).contains(*at);
             let count = state.admitted.iter().filter(within).count();
             assert!(count <= self.requests as usize, "{count} in a window: {state:#?}");
         }
         if state.admitted.len() > before.admitted.len() && state.waits == before.waits {
             let now = time(state.step);
-            let in_window = state.windows.last().is_some_and(|start| now < start + WINDOW);
+            let in_window = state.windows.last().is_some_and(|start| now < self.end(*start));
             assert!(in_window, "a lease outlives its window: {state:#?}");
             assert!(state.effective_by.is_none_or(|by| now < by), "after effective_by: {state:#?}");
         }
     }
 }
 
-fn receive(state: &mut State, at: usize) {
+fn receive(state: &mut State, pool: Option<Pool>, at: usize) {
     let Message { from, id, ahead, reports, sent, answer, .. } = state.messages[at].clone();
     let (answer, given) = answer.unwrap();
     state.waits[from].0 = None;
     state.wallets[from].acknowledge(&reports);
     if let Answer::Granted(granted) = answer {
         let spent = u32::from(!ahead);
-        state.wallets[from].granted(id, &granted, spent, spent, Now::from_millis(sent));
+        state.wallets[from].granted(pool, id, &granted, spent, spent, Now::from_millis(sent));
         if !ahead {
             state.admitted.push(given);
         }
@@ -275,7 +296,9 @@ fn local(isolate: usize, step: u64) -> Now {
     Now::from_millis(time(step) - slow)
 }
 
-const START: u64 = 1_800_000_020_000;
+/// A second before a day ends.
+const START: u64 = 1_800_057_599_000;
 const STEP: u64 = 1_000;
 const LEASE: u64 = 1_000;
 const WINDOW: u64 = 2_000;
+const COST: u32 = 3;

@@ -1,6 +1,6 @@
 //! Steady overload and nothing wrong: how much of a limit can be used.
 
-use super::deployment::Rules;
+use super::deployment::{LEASE, Path, Rules};
 use super::plan::{Faults, Operation, Plan, START};
 use super::random::Random;
 use super::world::World;
@@ -21,7 +21,7 @@ fn of_a_limit_nearly_all_is_used() {
 /// The share of what whole windows allow.
 fn used(strict: bool, seed: u64) -> f64 {
     let mut random = Random::new(seed);
-    let rules = Rules { strict, lease_seconds: 2, shared: None, workspace_timeout: 600 };
+    let rules = Rules { strict, workspace_timeout: 600, ..LEASE };
     let mut plan = Plan {
         rules,
         limits: vec![Some((REQUESTS, SECONDS, REQUESTS / 4))],
@@ -35,7 +35,7 @@ fn used(strict: bool, seed: u64) -> f64 {
     };
     let mut at = START + 100;
     while at < START + SPAN {
-        plan.arrivals.push((at, random.below(plan.clocks.len()), 0, false));
+        plan.arrivals.push((at, random.below(plan.clocks.len()), 0, Path::Plain));
         at += random.between(0, 16);
     }
     let mut world = World::new(plan, random);

@@ -1,11 +1,11 @@
 //! A schedule: what is to happen, drawn from its seed before it begins.
 
-use super::deployment::Rules;
+use super::deployment::{Path, Rules};
 use super::isolate::Clock;
 use super::random::Random;
 
-/// The true time at which schedules begin: a little before a minute and an hour begin.
-pub const START: u64 = 1_800_000_000_000 - 4_000;
+/// The true time at which schedules begin: a little before a minute, an hour, a day and a week begin.
+pub const START: u64 = 1_800_230_400_000 - 4_000;
 
 /// What goes wrong, and how often in a thousand.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,8 +39,8 @@ pub struct Plan {
     pub limits: Vec<Option<(u32, u32, u32)>>,
     pub clocks: Vec<Clock>,
     pub faults: Faults,
-    /// Time, isolate, key, and whether to the strict route.
-    pub arrivals: Vec<(u64, usize, usize, bool)>,
+    /// Time, isolate, key and route.
+    pub arrivals: Vec<(u64, usize, usize, Path)>,
     pub operations: Vec<(u64, Operation)>,
     pub crashes: Vec<(u64, usize)>,
     /// Time, isolate, milliseconds back.
@@ -57,6 +57,14 @@ impl Plan {
             lease_seconds: random.pick(&[1, 2, 2]),
             shared: random.pick(&[None, None, Some((30, 4, 15)), Some((60, 2, 60))]),
             workspace_timeout: random.pick(&[250, 600]),
+            budget: random.pick(&[None, None, None, Some(12), Some(60), Some(400)]),
+            product: random.pick(&[
+                None,
+                None,
+                None,
+                Some(((10, 3, 6), 900)),
+                Some(((90, 9, 60), 30)),
+            ]),
         };
         let keys = random.pick(&[1, 1, 2, 3]);
         let isolates = random.pick(&[1, 2, 2, 3, 4]);
@@ -111,6 +119,7 @@ impl Plan {
     fn load(&mut self, random: &mut Random) {
         let mut at = START;
         let mixed = random.chance(250);
+        let paid = self.rules.product.is_some() || random.chance(250);
         for _ in 0..random.between(2, 6) {
             let long = random.pick(&[200, 600, 1_500, 3_000]);
             let gap = random.pick(&[2, 10, 30, 150, 700]);
@@ -120,8 +129,12 @@ impl Plan {
             while at < end && budget > 0 {
                 let isolate = only.unwrap_or_else(|| random.below(self.clocks.len()));
                 let key = random.below(self.limits.len());
-                let strict = mixed && random.chance(200);
-                self.arrivals.push((at, isolate, key, strict));
+                let path = match (mixed && random.chance(200), paid && random.chance(400)) {
+                    (true, _) => Path::Exact,
+                    (false, true) => Path::Paid,
+                    (false, false) => Path::Plain,
+                };
+                self.arrivals.push((at, isolate, key, path));
                 at += random.between(0, 2 * gap);
                 budget -= 1;
             }

@@ -7,7 +7,7 @@ use portcullis::gate::Gate;
 use portcullis::lookup::Came;
 
 use super::calls::Call;
-use super::deployment::{self, Key};
+use super::deployment::{self, Key, Path};
 use super::isolate::Isolate;
 use super::kv::Kv;
 use super::ledger::Ledger;
@@ -19,7 +19,7 @@ use super::random::Random;
 /// What happens.
 #[derive(Debug)]
 pub enum Event {
-    Arrive { isolate: usize, key: usize, strict: bool, probe: bool },
+    Arrive { isolate: usize, key: usize, path: Path, probe: bool },
     Waited { task: Task },
     Read { task: Task, value: Result<Option<String>, ()> },
     Deliver { call: usize, attempt: usize },
@@ -118,8 +118,8 @@ impl World {
             self.at(time, Event::Operate(operation));
         }
         for at in 0..self.plan.arrivals.len() {
-            let (time, isolate, key, strict) = self.plan.arrivals[at];
-            self.at(time, Event::Arrive { isolate, key, strict, probe: false });
+            let (time, isolate, key, path) = self.plan.arrivals[at];
+            self.at(time, Event::Arrive { isolate, key, path, probe: false });
         }
         for at in 0..self.plan.crashes.len() {
             let (time, isolate) = self.plan.crashes[at];
@@ -135,7 +135,7 @@ impl World {
         let mut at = calm + PROBE_AFTER;
         for key in 0..self.plan.limits.len() {
             for isolate in 0..self.isolates.len() {
-                self.at(at, Event::Arrive { isolate, key, strict: false, probe: true });
+                self.at(at, Event::Arrive { isolate, key, path: Path::Plain, probe: true });
                 at += PROBE_EVERY;
             }
         }
@@ -144,8 +144,8 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Arrive { isolate, key, strict, probe } => {
-                self.arrive(isolate, key, strict, probe);
+            Event::Arrive { isolate, key, path, probe } => {
+                self.arrive(isolate, key, path, probe);
             }
             Event::Waited { task } => self.resume(&task, Came::Nothing),
             Event::Read { task, value } => {
@@ -166,9 +166,9 @@ impl World {
                 // is idle for longer than the step cannot see it.
                 let soon = self.random.between(0, millis / 2);
                 let key = self.random.below(self.plan.limits.len());
-                self.arrive(isolate, key, false, false);
+                self.arrive(isolate, key, Path::Plain, false);
                 self.isolates[isolate].clock.offset -= i64::try_from(millis).unwrap();
-                self.after(soon, Event::Arrive { isolate, key, strict: false, probe: false });
+                self.after(soon, Event::Arrive { isolate, key, path: Path::Plain, probe: false });
             }
             Event::Alarm => self.alarm(),
             Event::Copied { batch, name, value, version } => {

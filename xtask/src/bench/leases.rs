@@ -54,7 +54,7 @@ impl Leases {
         match call {
             Call::Admit(admit) => {
                 self.admits += 1;
-                self.settle(&admit.reports);
+                self.settle(&admit.told.reports);
                 if self.asked.insert(admit.id.clone()) {
                     *(if admit.ahead { &mut self.renewed } else { &mut self.cold }) += 1;
                 }
@@ -65,9 +65,9 @@ impl Leases {
                     self.grants.entry(admit.id).or_insert(grant);
                 }
             }
-            Call::Report { reports, .. } => {
+            Call::Report { told, .. } => {
                 self.reports += 1;
-                self.settle(&reports);
+                self.settle(&told.reports);
             }
             Call::Record { .. } => self.records += 1,
             // No gate makes these.

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use portcullis::lease::{CallId, Report};
 use portcullis::record::Status;
-use portcullis::workspace::call::{Admit, Answer, Call, Manage};
+use portcullis::workspace::call::{Admit, Answer, Call, Manage, Told};
 use serde_json::{Value, json};
 
 use super::Verdict;
@@ -27,12 +27,16 @@ pub(super) fn run(stage: &mut Stage, verdict: &mut Verdict) -> Result<()> {
         kid: kid.clone(),
         version: 1,
         coins: 1,
+        pool: None,
         want,
         ahead: false,
         millis: 2000,
-        reports,
-        denied: vec![("PERMISSION_DENIED".to_owned(), 1)],
-        replaced: vec![(0, 1)],
+        told: Told {
+            reports,
+            denied: vec![("PERMISSION_DENIED".to_owned(), 1)],
+            would_deny: vec![("IP_NOT_ALLOWED".to_owned(), 1)],
+            replaced: vec![(0, 1)],
+        },
         once: None,
     };
     let report = |spent, closed| Report { lease: lease.clone(), spent, coins: 1, closed };
@@ -44,9 +48,7 @@ pub(super) fn run(stage: &mut Stage, verdict: &mut Verdict) -> Result<()> {
             "report",
             Call::Report {
                 kid: kid.clone(),
-                reports: vec![report(3, false)],
-                denied: vec![],
-                replaced: vec![],
+                told: Told { reports: vec![report(3, false)], ..Told::default() },
             },
         ),
         ("admit", Call::Admit(admit(1, vec![report(5, true)]))),

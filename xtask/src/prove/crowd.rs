@@ -36,13 +36,23 @@ impl Crowd {
     /// Lets the clients loose: the `n`th uses the `n`th gate and key, counted around. The answers in
     /// the order in which their requests were sent.
     pub(super) fn run(&self, gates: &[SocketAddr], keys: &[String]) -> Result<Vec<Shot>> {
+        self.run_at(gates, keys, "/near/x")
+    }
+
+    /// The same with another target.
+    pub(super) fn run_at(
+        &self,
+        gates: &[SocketAddr],
+        keys: &[String],
+        target: &str,
+    ) -> Result<Vec<Shot>> {
         let barrier = Barrier::new(self.clients);
         let parts: Vec<Vec<Shot>> = std::thread::scope(|scope| {
             let clients: Vec<_> = (0..self.clients)
                 .map(|number| {
                     let (barrier, gate) = (&barrier, gates[number % gates.len()]);
                     let key = number / gates.len() % keys.len();
-                    let text = request("GET", "/near/x", Some(&keys[key]));
+                    let text = request("GET", target, Some(&keys[key]));
                     scope.spawn(move || self.client(number, gate, key, text.as_bytes(), barrier))
                 })
                 .collect();

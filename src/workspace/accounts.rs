@@ -1,0 +1,199 @@
+//! The accounts that one request is taken from: the key's, the workspace's and the product's.
+
+use super::Object;
+use super::rows::{Stop, Value};
+use super::text;
+use super::usage::Use;
+use crate::account::Account;
+use crate::fields::{BadField, Fields, Line};
+use crate::spending::Spending;
+
+/// The account of a key.
+#[derive(Debug, Default)]
+pub(super) struct KeyAccount {
+    pub(super) account: Account,
+    /// By limits on trial.
+    pub(super) trial: Account,
+    /// The millisecond in which the last of its leases ends.
+    pub(super) lease_until: u64,
+    /// The use in the hour at hand.
+    pub(super) usage: Use,
+    /// Secrets that are being replaced: generation, and the second in which it was last used.
+    pub(super) replaced: Vec<(u8, u64)>,
+}
+
+/// The account of the workspace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SharedAccount {
+    pub(super) account: Account,
+    /// By limits on trial.
+    pub(super) trial: Account,
+    /// The millisecond in which the last lease of any key ends.
+    pub(super) lease_until: u64,
+    /// What was spent of its budget over all products.
+    pub(super) spending: Spending,
+}
+
+/// The account of the workspace for one product.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ProductAccount {
+    pub(super) account: Account,
+    /// By limits on trial.
+    pub(super) trial: Account,
+    /// What was spent of its budget for this product.
+    pub(super) spending: Spending,
+}
+
+/// The accounts that one call is about.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    pub(super) own: KeyAccount,
+    pub(super) shared: Kept<SharedAccount>,
+    products: Vec<(String, Kept<ProductAccount>)>,
+}
+
+/// What is written only if it has changed.
+#[derive(Debug)]
+pub(super) struct Kept<T> {
+    before: T,
+    pub(super) now: T,
+}
+
+impl Value for KeyAccount {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let fields = Fields::of(text);
+        Ok(Self {
+            account: Account::read(fields)?,
+            trial: trial(fields)?,
+            lease_until: fields.number("lease_until")?,
+            usage: Use::read(fields)?,
+            replaced: text::replaced(fields)?,
+        })
+    }
+
+    fn print(&self) -> String {
+        let line = Line::new("account").number("lease_until", self.lease_until);
+        let line = self.usage.write(self.account.write(line)).all("trial", self.trial.print());
+        line.all("replaced", text::seconds(&self.replaced)).finish()
+    }
+}
+
+impl KeyAccount {
+    /// Takes note of what became of secrets that are being replaced; of the last few of them.
+    pub(super) fn note_replaced(&mut self, told: &[(u8, u64)]) {
+        for (generation, second) in told {
+            match self.replaced.iter_mut().find(|(known, _)| known == generation) {
+                Some((_, last)) => *last = (*last).max(*second),
+                None => self.replaced.push((*generation, *second)),
+            }
+        }
+        let over = self.replaced.len().saturating_sub(MAX_REPLACED);
+        self.replaced.drain(..over);
+    }
+}
+
+impl Value for SharedAccount {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let fields = Fields::of(text);
+        Ok(Self {
+            account: Account::read(fields)?,
+            trial: trial(fields)?,
+            lease_until: fields.number("lease_until")?,
+            spending: Spending::read(fields)?,
+        })
+    }
+
+    fn print(&self) -> String {
+        let line = Line::new("account").number("lease_until", self.lease_until);
+        let line = self.spending.write(self.account.write(line));
+        line.all("trial", self.trial.print()).finish()
+    }
+}
+
+impl Value for ProductAccount {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let fields = Fields::of(text);
+        Ok(Self {
+            account: Account::read(fields)?,
+            trial: trial(fields)?,
+            spending: Spending::read(fields)?,
+        })
+    }
+
+    fn print(&self) -> String {
+        let line = self.spending.write(self.account.write(Line::new("account")));
+        line.all("trial", self.trial.print()).finish()
+    }
+}
+
+impl<T: Clone + Default + PartialEq + Value> Kept<T> {
+    fn of(stored: Option<T>) -> Self {
+        let now = stored.unwrap_or_default();
+        Self { before: now.clone(), now }
+    }
+
+    fn changed(&self) -> Option<&T> {
+        Some(&self.now).filter(|now| **now != self.before)
+    }
+}
+
+impl Accounts {
+    /// The key's, the workspace's and a product's, each to be changed.
+    pub(super) fn parts_mut(
+        &mut self,
+        product: Option<&str>,
+    ) -> (&mut KeyAccount, &mut SharedAccount, Option<&mut ProductAccount>) {
+        let Self { own, shared, products } = self;
+        let kept = product.and_then(|name| products.iter_mut().find(|(known, _)| known == name));
+        (own, &mut shared.now, kept.map(|(_, kept)| &mut kept.now))
+    }
+}
+
+impl Object<'_> {
+    /// The accounts of a key and the workspace.
+    pub(super) fn accounts(&self, kid: &str) -> Result<Accounts, Stop> {
+        Ok(Accounts {
+            own: self.rows.get(&account_row(kid))?.unwrap_or_default(),
+            shared: Kept::of(self.rows.get(SHARED)?),
+            products: Vec::new(),
+        })
+    }
+
+    /// Adds the account of a product.
+    pub(super) fn product(&self, accounts: &mut Accounts, name: &str) -> Result<(), Stop> {
+        if accounts.products.iter().all(|(known, _)| known != name) {
+            let kept = Kept::of(self.rows.get(&product_row(name))?);
+            accounts.products.push((name.to_owned(), kept));
+        }
+        Ok(())
+    }
+
+    /// Writes the accounts, so far as they have changed; the key's in any case.
+    pub(super) fn keep(&mut self, kid: &str, accounts: &Accounts) {
+        if let Some(shared) = accounts.shared.changed() {
+            self.rows.put(SHARED.to_owned(), shared);
+        }
+        for (name, product) in &accounts.products {
+            if let Some(product) = product.changed() {
+                self.rows.put(product_row(name), product);
+            }
+        }
+        self.rows.put(account_row(kid), &accounts.own);
+    }
+}
+
+fn trial(fields: Fields<'_>) -> Result<Account, BadField> {
+    fields.get("trial").map_or(Ok(Account::default()), Account::parse)
+}
+
+pub(super) fn account_row(kid: &str) -> String {
+    format!("account/{kid}")
+}
+
+pub(super) fn product_row(name: &str) -> String {
+    format!("account/product:{name}")
+}
+
+pub(super) const SHARED: &str = "account/";
+/// As many as may work at a time.
+const MAX_REPLACED: usize = 5;
