@@ -1,19 +1,19 @@
 //! Assertions: the gate's word to an origin that it let this request through.
 //!
 //! A compact JWS (RFC 7515) with HS256, under a key of the origin's own, so that
-//! no origin can make one for another. What it says of the key stands first and
-//! is encoded and hashed once for a record; what it says of the request follows.
+//! no origin can make one for another. What it says of the caller stands first and
+//! is encoded and hashed once for a record or a person; what it says of the request follows.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::caller::Caller;
 use crate::clock::Now;
 use crate::crypto::{self, MacKey, RunningMac};
 use crate::encoding;
 use crate::policy::Policy;
-use crate::record::Record;
 use crate::root::Keyring;
 
 /// The keys with which assertions are made, one an origin.
@@ -41,7 +41,7 @@ pub(crate) struct Preamble {
 /// What an assertion says of a request.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
-    pub(crate) key: Option<&'a Record>,
+    pub(crate) caller: &'a Caller,
     pub(crate) method: &'a str,
     pub(crate) target: &'a str,
     pub(crate) address: Option<&'a str>,
@@ -53,20 +53,22 @@ struct Claims<'a> {
     iss: &'static str,
     aud: &'a str,
     #[serde(flatten)]
-    key: Option<KeyClaims<'a>>,
+    caller: Option<CallerClaims<'a>>,
 }
 
 #[derive(Serialize)]
-struct KeyClaims<'a> {
+struct CallerClaims<'a> {
     sub: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     key: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
     workspace: &'a str,
     r#type: &'a str,
     /// Separated by spaces (RFC 8693 §4.2).
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    bindings: &'a BTreeMap<String, Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bindings: Option<&'a BTreeMap<String, Vec<String>>>,
 }
 
 impl Assertions {
@@ -76,7 +78,7 @@ impl Assertions {
         let header = format!("{}.", encoding::base64url(header.as_bytes()));
         let signer = |name: &str| {
             let key = MacKey::new(&root.assertion_key(name));
-            let anonymous = Preamble::new(&header, name, &key, None);
+            let anonymous = Preamble::new(&header, name, &key, &Caller::Anyone);
             Signer { name: name.to_owned(), key, anonymous }
         };
         let origins = policy.origins.iter().map(|origin| signer(origin.name.as_str())).collect();
@@ -86,15 +88,15 @@ impl Assertions {
     /// Appends the assertion for the policy's `origin`th origin to `out`.
     pub(crate) fn write(&self, out: &mut String, origin: usize, subject: &Subject<'_>, now: Now) {
         let Some(signer) = self.origins.get(origin) else { return };
-        match subject.key {
-            None => signer.anonymous.finish(out, subject, now),
-            Some(record) => {
-                let make = || Preamble::new(&self.header, &signer.name, &signer.key, Some(record));
-                let kept = record.preambles.of(origin, self.origins.len(), make);
-                if let Some(preamble) = kept {
-                    preamble.finish(out, subject, now);
-                }
-            }
+        let caller = subject.caller;
+        let preambles = match caller {
+            Caller::Anyone => return signer.anonymous.finish(out, subject, now),
+            Caller::Key(record) => &record.preambles,
+            Caller::Person(person) => &person.preambles,
+        };
+        let make = || Preamble::new(&self.header, &signer.name, &signer.key, caller);
+        if let Some(preamble) = preambles.of(origin, self.origins.len(), make) {
+            preamble.finish(out, subject, now);
         }
     }
 }
@@ -117,17 +119,18 @@ impl Preambles {
 }
 
 impl Preamble {
-    fn new(header: &str, audience: &str, key: &MacKey, record: Option<&Record>) -> Self {
+    fn new(header: &str, audience: &str, key: &MacKey, caller: &Caller) -> Self {
+        let told = caller.told();
         let claims = Claims {
             iss: ISSUER,
             aud: audience,
-            key: record.map(|record| KeyClaims {
-                sub: record.subject.as_deref().unwrap_or(&record.id),
-                key: &record.id,
-                workspace: record.workspace.as_str(),
-                r#type: record.kind.as_str(),
-                scope: &record.scopes,
-                bindings: &record.bindings,
+            caller: (!caller.is_anyone()).then(|| CallerClaims {
+                sub: if told.subject.is_empty() { told.key } else { told.subject },
+                key: told.key,
+                workspace: told.workspace,
+                r#type: told.kind,
+                scope: told.scopes,
+                bindings: caller.key().map(|key| &key.bindings).filter(|own| !own.is_empty()),
             }),
         };
         let mut claims = serde_json::to_string(&claims).unwrap_or_default();

@@ -12,7 +12,7 @@ pub(crate) enum Credential<'a> {
     Native(KeyText<'a>),
     /// Any other text, in a place for keys.
     Other(Opaque<'a>),
-    /// Three parts with dots between: a session or OAuth token.
+    /// Three parts with dots between, or what begins as those do: a session or OAuth token.
     Token(Opaque<'a>),
     /// A key id with a signature in place of a secret.
     Signature,
@@ -80,7 +80,9 @@ fn after_scheme(value: &str) -> Option<&str> {
 fn bearer_text(text: &str) -> Credential<'_> {
     let dots = text.bytes().filter(|&byte| byte == b'.').count();
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if dots == 2 && text.bytes().all(is_token) {
+    // Even if it is spoilt, such a text is no key.
+    let is_like_one = dots >= 2 && text.starts_with(JSON_OBJECT);
+    if is_like_one || (dots == 2 && text.bytes().all(is_token)) {
         Credential::Token(Opaque(text))
     } else {
         key_text(text)
@@ -100,6 +102,9 @@ fn key_text(text: &str) -> Credential<'_> {
 }
 
 const BEARER: &str = "Bearer";
+
+/// `{"` in base64url, as the header of a token begins.
+const JSON_OBJECT: &str = "eyJ";
 
 /// Longer than any key that can be imported.
 const MAX_KEY: usize = 256;
@@ -135,6 +140,11 @@ mod tests {
             ("Bearer é", "", "", "malformed"),
             ("Bearer a.b.c", "", "", "token"),
             ("Bearer a..", "", "", "token"),
+            ("Bearer a.b.c.", "", "", "other a.b.c."),
+            ("Bearer eyJ.b.c.", "", "", "token"),
+            ("Bearer eyJ.b.c.d.e", "", "", "token"),
+            ("Bearer eyJ.b.c=", "", "", "token"),
+            ("Bearer eyJ.b", "", "", "other eyJ.b"),
             ("", "a.b.c", "", "other a.b.c"),
             ("", "", "kid", "signature"),
             ("Bearer k, Bearer l", "", "", "ambiguous"),

@@ -4,15 +4,15 @@
 //! is proved, and nothing is looked up for a text that was never a key.
 
 mod meter;
+mod person;
 mod proof;
 mod resource;
 mod shadow;
 mod signature;
 
-use std::rc::Rc;
-
 use crate::account::View;
 use crate::address::ClientAddress;
+use crate::caller::Caller;
 use crate::clock::Now;
 use crate::cors::{self, Asked, Preflight};
 use crate::credential::{self, Ambiguous};
@@ -56,7 +56,7 @@ pub enum Decision<'g> {
 pub struct Grant<'g> {
     pub(crate) route: &'g Route,
     pub(crate) origin: usize,
-    pub(crate) key: Option<Rc<Record>>,
+    pub(crate) caller: Caller,
     /// What is left of its limits, where a total is kept.
     pub(crate) view: Option<View>,
     /// Whether it was decided without the Workspace, which should have been asked.
@@ -77,7 +77,7 @@ impl Grant<'_> {
 
     /// The first second in which the key, or this secret of it, works no more.
     pub(crate) fn end(&self) -> Option<u64> {
-        self.key.as_ref()?.end(self.replaced)
+        self.caller.key()?.end(self.replaced)
     }
 
     /// What is worth finding out behind the answer, so that later requests need not wait: leave for
@@ -179,17 +179,12 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         self.check_network(route)?;
         if route.credentials.is_public() {
             self.check_length(route)?;
-            return Ok(Grant {
-                route,
-                origin: route.origin,
-                key: None,
-                view: None,
-                degraded: false,
-                kid: None,
-                replaced: None,
-                mode: Mode::Edge,
-                _metered: Metered::unlimited(),
-            });
+            return Ok(unmetered(route, Caller::Anyone));
+        }
+        if let Some(person) = self.person(&credential, route)? {
+            resource::check_subject(Some(&person.subject), route, &params)?;
+            self.check_length(route)?;
+            return Ok(unmetered(route, Caller::Person(person)));
         }
         let Proved { record, kid, replaced, signed } = self.prove(credential, route)?;
         let mode = self.mode(kid, route);
@@ -212,9 +207,9 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             }
             None => Metered::unlimited().into(),
         };
-        let key = Some(record);
+        let caller = Caller::Key(record);
         let origin = route.origin;
-        Ok(Grant { route, origin, key, view, degraded, kid, replaced, mode, _metered: metered })
+        Ok(Grant { route, origin, caller, view, degraded, kid, replaced, mode, _metered: metered })
     }
 
     /// Who has a say besides this isolate. Environment keys are known to no Workspace.
@@ -302,6 +297,21 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         let fits =
             declared.is_empty() || declared.parse::<u64>().is_ok_and(|length| length <= limit);
         if fits { Ok(()) } else { Err(Denial::BodyTooLarge(limit)) }
+    }
+}
+
+/// Only keys are counted against limits.
+const fn unmetered(route: &Route, caller: Caller) -> Grant<'_> {
+    Grant {
+        route,
+        origin: route.origin,
+        caller,
+        view: None,
+        degraded: false,
+        kid: None,
+        replaced: None,
+        mode: Mode::Edge,
+        _metered: Metered::unlimited(),
     }
 }
 

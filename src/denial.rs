@@ -47,7 +47,7 @@ pub enum Denial {
     Missing,
     /// The credential proves nothing.
     Invalid(Invalid),
-    /// A token, and no issuer that could vouch for it.
+    /// A token that is not believed, or of a kind that the route does not take.
     Token,
     /// A key, where only tokens are taken.
     KeyNotAllowed,
@@ -82,7 +82,7 @@ pub enum Denial {
     NotYetValid,
     /// The client's address is not among the key's.
     Address,
-    /// The key lacks the route's scope.
+    /// The key, or OAuth token, lacks the route's scope.
     Scope(Scope),
     /// The key is bound to other values of this parameter.
     Binding(String),
@@ -218,11 +218,13 @@ impl Denial {
                 ..wire(
                     401,
                     "MISSING_API_KEY",
-                    "Send an API key as `Authorization: Bearer` or `X-API-Key`.",
+                    "Send a credential as `Authorization: Bearer`, or an API key as `X-API-Key`.",
                 )
             },
             Self::Invalid(_) => bad("INVALID_API_KEY", "The API key is invalid."),
-            Self::Token => bad("INVALID_TOKEN", "The token is invalid."),
+            Self::Token => {
+                bad("INVALID_TOKEN", "The token is invalid, or of a kind that is not taken here.")
+            }
             Self::Signature => bad("INVALID_SIGNATURE", "The signature is invalid."),
             Self::Differs(parts) => Wire { signed: parts.clone(), ..Self::Signature.wire() },
             Self::StaleTimestamp { now } => Wire {
@@ -265,7 +267,11 @@ impl Denial {
                 challenge: Some(format!(
                     "{REALM}, error=\"insufficient_scope\", scope=\"{scope}\""
                 )),
-                ..wire(403, "PERMISSION_DENIED", format!("The API key lacks the scope `{scope}`."))
+                ..wire(
+                    403,
+                    "PERMISSION_DENIED",
+                    format!("The credential lacks the scope `{scope}`."),
+                )
             },
             Self::Binding(parameter) => wire(
                 403,

@@ -267,6 +267,7 @@ fn end(decision: &Decision<'_>, policy: &Policy) -> (Check, Verdict) {
         Decision::Need(Need::Kv(_) | Need::Workspace(Ask::Record(_))) | Decision::Fault(_) => {
             (Check::Record, Verdict::Open)
         }
+        Decision::Need(Need::KeySet { .. } | Need::Signature) => (Check::Kind, Verdict::Open),
         Decision::Need(Need::Body(_)) => (Check::Signature, Verdict::Open),
         Decision::Need(Need::Workspace(Ask::Leave(_))) => (Check::Leave, Verdict::Open),
         Decision::Admin => (Check::Host, Verdict::Passed),

@@ -39,7 +39,7 @@ pub const TOLD: [&str; 7] = {
 /// 1. the service binding of the upstream, or empty;
 /// 2. the URL to fetch, or empty if the request's own URL is kept;
 /// 3. milliseconds to wait for the response head;
-/// 4. flags: `k` the answer belongs to a key's holder and no shared cache may
+/// 4. flags: `k` the answer belongs to whoever called and no shared cache may
 ///    keep it, `p` the client wants errors as problem JSON, `o` the policy says which
 ///    pages may read the answer;
 /// 5. to 14. the values of [`OWN`], empty for a header that is not set;
@@ -62,7 +62,7 @@ pub fn plan(
         Upstream::Url { base } => ("", base.as_str()),
     };
     let target = if base.is_empty() { "" } else { request.target };
-    let keyed = if grant.key.is_some() { "k" } else { "" };
+    let keyed = if grant.caller.is_anyone() { "" } else { "k" };
     let problem = if request.wants_problem_json() { "p" } else { "" };
     let pages = cors::leave(request, grant.route);
     let paged = if pages.is_some() { "o" } else { "" };
@@ -76,7 +76,7 @@ pub fn plan(
     }
     write_own(&mut out, request, grant, gate, request_id, now);
     write_told(&mut out, grant, gate, now);
-    for name in dropped(request, grant) {
+    for name in dropped(request, grant, gate) {
         line(&mut out, name);
     }
     if let Some(pages) = &pages {
@@ -87,14 +87,23 @@ pub fn plan(
 }
 
 /// The headers of the request that must not reach the origin.
-fn dropped<'a>(request: &Request<'a>, grant: &Grant<'_>) -> impl Iterator<Item = &'a str> {
+fn dropped<'a>(
+    request: &Request<'a>,
+    grant: &Grant<'_>,
+    gate: &Gate,
+) -> impl Iterator<Item = &'a str> {
     let (connection, route) = (request.fields.connection, grant.route);
+    let issuers = &gate.policy.issuers;
+    let brings_tokens = |name: &str| {
+        let mut own = issuers.iter().filter_map(|issuer| issuer.header.as_ref());
+        own.any(|header| Folded(name).is(header.as_str()))
+    };
     let (cookies, upgrade) = (route.cookies, route.upgrade);
     request.headers().map(|(name, _)| name).filter(move |name| match *name {
         "cookie" => !cookies || names(connection, name),
         // The runtime writes the `Connection` that an upgrade needs; the client's is for us alone.
         "upgrade" => !upgrade,
-        name => is_reserved(name) || names(connection, name),
+        name => is_reserved(name) || names(connection, name) || brings_tokens(name),
     })
 }
 
@@ -109,17 +118,17 @@ fn write_own(
 ) {
     let client = request.fields.client_address;
     let address = ClientAddress::parse(client).map(|_| client);
-    let key = grant.key.as_deref();
+    let told = grant.caller.told();
     let values = [
         request_id,
         request.authority,
         if request.secure { "https" } else { "http" },
         address.unwrap_or_default(),
-        key.map_or("", |key| &key.id),
-        key.map_or("", |key| key.workspace.as_str()),
-        key.map_or("", |key| key.kind.as_str()),
-        key.map_or("", |key| &key.scopes),
-        key.and_then(|key| key.subject.as_deref()).unwrap_or_default(),
+        told.key,
+        told.workspace,
+        told.kind,
+        told.scopes,
+        told.subject,
         // The assertion follows.
         "",
     ];
@@ -127,7 +136,7 @@ fn write_own(
         line(out, value);
     }
     let (method, target) = (request.method, request.target);
-    let subject = Subject { key, method, target, address, request_id };
+    let subject = Subject { caller: &grant.caller, method, target, address, request_id };
     gate.assertions.write(out, grant.origin, &subject, now);
 }
 

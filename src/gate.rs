@@ -10,6 +10,7 @@ use crate::environment::{BadEntry, EnvironmentKeys};
 use crate::need::Need;
 use crate::policy::Policy;
 use crate::root::{Keyring, RootError};
+use crate::token;
 
 /// Everything a decision needs that does not change while an isolate lives.
 #[derive(Debug)]
@@ -61,7 +62,9 @@ impl Gate {
         match need {
             Need::Kv(_) => self.policy.kv_timeout_ms.into(),
             Need::Workspace(_) => self.policy.workspace_timeout_ms.into(),
-            Need::Body(_) => 0,
+            // A fetch may take so long; the others wait for it.
+            Need::KeySet { .. } => token::FETCH_MILLIS.into(),
+            Need::Body(_) | Need::Signature => 0,
         }
     }
 

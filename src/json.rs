@@ -3,7 +3,12 @@
 //! Nobody is told what is wrong with one, so its error is without content: the messages of `serde_json`,
 //! and the printing of fractions for their sake, were a sixth of the gate's upload. Read are the kinds
 //! of value that those documents have: text, whole numbers from 0, truth values, lists, objects with
-//! known members, enums.
+//! known members, enums. What others wrote is read by [`foreign`].
+//!
+//! Nothing of it is on the way of a warm request, so the parts of the reader are kept out of line: in
+//! each place where a field is read they would be a good part of the gate's upload.
+
+pub(crate) mod foreign;
 
 use core::fmt;
 use std::borrow::Cow;
@@ -44,6 +49,8 @@ struct Reader<'de> {
 
 impl<'de> Reader<'de> {
     /// The first byte that is no white space; all before it is passed.
+    #[cold]
+    #[inline(never)]
     fn peek(&mut self) -> Option<u8> {
         while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
             self.rest = rest;
@@ -52,6 +59,8 @@ impl<'de> Reader<'de> {
     }
 
     /// Passes `word` if it comes next.
+    #[cold]
+    #[inline(never)]
     fn take(&mut self, word: &[u8]) -> bool {
         self.peek();
         let rest = self.rest.strip_prefix(word);
@@ -59,22 +68,35 @@ impl<'de> Reader<'de> {
         rest.is_some()
     }
 
+    #[cold]
+    #[inline(never)]
     fn expect(&mut self, word: &[u8]) -> Result<(), Broken> {
         if self.take(word) { Ok(()) } else { Err(Broken) }
     }
 
+    #[cold]
+    #[inline(never)]
     fn number(&mut self) -> Result<u64, Broken> {
         self.peek();
-        let length = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let (digits, rest) = self.rest.split_at_checked(length).ok_or(Broken)?;
+        let digits = self.digits();
         if let [] | [b'0', _, ..] = digits {
             return Err(Broken);
         }
-        self.rest = rest;
         let digits = core::str::from_utf8(digits).map_err(|_| Broken)?;
         digits.parse().map_err(|_| Broken)
     }
 
+    #[cold]
+    #[inline(never)]
+    fn digits(&mut self) -> &'de [u8] {
+        let length = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (digits, rest) = self.rest.split_at_checked(length).unwrap_or((&[], self.rest));
+        self.rest = rest;
+        digits
+    }
+
+    #[cold]
+    #[inline(never)]
     fn text(&mut self) -> Result<Cow<'de, str>, Broken> {
         self.expect(b"\"")?;
         let plain = self.plain()?;
@@ -92,6 +114,8 @@ impl<'de> Reader<'de> {
     }
 
     /// What stands before the next `"` or `\`.
+    #[cold]
+    #[inline(never)]
     fn plain(&mut self) -> Result<&'de str, Broken> {
         let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
         let length = self.rest.iter().position(ends).ok_or(Broken)?;
@@ -110,6 +134,8 @@ impl<'de> Reader<'de> {
     }
 
     /// What a `\` begins.
+    #[cold]
+    #[inline(never)]
     fn escaped(&mut self) -> Result<char, Broken> {
         Ok(match self.next()? {
             byte @ (b'"' | b'\\' | b'/') => byte.into(),
@@ -135,6 +161,8 @@ impl<'de> Reader<'de> {
     }
 
     /// Four hexadecimal digits.
+    #[cold]
+    #[inline(never)]
     fn unit(&mut self) -> Result<u16, Broken> {
         let (digits, rest) = self.rest.split_first_chunk::<4>().ok_or(Broken)?;
         self.rest = rest;
@@ -246,6 +274,8 @@ struct Members<'a, 'de> {
 
 impl Members<'_, '_> {
     /// Whether there is one more; else the end is passed.
+    #[cold]
+    #[inline(never)]
     fn go_on(&mut self) -> Result<bool, Broken> {
         let first = core::mem::take(&mut self.first);
         if first && self.reader.take(self.end) {

@@ -31,6 +31,9 @@ pub mod record;
 pub mod seal;
 mod standing;
 
+mod caller;
+mod person;
+
 pub mod account;
 pub mod address;
 pub mod directory;

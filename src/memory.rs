@@ -15,7 +15,9 @@ use crate::key::Kid;
 use crate::lease::Wallet;
 use crate::limit::Meter;
 use crate::need::{Ask, KvRow, Need};
+use crate::person::People;
 use crate::record::{Record, Unusable};
+use crate::token::KeySets;
 
 /// The isolate's memory.
 #[derive(Debug)]
@@ -25,6 +27,10 @@ pub struct Memory {
     pointers: Pointers,
     /// Apart, so that invented texts do not drive out real ones.
     absent: Pointers,
+    /// Whose tokens were verified.
+    pub(crate) people: People,
+    /// By what tokens are verified.
+    pub(crate) key_sets: KeySets,
     /// What is being asked for, and until when nobody else should.
     asking: LruCache<Need, Asking>,
     latest: Now,
@@ -103,6 +109,8 @@ impl Default for Memory {
             record_bytes: 0,
             pointers: LruCache::unbounded(),
             absent: LruCache::unbounded(),
+            people: People::default(),
+            key_sets: KeySets::default(),
             asking: LruCache::unbounded(),
             latest: Now::from_millis(0),
             forgotten: 0,
@@ -267,6 +275,9 @@ impl Memory {
     /// others wait a little and look in memory again. `joins` says that the caller asks for the
     /// first time; who has not `waited` is told of no failure, but tries for itself.
     pub fn turn(&mut self, need: Need, millis: u64, joins: bool, waited: bool, now: Now) -> Turn {
+        if let Some(turn) = need.turn() {
+            return turn;
+        }
         match self.asking.get_mut(&need) {
             Some(asking)
                 if now.millis() < asking.until
@@ -285,6 +296,9 @@ impl Memory {
     /// Ends a turn; a fault is remembered for a moment, so that those who waited need not each
     /// find it out.
     pub fn turn_over(&mut self, need: &Need, fault: Option<Fault>, lease_millis: u64, now: Now) {
+        if need.turn().is_some() {
+            return;
+        }
         if let Some(fault) = fault {
             return self.mark(*need, FAULT_MILLIS, Turn::Failed(fault), now);
         }

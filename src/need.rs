@@ -6,7 +6,7 @@ use crate::gate::Gate;
 use crate::imported::{Pointer, PointerId};
 use crate::key::Kid;
 use crate::lease::Pool;
-use crate::memory::{Memory, Source};
+use crate::memory::{Memory, Source, Turn};
 use crate::record::{self, Record, Unusable};
 use crate::workspace::call::Once;
 
@@ -19,6 +19,18 @@ pub enum Need {
     Workspace(Ask),
     /// The request's body, of so many bytes at most.
     Body(u32),
+    /// The keys of the issuer at this place in the policy: to be fetched if it is this request's turn, else
+    /// to be waited for.
+    KeySet {
+        /// The place.
+        issuer: usize,
+        /// Whether to fetch.
+        mine: bool,
+    },
+    /// Whether the signature of the request's token is that of a key: [`Ticket::trial`].
+    ///
+    /// [`Ticket::trial`]: crate::ticket::Ticket::trial
+    Signature,
 }
 
 impl Need {
@@ -29,6 +41,16 @@ impl Need {
             Self::Kv(_) => Fault::KvUnavailable,
             Self::Workspace(_) => Fault::WorkspaceUnavailable,
             Self::Body(_) => Fault::Internal,
+            Self::KeySet { .. } | Self::Signature => Fault::IssuerUnavailable,
+        }
+    }
+
+    /// Whose turn it is, where the decision itself has settled that.
+    pub(crate) const fn turn(&self) -> Option<Turn> {
+        match self {
+            Self::KeySet { mine: false, .. } => Some(Turn::Wait),
+            Self::KeySet { mine: true, .. } | Self::Signature => Some(Turn::Go),
+            Self::Kv(_) | Self::Workspace(_) | Self::Body(_) => None,
         }
     }
 }

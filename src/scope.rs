@@ -44,6 +44,17 @@ impl Grants {
         Ok(Self(grants))
     }
 
+    /// The grants among some words; an issuer's others mean something elsewhere.
+    pub(crate) fn among<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut grants = Vec::new();
+        for grant in words.into_iter().filter_map(|word| Grant::parse(word).ok()) {
+            if !grants.contains(&grant) {
+                grants.push(grant);
+            }
+        }
+        Self(grants)
+    }
+
     /// Whether one of the grants covers the scope.
     pub fn allow(&self, scope: &Scope) -> bool {
         self.0.iter().any(|grant| {

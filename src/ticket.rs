@@ -6,6 +6,7 @@ use crate::denial::Fault;
 use crate::key::Kid;
 use crate::lease::Refused;
 use crate::need::{Ask, KvRow, Need};
+use crate::token::Trial;
 use crate::workspace::call::Once;
 
 /// Goes with one request from its first decision to its last.
@@ -29,6 +30,10 @@ pub struct Ticket {
     pub(crate) body: Option<Body>,
     /// Its signature, once that held: bodies are hashed once.
     pub(crate) verified: Option<Verified>,
+    /// Its token's signature, while that is being verified.
+    pub(crate) trial: Option<Box<Trial>>,
+    /// What the token's issuer did in the place of giving its keys.
+    pub(crate) issuer: Option<Fault>,
     /// Whether it waits, or has waited, for a record.
     joined: bool,
     /// Milliseconds waited for others to find something out.
@@ -96,6 +101,8 @@ impl Ticket {
             Need::Kv(_) => self.kv = Some(fault),
             Need::Workspace(_) => self.workspace = Some(fault),
             Need::Body(_) => self.body = Some(Body::Failed(fault)),
+            Need::KeySet { .. } => self.issuer = Some(fault),
+            Need::Signature => self.judge(None),
         }
     }
 
@@ -111,6 +118,19 @@ impl Ticket {
     #[must_use]
     pub fn has_waited(&self) -> bool {
         self.waited > 0
+    }
+
+    /// The signature that has to be verified: [`Need::Signature`].
+    #[must_use]
+    pub fn trial(&self) -> Option<&Trial> {
+        self.trial.as_deref()
+    }
+
+    /// Takes in whether that signature is the one of [`Trial::key`]; nothing if the platform could not tell.
+    pub fn judge(&mut self, holds: Option<bool>) {
+        if let Some(trial) = &mut self.trial {
+            trial.judge(holds);
+        }
     }
 
     /// Takes in the body.

@@ -37,6 +37,70 @@ async function attempt(namespace, number, text) {
   return response.text();
 }
 
+// The text at a URL, or `undefined` unless all of it comes in time, with status 200 and no redirect.
+export async function download(url, millis, limit) {
+  try {
+    const response = await fetch(url, {
+      headers: { accept: "application/jwk-set+json, application/json" },
+      // "error" is not to be had here: a redirect comes as its status.
+      redirect: "manual",
+      cache: "no-store",
+      signal: AbortSignal.timeout(millis),
+    });
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      throw new Error(`status ${response.status}`);
+    }
+    const chunks = [];
+    let length = 0;
+    for await (const chunk of response.body ?? []) {
+      length += chunk.byteLength;
+      if (length > limit) throw new Error(`more than ${limit} bytes`);
+      chunks.push(chunk);
+    }
+    return UTF8.decode(joined(chunks, length));
+  } catch (error) {
+    console.error(`portcullis: ${url}: ${error.message}`);
+    return undefined;
+  }
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+// Whether a signature, in base64, is that of a public key: `true` or `false`, or `undefined` if that cannot
+// be told. A key that cannot be imported has made none.
+export async function verify(algorithm, jwk, signature, signed) {
+  const [imported, verified] = ALGORITHMS[algorithm];
+  let key = keys.get(jwk);
+  if (key === undefined) {
+    try {
+      key = await crypto.subtle.importKey("jwk", JSON.parse(jwk), imported, false, ["verify"]);
+    } catch {
+      return "false";
+    }
+    if (keys.size >= MOST_KEYS) keys.delete(keys.keys().next().value);
+    keys.set(jwk, key);
+  }
+  try {
+    const own = Uint8Array.from(atob(signature), (character) => character.charCodeAt(0));
+    return String(await crypto.subtle.verify(verified, key, own, new TextEncoder().encode(signed)));
+  } catch {
+    return undefined;
+  }
+}
+
+// By the text of their JWK: whoever holds that holds the key.
+const keys = new Map();
+const MOST_KEYS = 64;
+
+const RSA = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
+const ED25519 = { name: "Ed25519" };
+const ALGORITHMS = {
+  RS256: [RSA, RSA],
+  ES256: [{ name: "ECDSA", namedCurve: "P-256" }, { name: "ECDSA", hash: "SHA-256" }],
+  EdDSA: [ED25519, ED25519],
+};
+
 // Bodies that are read, or sent on, at present. None counts for longer than its time, as a request that
 // is cancelled tells nobody of its end.
 const held = new Set();

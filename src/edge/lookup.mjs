@@ -7,11 +7,13 @@
 //   read     number, milliseconds, name of a row of KV
 //   call     number, milliseconds, workspace, the call
 //   body     number, milliseconds, bytes it may have, bytes that all may have
+//   fetch    number, milliseconds, bytes it may have, URL
+//   verify   number, 0, algorithm, JWK, signature in base64, what is signed
 //   wait     number, milliseconds
 //
 // The Wasm keeps what waits under its number, and forgets it if nobody comes back.
 
-import { ask, body, read, respond, sleep } from "./errands.mjs";
+import { ask, body, download, read, respond, sleep, verify } from "./errands.mjs";
 import { forward } from "./forward.mjs";
 import { enter, kept, starts, undecided } from "./restart.mjs";
 
@@ -91,6 +93,10 @@ function run(word, [, millis, ...lines], env) {
       return read(env, lines[0], Number(millis));
     case "call":
       return ask(env, lines[0], lines.slice(1).join("\n"), Number(millis));
+    case "fetch":
+      return download(lines[1], Number(millis), Number(lines[0]));
+    case "verify":
+      return verify(...lines);
     default:
       return sleep(Number(millis));
   }

@@ -14,6 +14,7 @@ pub use desk::{Desk, Matter};
 
 use crate::clock::Now;
 use crate::denial::Fault;
+use crate::encoding;
 use crate::enquiry::Enquiry;
 use crate::gate::Gate;
 use crate::key::{Kid, Workspace};
@@ -22,6 +23,7 @@ use crate::memory::{Memory, Turn};
 use crate::need::{Ask, KvRow, Leave, Need};
 use crate::record::Unusable;
 use crate::ticket::{Body, Ticket};
+use crate::token::{FETCH_MILLIS, KeySet};
 
 /// What an adapter has to do before a request can be looked at again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,26 @@ pub enum Errand {
         /// Bytes that it may have.
         limit: u32,
     },
+    /// Fetch a text.
+    Fetch {
+        /// From there; no redirect is followed.
+        url: String,
+        /// Bytes that it may have.
+        limit: u32,
+        /// Milliseconds within which all of it must come.
+        millis: u32,
+    },
+    /// Verify a signature: `true` or `false` comes of it.
+    Verify {
+        /// As in the header of a token (RFC 7518 §3.1).
+        algorithm: &'static str,
+        /// The public key as JSON (RFC 7517).
+        jwk: String,
+        /// The signature.
+        signature: String,
+        /// What is signed.
+        signed: String,
+    },
     /// Wait.
     Wait {
         /// Milliseconds.
@@ -59,10 +81,12 @@ impl Errand {
     #[must_use]
     pub const fn patience(&self) -> u32 {
         match self {
-            Self::Read { millis, .. } | Self::Call { millis, .. } | Self::Wait { millis } => {
-                *millis
-            }
+            Self::Read { millis, .. }
+            | Self::Call { millis, .. }
+            | Self::Fetch { millis, .. }
+            | Self::Wait { millis } => *millis,
             Self::Body { .. } => Body::MILLIS,
+            Self::Verify { .. } => 0,
         }
     }
 }
@@ -70,7 +94,7 @@ impl Errand {
 /// What came of an errand.
 #[derive(Debug)]
 pub enum Came<'a> {
-    /// What KV has under that name, or the Workspace's answer.
+    /// What KV has under that name, the Workspace's answer, what was fetched, or whether a signature holds.
     Text(&'a str),
     /// KV has no such row.
     NoRow,
@@ -102,6 +126,9 @@ pub struct LookUp {
 enum Asked {
     Row(KvRow),
     Workspace(Enquiry),
+    /// By the issuer's place in the policy.
+    KeySet(usize),
+    Signature,
     /// Somebody else does.
     Nobody,
 }
@@ -120,6 +147,13 @@ impl LookUp {
         if let Need::Body(limit) = need {
             let own = Self { need, shared: false, asked: Asked::Nobody };
             return Some((own, Errand::Body { limit }));
+        }
+        if need == Need::Signature {
+            let errand = verification(ticket);
+            if errand.is_none() {
+                ticket.fail(&need, need.timeout());
+            }
+            return errand.map(|own| (Self { need, shared: false, asked: Asked::Signature }, own));
         }
         if is_alone(&need) {
             return Self::go(need, false, id, gate, memory, now);
@@ -175,8 +209,13 @@ impl LookUp {
                 let errand = call(&enquiry, text, gate);
                 (Asked::Workspace(enquiry), errand)
             }
-            // It is the request's own: nobody finds it out ahead.
-            Need::Body(_) => return None,
+            Need::KeySet { issuer, .. } => {
+                let url = gate.policy.issuers.get(issuer)?.jwks.as_str().to_owned();
+                let errand = Errand::Fetch { url, limit: MAX_KEY_SET, millis: FETCH_MILLIS };
+                (Asked::KeySet(issuer), errand)
+            }
+            // They are the request's own: nobody finds them out ahead.
+            Need::Body(_) | Need::Signature => return None,
         };
         Some((Self { need, shared: !is_alone(&need), asked }, errand))
     }
@@ -197,6 +236,17 @@ impl LookUp {
             (Asked::Row(row), came) => row
                 .learn(came.text().map(str::as_bytes), gate, memory, now)
                 .map_err(|unusable| Trouble::Row(row, unusable)),
+            (Asked::KeySet(issuer), came) => {
+                let keys = came.text().and_then(|text| KeySet::parse(text.as_bytes()).ok());
+                let learnt =
+                    if keys.is_some() { Ok(()) } else { Err(Trouble::Issuer(name(issuer, gate))) };
+                memory.key_sets.learn(issuer, keys, now);
+                learnt
+            }
+            (Asked::Signature, came) => {
+                ticket.judge(came.text().map(|text| text == "true"));
+                Ok(())
+            }
             (Asked::Workspace(enquiry), came) => hear(enquiry, &came, ticket, gate, memory, now),
             (Asked::Nobody, Came::Body(body)) => {
                 ticket.bring(body);
@@ -264,7 +314,7 @@ const fn is_alone(need: &Need) -> bool {
 }
 
 /// Why something could not be found out. `Display` is for the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// KV did not answer, or not in time.
     Kv,
@@ -272,6 +322,8 @@ pub enum Trouble {
     Row(KvRow, Unusable),
     /// A Workspace did not answer, or with nothing that helps.
     Workspace(Workspace, Fault),
+    /// The issuer of this name did not answer, or with no key set.
+    Issuer(String),
 }
 
 impl Trouble {
@@ -280,6 +332,7 @@ impl Trouble {
             Self::Kv => Fault::KvUnavailable,
             Self::Row(..) => Fault::RecordUnusable,
             Self::Workspace(_, fault) => *fault,
+            Self::Issuer(_) => Fault::IssuerUnavailable,
         }
     }
 }
@@ -294,6 +347,7 @@ impl fmt::Display for Trouble {
             Self::Row(KvRow::Pointer(_), unusable) => {
                 write!(f, "KV row of an imported key: {}", unusable.as_str())
             }
+            Self::Issuer(name) => write!(f, "issuer {name}: no key set, or no answer in time"),
             Self::Workspace(number, fault) => {
                 write!(f, "Workspace {}: {fault:?}", number.as_str())
             }
@@ -301,4 +355,22 @@ impl fmt::Display for Trouble {
     }
 }
 
+fn name(issuer: usize, gate: &Gate) -> String {
+    gate.policy.issuers.get(issuer).map(|rules| rules.name.to_string()).unwrap_or_default()
+}
+
+/// What the platform is to verify next for a request.
+fn verification(ticket: &Ticket) -> Option<Errand> {
+    let trial = ticket.trial()?;
+    let key = trial.key()?;
+    Some(Errand::Verify {
+        algorithm: key.algorithm().as_str(),
+        jwk: key.jwk().to_owned(),
+        signature: encoding::base64(trial.signature()),
+        signed: trial.signed().to_owned(),
+    })
+}
+
 const POLL_MILLIS: u32 = 5;
+/// Bytes. The largest sets of well-known issuers have some 10 KiB.
+pub const MAX_KEY_SET: u32 = 64 * 1024;

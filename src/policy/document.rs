@@ -84,8 +84,7 @@ pub struct Document {
     )]
     pub management: Management,
     /// See [`Policy::issuers`](super::Policy::issuers).
-    #[cfg_attr(feature = "gate", serde(skip))]
-    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Vec::is_empty"))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<IssuerRules>,
     /// See [`Policy::leak_reports`](super::Policy::leak_reports).
     #[cfg_attr(feature = "gate", serde(skip))]

@@ -84,7 +84,7 @@ pub struct Policy {
     pub imports: Vec<ImportShape>,
     /// What holds of the management API. In the gate's Worker, which has none of it, the default.
     pub management: Management,
-    /// Whose tokens are believed. In the gate's Worker, which takes none, empty.
+    /// Whose tokens are believed.
     pub issuers: Vec<IssuerRules>,
     /// Whose reports of leaked keys are believed; `None`: nobody's. In the gate's Worker, which takes
     /// none, `None`.

@@ -1,9 +1,9 @@
 //! What a token says, and whether it says it to us and now.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 use super::Untrusted;
+use crate::json::foreign::{BadMember, Object};
 use crate::policy::{ClaimText, IssuerRules};
 
 /// Whose tokens are believed, and which of them.
@@ -32,61 +32,42 @@ pub struct Subject {
     pub until: u64,
 }
 
-/// The claims that bear on the decision; others are passed over.
-#[derive(Deserialize)]
-pub(super) struct Claims<'a> {
-    pub(super) iss: String,
-    #[serde(default)]
-    sub: String,
-    #[serde(borrow)]
-    aud: OneOrMany<'a>,
-    #[serde(borrow)]
-    exp: Seconds<'a>,
-    #[serde(borrow)]
-    nbf: Option<Seconds<'a>>,
-    #[serde(borrow)]
-    iat: Option<Seconds<'a>>,
-    scope: Option<String>,
-    #[serde(borrow)]
-    scp: Option<OneOrMany<'a>>,
-    email: Option<String>,
-}
-
-/// A text, or a list of texts. Read as it stands: what serde has for alternatives takes 10 KB.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(transparent)]
-struct OneOrMany<'a>(#[serde(borrow)] &'a RawValue);
-
-/// A NumericDate (RFC 7519 §2), which may have a fraction, but no exponent.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(transparent)]
-struct Seconds<'a>(#[serde(borrow)] &'a RawValue);
+/// The claims; those that do not bear on the decision are passed over.
+pub(super) struct Claims<'a>(Object<'a>);
 
 impl<'a> Claims<'a> {
     pub(super) fn parse(json: &'a [u8]) -> Result<Self, Untrusted> {
-        serde_json::from_slice(json).map_err(|_| Untrusted::Claims)
+        Object::read(json).map(Self).ok_or(Untrusted::Claims)
     }
-}
 
-impl OneOrMany<'_> {
-    fn texts(self) -> Result<Vec<String>, Untrusted> {
-        let text = self.0.get();
-        let texts = if text.starts_with('"') {
-            serde_json::from_str(text).map(|one| vec![one])
-        } else {
-            serde_json::from_str(text)
-        };
-        texts.map_err(|_| Untrusted::Claims)
+    pub(super) fn issuer(&self) -> Result<Cow<'a, str>, Untrusted> {
+        self.0.text("iss")?.ok_or(Untrusted::Claims)
     }
-}
 
-impl Seconds<'_> {
-    /// `None` for what is no time after 1970.
-    fn whole(self) -> Option<u64> {
-        let text = self.0.get();
+    /// A text, or a list of texts.
+    fn texts(&self, name: &str) -> Result<Option<Vec<Cow<'a, str>>>, Untrusted> {
+        if let Ok(text) = self.0.text(name) {
+            return Ok(text.map(|text| vec![text]));
+        }
+        Ok(self.0.texts(name)?)
+    }
+
+    /// A NumericDate (RFC 7519 §2), which may have a fraction, but no exponent.
+    fn second(&self, name: &str) -> Result<Option<u64>, Untrusted> {
+        let Some(number) = self.0.value(name)? else { return Ok(None) };
+        let text = core::str::from_utf8(number).map_err(|_| Untrusted::Claims)?;
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if is_number(whole) && is_number(fraction) { whole.parse().ok() } else { None }
+        if !is_number(whole) || !is_number(fraction) {
+            return Err(Untrusted::Claims);
+        }
+        whole.parse().map(Some).map_err(|_| Untrusted::Claims)
+    }
+}
+
+impl From<BadMember> for Untrusted {
+    fn from(_: BadMember) -> Self {
+        Self::Claims
     }
 }
 
@@ -112,37 +93,40 @@ impl Issuer {
             || typ.is_some_and(|typ| self.types.iter().any(|own| short(own) == short(typ)))
     }
 
-    pub(super) fn check(&self, claims: Claims<'_>, now: u64) -> Result<Subject, Untrusted> {
-        if claims.iss != self.name {
+    pub(super) fn check(&self, claims: &Claims<'_>, now: u64) -> Result<Subject, Untrusted> {
+        if claims.issuer()? != self.name {
             return Err(Untrusted::Issuer);
         }
-        if !claims.aud.texts()?.iter().any(|aud| self.audiences.contains(aud)) {
+        let audiences = claims.texts("aud")?.ok_or(Untrusted::Claims)?;
+        if !audiences.iter().any(|aud| self.audiences.iter().any(|own| own == aud)) {
             return Err(Untrusted::Audience);
         }
-        let second = |time: Seconds<'_>| time.whole().ok_or(Untrusted::Claims);
-        let until = second(claims.exp)?.saturating_add(self.leeway_seconds);
+        let end = claims.second("exp")?.ok_or(Untrusted::Claims)?;
+        let until = end.saturating_add(self.leeway_seconds);
         if now >= until {
             return Err(Untrusted::Expired);
         }
         let latest = now.saturating_add(self.leeway_seconds);
-        for begin in [claims.nbf, claims.iat].into_iter().flatten() {
-            if second(begin)? > latest {
+        for begin in ["nbf", "iat"] {
+            if claims.second(begin)?.is_some_and(|begin| begin > latest) {
                 return Err(Untrusted::NotYetValid);
             }
         }
-        let fits = (1..=MAX_SUBJECT).contains(&claims.sub.len());
-        if !fits || !claims.sub.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let id = claims.0.text("sub")?.unwrap_or_default();
+        if !(1..=MAX_SUBJECT).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err(Untrusted::Subject);
         }
-        let scopes: Vec<String> = match (&claims.scope, &claims.scp) {
-            (Some(words), _) => vec![words.clone()],
-            // Some issuers write it as a list, some as one text of several words.
-            (None, Some(list)) => list.texts()?,
-            (None, None) => Vec::new(),
+        // Some issuers write it as a list, some as one text of several words.
+        let scopes = match claims.0.text("scope")? {
+            Some(words) => Some(vec![words]),
+            None => claims.texts("scp")?,
         };
+        let scopes = scopes.unwrap_or_default();
         let words = scopes.iter().flat_map(|scope| scope.split(' '));
         let scopes = words.filter(|word| !word.is_empty()).map(str::to_owned).collect();
-        Ok(Subject { id: claims.sub, scopes, email: claims.email, until })
+        let email = claims.0.text("email")?.map(Cow::into_owned);
+        Ok(Subject { id: id.into_owned(), scopes, email, until })
     }
 }
 

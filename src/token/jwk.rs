@@ -1,10 +1,7 @@
 //! The public keys of an issuer (RFC 7517), and which of them a token has to be verified with.
 
-use serde::Deserialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
-
 use super::{Token, Untrusted, rsa};
+use crate::json::foreign::{Object, elements};
 use crate::{encoding, pem};
 
 /// How a signature is made. Each key has one: what a token's header says is only compared.
@@ -31,29 +28,6 @@ pub struct Key {
 /// The keys of one issuer that can be used here.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet(Vec<Key>);
-
-/// Each as it stands, so that one that cannot be read spoils no other.
-#[derive(Deserialize)]
-struct Set<'a> {
-    #[serde(borrow)]
-    keys: Vec<&'a RawValue>,
-}
-
-/// The members that decide (RFC 7517 §4, RFC 7518 §6).
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    kid: Option<String>,
-    alg: Option<String>,
-    r#use: Option<String>,
-    key_ops: Option<Vec<String>>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
-    d: Option<serde::de::IgnoredAny>,
-}
 
 impl Algorithm {
     /// The name in a header.
@@ -83,8 +57,7 @@ impl KeySet {
     /// # Errors
     /// [`Untrusted::Key`] if it is no JWK set.
     pub fn parse(text: &[u8]) -> Result<Self, Untrusted> {
-        let set: Set<'_> = serde_json::from_slice(text).map_err(|_| Untrusted::Key)?;
-        Ok(Self(set.keys.into_iter().take(MAX_KEYS).filter_map(Key::read).collect()))
+        Self::of(text, "keys", Key::read)
     }
 
     /// Reads the list of keys in PEM that a secret scanner publishes, as GitHub does. Those that are not
@@ -93,11 +66,22 @@ impl KeySet {
     /// # Errors
     /// [`Untrusted::Key`] if it is no such list.
     pub fn parse_published(text: &[u8]) -> Result<Self, Untrusted> {
-        let list: Value = serde_json::from_slice(text).map_err(|_| Untrusted::Key)?;
-        let list = list.get("public_keys").and_then(Value::as_array).ok_or(Untrusted::Key)?;
-        let text = |key: &Value, name: &str| Some(key.get(name)?.as_str()?.to_owned());
-        let key = |key: &Value| Key::of_pem(&text(key, "key_identifier")?, &text(key, "key")?);
-        Ok(Self(list.iter().take(MAX_KEYS).filter_map(key).collect()))
+        Self::of(text, "public_keys", |key| {
+            let text = |name: &str| key.text(name).ok()?;
+            Key::of_pem(&text("key_identifier")?, &text("key")?)
+        })
+    }
+
+    /// One that cannot be read spoils no other.
+    fn of(
+        text: &[u8],
+        list: &str,
+        read: impl Fn(&Object<'_>) -> Option<Key>,
+    ) -> Result<Self, Untrusted> {
+        let set = Object::read(text).ok_or(Untrusted::Key)?;
+        let list = set.value(list).ok().flatten().and_then(elements).ok_or(Untrusted::Key)?;
+        let keys = list.into_iter().take(MAX_KEYS);
+        Ok(Self(keys.filter_map(|key| read(&Object::read(key)?)).collect()))
     }
 
     /// The keys of this id; at most a few, however many there are.
@@ -173,45 +157,44 @@ impl Key {
         Self { id: None, algorithm: Algorithm::Es256, signature: 64, jwk }
     }
 
-    fn read(text: &RawValue) -> Option<Self> {
-        let jwk: Jwk = serde_json::from_str(text.get()).ok()?;
-        let is_for_verifying = jwk.r#use.as_deref().is_none_or(|usage| usage == "sig")
-            && jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
-        if !is_for_verifying || jwk.d.is_some() {
+    /// By the members that decide (RFC 7517 §4, RFC 7518 §6).
+    fn read(jwk: &Object<'_>) -> Option<Self> {
+        let text = |name: &str| jwk.text(name).ok();
+        let is_for_verifying = text("use")?.is_none_or(|usage| usage == "sig")
+            && jwk.texts("key_ops").ok()?.is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+        if !is_for_verifying || jwk.value("d").ok()?.is_some() {
             return None;
         }
         // What is base64url needs no escaping.
-        let read = |part: &Option<String>, lengths: core::ops::RangeInclusive<usize>| {
-            let part = part.as_deref()?;
+        let read = |name: &str, lengths: core::ops::RangeInclusive<usize>| {
+            let part = text(name)??;
             let bytes = encoding::from_base64url(part.as_bytes())?;
-            lengths.contains(&bytes.len()).then(|| (part.to_owned(), bytes))
+            lengths.contains(&bytes.len()).then_some((part, bytes))
         };
-        let (algorithm, signature, jwk_text) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+        let own = match (&*text("kty")??, text("crv")?.as_deref()) {
             ("RSA", None) => {
-                let ((n, modulus), (e, exponent)) =
-                    (read(&jwk.n, rsa::BYTES)?, read(&jwk.e, 1..=8)?);
+                let ((n, modulus), (e, exponent)) = (read("n", rsa::BYTES)?, read("e", 1..=8)?);
                 if !rsa::is_sound(&modulus, &exponent) {
                     return None;
                 }
-                let members = format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#);
-                (Algorithm::Rs256, modulus.len(), members)
+                let jwk = format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#);
+                Self { id: None, algorithm: Algorithm::Rs256, signature: modulus.len(), jwk }
             }
             ("EC", Some("P-256")) => {
-                let ((x, _), (y, _)) = (read(&jwk.x, 32..=32)?, read(&jwk.y, 32..=32)?);
-                let Self { algorithm, signature, jwk, .. } = Self::p256(&x, &y);
-                (algorithm, signature, jwk)
+                let ((x, _), (y, _)) = (read("x", 32..=32)?, read("y", 32..=32)?);
+                Self::p256(&x, &y)
             }
             ("OKP", Some("Ed25519")) => {
-                let (x, _) = read(&jwk.x, 32..=32)?;
-                let members = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#);
-                (Algorithm::EdDsa, 64, members)
+                let (x, _) = read("x", 32..=32)?;
+                let jwk = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#);
+                Self { id: None, algorithm: Algorithm::EdDsa, signature: 64, jwk }
             }
             _ => return None,
         };
-        if jwk.alg.is_some_and(|name| !algorithm.takes(&name)) {
+        if text("alg")?.is_some_and(|name| !own.algorithm.takes(&name)) {
             return None;
         }
-        Some(Self { id: jwk.kid, algorithm, signature, jwk: jwk_text })
+        Some(Self { id: text("kid")?.map(Into::into), ..own })
     }
 }
 

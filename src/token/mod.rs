@@ -10,10 +10,12 @@ pub(crate) mod ecdsa;
 mod jwk;
 mod presented;
 mod rsa;
+mod trial;
 
-use serde::Deserialize;
+use std::borrow::Cow;
 
 use crate::encoding;
+use crate::json::foreign::Object;
 
 pub use cache::{
     COOL_DOWN_MILLIS, FETCH_MILLIS, FRESH_MILLIS, Find, KEPT_MILLIS, KeySets, Look, RETRY_MILLIS,
@@ -21,6 +23,8 @@ pub use cache::{
 pub use claims::{Issuer, Subject};
 pub use jwk::{Algorithm, Key, KeySet};
 pub use presented::{Authenticated, NotPresented, Presented};
+pub(crate) use trial::Outcome;
+pub use trial::Trial;
 
 /// A token's parts. Nothing of it is proved.
 #[derive(Clone)]
@@ -63,25 +67,11 @@ pub enum Untrusted {
     Subject,
 }
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone)]
 struct Header {
     alg: String,
-    #[serde(default)]
     typ: Option<String>,
-    #[serde(default)]
     kid: Option<String>,
-    #[serde(default)]
-    crit: Present,
-}
-
-/// Whether a member is there, whatever it holds.
-#[derive(Clone, Copy, Default)]
-struct Present(bool);
-
-impl<'de> Deserialize<'de> for Present {
-    fn deserialize<D: serde::Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        serde::de::IgnoredAny::deserialize(value).map(|_| Self(true))
-    }
 }
 
 impl core::fmt::Debug for Token<'_> {
@@ -107,11 +97,7 @@ impl<'a> Token<'a> {
             _ => Err(Untrusted::Form),
         };
         let (header, claims, signature) = (decode(header)?, decode(claims)?, decode(signature)?);
-        let header: Header = serde_json::from_slice(&header).map_err(|_| Untrusted::Header)?;
-        if header.crit.0 {
-            return Err(Untrusted::Critical);
-        }
-        Ok(Self { header, signed, signature, claims })
+        Ok(Self { header: Header::parse(&header)?, signed, signature, claims })
     }
 
     /// The bytes that are signed.
@@ -131,7 +117,7 @@ impl<'a> Token<'a> {
     /// # Errors
     /// [`Untrusted::Claims`].
     pub fn claimed_issuer(&self) -> Result<String, Untrusted> {
-        Ok(claims::Claims::parse(&self.claims)?.iss)
+        Ok(claims::Claims::parse(&self.claims)?.issuer()?.into_owned())
     }
 
     /// Whether it may be signed by an algorithm of ours, whatever the keys.
@@ -151,7 +137,26 @@ impl<'a> Token<'a> {
         if !issuer.takes_type(self.header.typ.as_deref()) {
             return Err(Untrusted::Type);
         }
-        issuer.check(claims::Claims::parse(&self.claims)?, now)
+        issuer.check(&claims::Claims::parse(&self.claims)?, now)
+    }
+}
+
+impl Header {
+    fn parse(json: &[u8]) -> Result<Self, Untrusted> {
+        let header = Object::read(json).ok_or(Untrusted::Header)?;
+        let text = |name: &str| {
+            let text = header.text(name).map_err(|_| Untrusted::Header)?;
+            Ok::<_, Untrusted>(text.map(Cow::into_owned))
+        };
+        let own = Self {
+            alg: text("alg")?.ok_or(Untrusted::Header)?,
+            typ: text("typ")?,
+            kid: text("kid")?,
+        };
+        match header.member("crit") {
+            Ok(None) => Ok(own),
+            _ => Err(Untrusted::Critical),
+        }
     }
 }
 

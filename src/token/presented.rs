@@ -1,8 +1,9 @@
-//! The token that a request to the management API brings, and whom it speaks for.
+//! The token that a request brings, and whom it speaks for.
 
 use super::{Issuer, Subject, Token, Untrusted};
 use crate::clock::Now;
 use crate::credential::{self, Ambiguous, Credential, Opaque};
+use crate::crypto;
 use crate::denial::{Denial, Wire};
 use crate::encoding;
 use crate::policy::{Policy, TokenKind};
@@ -49,7 +50,12 @@ impl core::fmt::Debug for Presented<'_> {
 }
 
 impl<'a> Presented<'a> {
-    /// Finds the token: `Authorization: Bearer`, else the header of an issuer that has one.
+    /// The token of an `Authorization: Bearer`.
+    pub(crate) const fn bearer(text: &'a str) -> Self {
+        Self { text, header_of: None }
+    }
+
+    /// Finds the token of a request to the management API: `Authorization: Bearer`, else the header of an issuer that has one.
     /// A proxy puts the latter into each request, so it does not count beside a credential of the
     /// client's own.
     ///
@@ -59,7 +65,7 @@ impl<'a> Presented<'a> {
         match credential::find(&request.fields) {
             Err(Ambiguous) => Err(NotPresented::Ambiguous),
             Ok(_) if !request.fields.api_key.is_empty() => Err(NotPresented::ApiKey),
-            Ok(Credential::Token(Opaque(text))) => Ok(Self { text, header_of: None }),
+            Ok(Credential::Token(Opaque(text))) => Ok(Self::bearer(text)),
             Ok(Credential::Native(_) | Credential::Signature) => Err(NotPresented::ApiKey),
             Ok(Credential::Other(Opaque(text))) if may_be_key(text, policy) => {
                 Err(NotPresented::ApiKey)
@@ -69,7 +75,11 @@ impl<'a> Presented<'a> {
         }
     }
 
-    fn in_header(request: &Request<'a>, policy: &Policy) -> Result<Self, NotPresented> {
+    /// The token in the header of an issuer that has one.
+    ///
+    /// # Errors
+    /// [`NotPresented::Missing`], or [`NotPresented::Ambiguous`] if there are several.
+    pub(crate) fn in_header(request: &Request<'a>, policy: &Policy) -> Result<Self, NotPresented> {
         let mut found = None;
         for (name, text) in request.headers() {
             let is_own = |header: &str| header == name;
@@ -79,7 +89,8 @@ impl<'a> Presented<'a> {
             if place.is_none() || text.is_empty() {
                 continue;
             }
-            if found.replace(Self { text, header_of: place }).is_some() {
+            // What stood there twice arrives as a list.
+            if text.contains(',') || found.replace(Self { text, header_of: place }).is_some() {
                 return Err(NotPresented::Ambiguous);
             }
         }
@@ -92,6 +103,16 @@ impl<'a> Presented<'a> {
     /// # Errors
     /// Why it would not be believed, were its signature right.
     pub fn parse(&self, policy: &Policy, now: Now) -> Result<(usize, Token<'a>), Untrusted> {
+        let (token, authenticated) = self.read(policy, now)?;
+        Ok((authenticated.issuer, token))
+    }
+
+    /// The same, and whom it speaks for should its signature be right.
+    pub(crate) fn read(
+        &self,
+        policy: &Policy,
+        now: Now,
+    ) -> Result<(Token<'a>, Authenticated), Untrusted> {
         let token = Token::parse(self.text)?;
         token.check_algorithm()?;
         let name = token.claimed_issuer()?;
@@ -100,12 +121,24 @@ impl<'a> Presented<'a> {
         };
         let mut places = 0..policy.issuers.len();
         let place = places.find(is_named).ok_or(Untrusted::Issuer)?;
-        if self.header_of.is_some_and(|header_of| header_of != place) {
+        if !self.may_be_of(place) {
             return Err(Untrusted::Issuer);
         }
         let rules = policy.issuers.get(place).ok_or(Untrusted::Issuer)?;
-        token.check(&Issuer::of(rules), now.seconds())?;
-        Ok((place, token))
+        let subject = token.check(&Issuer::of(rules), now.seconds())?;
+        let member = format!("{}:{}", rules.name, subject.id);
+        let credential = rules.credential;
+        Ok((token, Authenticated { issuer: place, member, subject, credential }))
+    }
+
+    /// Whether the issuer at `place` may have issued it, by where it came.
+    pub(crate) fn may_be_of(&self, place: usize) -> bool {
+        self.header_of.is_none_or(|header_of| header_of == place)
+    }
+
+    /// By what a verified token is remembered.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        crypto::sha256(self.text.as_bytes())
     }
 
     /// Whom it speaks for; to be asked only once its signature is verified by a key of the issuer that
@@ -114,11 +147,7 @@ impl<'a> Presented<'a> {
     /// # Errors
     /// As [`Presented::parse`].
     pub fn accept(&self, policy: &Policy, now: Now) -> Result<Authenticated, Untrusted> {
-        let (issuer, token) = self.parse(policy, now)?;
-        let rules = policy.issuers.get(issuer).ok_or(Untrusted::Issuer)?;
-        let subject = token.check(&Issuer::of(rules), now.seconds())?;
-        let member = format!("{}:{}", rules.name, subject.id);
-        Ok(Authenticated { issuer, member, subject, credential: rules.credential })
+        Ok(self.read(policy, now)?.1)
     }
 }
 

@@ -25,6 +25,7 @@ mod memory;
 mod metering;
 mod newer;
 mod notice;
+mod people;
 #[cfg(feature = "policy-source")]
 mod policy;
 mod pools;

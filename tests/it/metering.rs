@@ -113,6 +113,9 @@ impl Isolate {
                 Decision::Admin | Decision::Preflight(_) => panic!("no request for the admin host"),
                 Decision::Need(Need::Kv(row)) => self.read(row, millis),
                 Decision::Need(Need::Body(_)) => panic!("nobody signs here"),
+                Decision::Need(Need::KeySet { .. } | Need::Signature) => {
+                    panic!("nobody has a token")
+                }
                 Decision::Need(need @ Need::Workspace(ask)) => {
                     let asked = self.ask(ask, ticket, millis);
                     asked.unwrap_or_else(|fault| ticket.fail(&need, fault));

@@ -197,6 +197,9 @@ impl World {
                         false => Body::TooLong,
                     });
                 }
+                Decision::Need(Need::KeySet { .. } | Need::Signature) => {
+                    panic!("nobody has a token")
+                }
                 Decision::Need(need @ Need::Workspace(ask)) => {
                     self.calls += 1;
                     let now = at(sent.millis);

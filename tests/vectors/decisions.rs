@@ -132,6 +132,9 @@ impl Isolate<'_> {
                     panic!("a world without Workspaces: {ask:?}")
                 }
                 Decision::Need(Need::Body(_)) => panic!("nobody signs here"),
+                Decision::Need(Need::KeySet { .. } | Need::Signature) => {
+                    panic!("no issuer has published its keys")
+                }
                 Decision::Need(Need::Kv(need)) => {
                     let name = need.kv_name();
                     let value = self.world["kv"][&name].as_str().map(str::as_bytes);

@@ -211,6 +211,8 @@ impl Running {
         keys.chain(signed)
             .chain(signed_v2(&self.url(), &self.seeds))
             .chain(["owner", "admin", "member"].iter().filter_map(|who| self.me(who)))
+            .chain(self.person("GET", "/v1/agents"))
+            .chain(self.person("POST", "/v1/agents/agent-123/runs"))
             .collect()
     }
 
@@ -221,6 +223,14 @@ impl Running {
         let command =
             format!("curl -i {url}/api/v1/me -H 'Host: {host}' -H 'Authorization: Bearer {token}'");
         let name = format!("{who}'s token: GET /api/v1/me on the admin host");
+        Some(Curl { name, command, status: 200, code: None })
+    }
+
+    /// Somebody at a gated route.
+    fn person(&self, method: &str, path: &str) -> Option<Curl> {
+        let (url, token) = (self.url(), self.seeds.tokens.get("member")?);
+        let command = format!("curl -i {url}{path} -X {method} -H 'Authorization: Bearer {token}'");
+        let name = format!("member's token: {method} {path}");
         Some(Curl { name, command, status: 200, code: None })
     }
 
@@ -350,6 +360,7 @@ const TRIES: &[Try] = &[
     get(api_key("environment"), "/v1/agents", 200, None),
     get(bearer("signed_v1"), "/v1/agents", 401, Some("SIGNATURE_REQUIRED")),
     get(bearer("signed_only"), "/v1/agents", 401, Some("SIGNATURE_REQUIRED")),
+    post(bearer("full"), "/v1/agents/agent-123/runs", 403, Some("API_KEY_NOT_ALLOWED")),
     get(None, "/v1/agents", 401, Some("MISSING_API_KEY")),
     get(None, "/v1/public", 200, None),
 ];

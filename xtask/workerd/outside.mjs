@@ -1,4 +1,4 @@
-// What lies outside, for the Worker of the Workspaces: the issuer of this run stands for every host of
+// What lies outside of both Workers, where key sets are: the issuer of this run stands for every host of
 // this machine and of `.test`, whatever the port and scheme; others are on the Internet.
 
 export default {

@@ -33,6 +33,8 @@ impl Told {
             Errand::Read { .. } => ("read", errand.patience()),
             Errand::Call { .. } => ("call", errand.patience()),
             Errand::Body { .. } => ("body", errand.patience()),
+            Errand::Fetch { .. } => ("fetch", errand.patience()),
+            Errand::Verify { .. } => ("verify", errand.patience()),
             Errand::Wait { .. } => ("wait", errand.patience()),
         };
         let told = Self::new(word, chores).number(number).number(millis);
@@ -40,6 +42,10 @@ impl Told {
             Errand::Read { name, .. } => told.line(name),
             Errand::Call { workspace, text, .. } => told.line(workspace.as_str()).line(text),
             Errand::Body { limit } => told.number(*limit).number(HELD_BODY_BYTES),
+            Errand::Fetch { url, limit, .. } => told.number(*limit).line(url),
+            Errand::Verify { algorithm, jwk, signature, signed } => {
+                told.line(algorithm).line(jwk).line(signature).line(signed)
+            }
             Errand::Wait { .. } => told,
         };
         told.finish()

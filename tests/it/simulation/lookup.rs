@@ -116,6 +116,7 @@ impl World {
             Errand::Call { text, .. } => self.call(task, text),
             Errand::Wait { millis } => self.after(millis.into(), Event::Waited { task }),
             Errand::Body { .. } => panic!("nobody signs here"),
+            Errand::Fetch { .. } | Errand::Verify { .. } => panic!("nobody has a token"),
         }
     }
 

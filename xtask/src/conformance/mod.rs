@@ -14,6 +14,7 @@ mod leaks;
 mod management;
 mod origin;
 mod panics;
+mod people;
 mod programs;
 mod raw;
 mod signatures;

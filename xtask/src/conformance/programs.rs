@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::origin::Origin;
 use super::{
-    Bench, TIMEOUT, authority, jose, keysets, leaks, management, panics, raw, signed, tokens,
-    wycheproof,
+    Bench, TIMEOUT, authority, jose, keysets, leaks, management, panics, people, raw, signed,
+    tokens, wycheproof,
 };
 use crate::http::{Connection, Reply, exchange};
 
@@ -68,6 +68,11 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("key sets as they should and should not be", keysets::keys),
     ("Wycheproof: signatures as served", wycheproof::signatures),
     ("Wycheproof: web signatures and web keys as served", jose::sets),
+    ("people at a gated route", people::accepted),
+    ("people who are refused at a gated route", people::refused),
+    ("a key at its limit, and people", people::unmetered),
+    ("people whose issuer is down", people::down),
+    ("people of a cold issuer, many at once", people::crowd),
     ("O06 a Workspace that is silent about a signed request", signed::silent),
     ("D20 bodies of signed requests that never end", signed::crowded),
     ("D15 a body that is cut off is never whole at the origin", cut_off),

@@ -427,7 +427,7 @@ fn host_algorithm(host: &str) -> &'static str {
 }
 
 /// A token as Cloudflare Access makes them.
-fn access(issuers: &Issuers) -> Result<String> {
+pub fn access(issuers: &Issuers) -> Result<String> {
     let header = json!({ "alg": "RS256", "kid": issuers.rs.kid, "typ": "JWT" });
     let claims = json!({
         "aud": ["4714c1358e65fe4b408ad6d432a5f878f08194bdb4752441fd56faefa9b2b6f2"],

@@ -49,6 +49,7 @@ fn text(options: &Options) -> Result<String> {
     let issuer = options.issuer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
     service(&mut services, "issuer", &at(issuer));
     service(&mut services, "outside", "worker = .outside");
+    service(&mut services, "outbound", "worker = .outbound");
     let mut sockets = String::new();
     for gate in 0..options.isolates {
         let name = format!("gate-{gate}");
@@ -99,7 +100,7 @@ const gate :Workerd.Worker = (
     (name = "index_bg.wasm", wasm = embed "gate/index_bg.wasm"),
   ],
   compatibilityDate = "{COMPATIBILITY_DATE}",
-  globalOutbound = "{origin}",
+  globalOutbound = "outbound",
   bindings = [
 {keys}    (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
     (name = "ORIGIN", service = "{origin}"),
@@ -129,7 +130,14 @@ const workspace :Workerd.Worker = (
 {authority}  ],
 );
 
-# What the management API fetches: the issuer of this run has a fixed address in policies, and another port.
+# What the gates fetch.
+const outbound :Workerd.Worker = (
+  modules = [(name = "outbound.mjs", esModule = embed "outbound.mjs")],
+  compatibilityDate = "{COMPATIBILITY_DATE}",
+  bindings = [(name = "OUTSIDE", service = "outside"), (name = "ORIGIN", service = "{origin}")],
+);
+
+# Where key sets are: the issuer of this run has a fixed address in policies, and another port.
 const outside :Workerd.Worker = (
   modules = [(name = "outside.mjs", esModule = embed "outside.mjs")],
   compatibilityDate = "{COMPATIBILITY_DATE}",
@@ -252,7 +260,7 @@ impl External {
 /// The compatibility date of every Worker served here.
 const COMPATIBILITY_DATE: &str = "2026-10-01";
 
-const SERVICES: [(&str, &str); 11] = [
+const SERVICES: [(&str, &str); 12] = [
     ("kv.mjs", include_str!("../../workerd/kv.mjs")),
     ("faults.mjs", include_str!("../../workerd/faults.mjs")),
     ("control.mjs", include_str!("../../workerd/control.mjs")),
@@ -261,6 +269,7 @@ const SERVICES: [(&str, &str); 11] = [
     ("object.mjs", include_str!("../../workerd/object.mjs")),
     ("relay.mjs", include_str!("../../workerd/relay.mjs")),
     ("provoke.mjs", include_str!("../../workerd/provoke.mjs")),
+    ("outbound.mjs", include_str!("../../workerd/outbound.mjs")),
     ("outside.mjs", include_str!("../../workerd/outside.mjs")),
     ("clock.mjs", include_str!("../../workerd/clock.mjs")),
     ("shim.js", include_str!("../../../src/edge/workspace/shim.js")),
