@@ -44,6 +44,7 @@ pub mod signature;
 pub mod spending;
 pub mod ticket;
 pub mod token;
+pub mod webhook;
 pub mod workspace;
 
 pub mod answer;
