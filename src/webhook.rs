@@ -4,11 +4,77 @@
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::crypto::MacKey;
 use crate::encoding;
 use crate::policy::BadUrl;
 use crate::policy::url::{check_absolute, secure_rest};
 use crate::root::RootKeys;
+
+/// What a workspace can be told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
+pub enum Event {
+    /// A key has used a part of its window's limit.
+    KeyThreshold,
+    /// A key will expire.
+    KeyExpiring,
+    /// A key was found by a secret scanner.
+    KeyLeaked,
+    /// A part of a budget is used.
+    BudgetThreshold,
+    /// A key is denied far more often than it was.
+    DenialsAnomaly,
+}
+
+impl Event {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::KeyThreshold,
+        Self::KeyExpiring,
+        Self::KeyLeaked,
+        Self::BudgetThreshold,
+        Self::DenialsAnomaly,
+    ];
+
+    /// Their names.
+    pub const NAMES: [&str; 5] =
+        ["key.threshold", "key.expiring", "key.leaked", "budget.threshold", "denials.anomaly"];
+
+    /// Its name, which is `type` in a payload.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        let [threshold, expiring, leaked, budget, anomaly] = Self::NAMES;
+        match self {
+            Self::KeyThreshold => threshold,
+            Self::KeyExpiring => expiring,
+            Self::KeyLeaked => leaked,
+            Self::BudgetThreshold => budget,
+            Self::DenialsAnomaly => anomaly,
+        }
+    }
+
+    /// The event of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.as_str() == name)
+    }
+}
+
+impl TryFrom<String> for Event {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, &'static str> {
+        Self::parse(&name).ok_or("no such event")
+    }
+}
+
+impl From<Event> for &'static str {
+    fn from(event: Event) -> Self {
+        event.as_str()
+    }
+}
 
 /// The secret of one generation: 32 bytes.
 pub struct HookSecret([u8; 32]);

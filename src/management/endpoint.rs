@@ -55,6 +55,16 @@ pub enum Operation {
     VerifyAudit,
     /// What all keys were used for.
     WorkspaceUsage,
+    /// At which parts of its limit a key is told of.
+    PutAlerts,
+    /// Where alerts go, and what became of them.
+    GetWebhook,
+    /// Sets where they go.
+    PutWebhook,
+    /// Gives the webhook another secret.
+    RotateWebhook,
+    /// Ends it.
+    RemoveWebhook,
     /// What the key that asks was used for.
     OwnUsage,
     /// Keys that a secret scanner has found.
@@ -179,6 +189,7 @@ impl Endpoint {
                 | Operation::GetWorkspace
                 | Operation::CreateKey
                 | Operation::GetKey
+                | Operation::GetWebhook
         );
         self.versioned || shows
     }
