@@ -1,5 +1,6 @@
 //! The management API, as a workspace answers it.
 
+mod alerts;
 mod audit;
 mod budgets;
 mod desk;

@@ -13,6 +13,8 @@ fn every_endpoint_is_open_to_the_roles_it_declares() {
         for actor in ["dev:stranger", "dev:member", "dev:admin", "dev:owner", "dev:root"] {
             let mut desk = Desk::open();
             let (kid, _) = desk.key(&json!({"scopes": ["read"]}));
+            let hook = json!({"url": "https://hooks.example.com/"});
+            desk.ask("dev:owner", "PUT", &format!("{SPACE}/webhooks"), &hook);
             let target = if endpoint.method == "PUT" { "dev:new" } else { "dev:member" };
             let path = endpoint
                 .path
@@ -22,7 +24,9 @@ fn every_endpoint_is_open_to_the_roles_it_declares() {
             let body = match endpoint.id {
                 "createKey" => json!({"scopes": ["read"]}),
                 "importKeys" => json!({"keys": [{"sha256": "0".repeat(64), "scopes": ["read"]}]}),
-                "rotateKey" => json!({"grace_seconds": 0}),
+                "putWebhook" => hook,
+                "putKeyAlerts" => json!({"thresholds": [80]}),
+                "rotateKey" | "rotateWebhook" => json!({"grace_seconds": 0}),
                 "putMember" => json!({"role": "member"}),
                 "updateKey" | "updateWorkspace" => json!({"name": "x"}),
                 _ => Value::Null,
