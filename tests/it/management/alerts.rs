@@ -85,7 +85,8 @@ fn types(told: &[Value]) -> Vec<&str> {
 
 /// Admits one request; how many rows that writes.
 fn one(desk: &mut Desk, id: u64, kid: &Kid) -> usize {
-    let effect = desk.object.call(&Call::Admit(admit(id, kid, 1)).print(), &desk.gate, at(desk.millis));
+    let effect =
+        desk.object.call(&Call::Admit(admit(id, kid, 1)).print(), &desk.gate, at(desk.millis));
     desk.object.commit(&effect);
     effect.changes.len()
 }
@@ -102,15 +103,20 @@ fn a_webhook_is_made_with_a_secret_that_is_shown_once() {
     let mut desk = Desk::open();
     let none = desk.ask("dev:admin", "GET", &hooks(), &Value::Null);
     assert_eq!((none.status, none.code()), (404, "NOT_FOUND"));
-    let body = json!({"url": "https://hooks.example.com/in", "events": ["key.leaked", "key.threshold"]});
+    let body =
+        json!({"url": "https://hooks.example.com/in", "events": ["key.leaked", "key.threshold"]});
     let secret = put(&mut desk, &body).as_str().unwrap().to_owned();
     assert!(secret.starts_with("whsec_"));
     assert_eq!(put(&mut desk, &body), Value::Null, "no change, no secret");
     let own = shown(&mut desk);
     assert_eq!(own["events"], json!(["key.threshold", "key.leaked"]));
     assert_eq!((&own["disabled"], &own["version"]), (&Value::Null, &json!(1)));
-    let rotated =
-        desk.ask("dev:admin", "POST", &format!("{}/rotate", hooks()), &json!({"grace_seconds": 60}));
+    let rotated = desk.ask(
+        "dev:admin",
+        "POST",
+        &format!("{}/rotate", hooks()),
+        &json!({"grace_seconds": 60}),
+    );
     let second = rotated.body["secret"].as_str().unwrap().to_owned();
     assert_ne!(second, secret);
     assert_eq!(rotated.body["secrets"].as_array().unwrap().len(), 2);
@@ -123,7 +129,8 @@ fn a_webhook_is_made_with_a_secret_that_is_shown_once() {
     for secret in [secret, second, third] {
         assert!(!rows.contains(&secret[6..26]), "a secret is stored");
     }
-    let audited: Vec<_> = actions(&mut desk).into_iter().map(|(action, _)| action).take(4).collect();
+    let audited: Vec<_> =
+        actions(&mut desk).into_iter().map(|(action, _)| action).take(4).collect();
     assert_eq!(audited, ["webhook.create", "webhook.remove", "webhook.rotate", "webhook.create"]);
 }
 
@@ -146,13 +153,24 @@ fn what_is_wrong_with_a_webhook_is_told_of_every_field() {
     put(&mut desk, &json!({"url": "http://127.0.0.1:9/hook"}));
     for (version, status) in [(2, 412), (1, 200), (1, 412)] {
         let body = json!({"url": "https://hooks.example.com/"});
-        let put = desk.ask_with("dev:admin", "PUT", &hooks(), &body, |call| call.version = Some(version));
+        let put =
+            desk.ask_with("dev:admin", "PUT", &hooks(), &body, |call| call.version = Some(version));
         assert_eq!(put.status, status);
     }
     for _ in 0..4 {
-        desk.ask("dev:admin", "POST", &format!("{}/rotate", hooks()), &json!({"grace_seconds": 60}));
+        desk.ask(
+            "dev:admin",
+            "POST",
+            &format!("{}/rotate", hooks()),
+            &json!({"grace_seconds": 60}),
+        );
     }
-    let sixth = desk.ask("dev:admin", "POST", &format!("{}/rotate", hooks()), &json!({"grace_seconds": 60}));
+    let sixth = desk.ask(
+        "dev:admin",
+        "POST",
+        &format!("{}/rotate", hooks()),
+        &json!({"grace_seconds": 60}),
+    );
     assert_eq!(sixth.fields(), ["grace_seconds"]);
     let (kid, _) = desk.key(&json!({"scopes": ["read"]}));
     for (thresholds, wrong) in [
@@ -208,7 +226,12 @@ fn a_lease_that_passes_two_parts_tells_of_both_and_giving_back_of_none() {
     assert_eq!(granted.tokens, 2);
     assert_eq!(taken(&mut desk).len(), 2);
     let report = Report { lease: lease.id, spent: 1, coins: 1, closed: true };
-    let back = Call::Report { kid: kid.to_string(), reports: vec![report], denied: vec![], replaced: vec![] };
+    let back = Call::Report {
+        kid: kid.to_string(),
+        reports: vec![report],
+        denied: vec![],
+        replaced: vec![],
+    };
     desk.call(&back);
     one(&mut desk, 2, &kid);
     assert!(taken(&mut desk).is_empty(), "a quarter again");
@@ -390,7 +413,11 @@ fn what_was_under_way_when_the_object_died_is_sent_again() {
     one(&mut desk, 1, &kid);
     assert_eq!(desk.object.alarm.take(), Some(at(0).millis()), "at once");
     let first = due(&mut desk);
-    assert_eq!(desk.object.alarm, Some(at(15 * SECOND).millis()), "10 s for the attempt, 5 s to wait");
+    assert_eq!(
+        desk.object.alarm,
+        Some(at(15 * SECOND).millis()),
+        "10 s for the attempt, 5 s to wait"
+    );
     desk.millis = 15 * SECOND - 1;
     assert!(due(&mut desk).is_empty(), "it may still be under way");
     desk.millis += 1;
@@ -456,7 +483,10 @@ fn who_answers_410_gets_nothing_more_until_an_admin_says_so() {
         assert!(due(&mut desk).is_empty());
         desk.millis += HOUR;
     }
-    assert_eq!((shown(&mut desk)["waiting"].clone(), &*actions(&mut desk)[0].0), (json!(0), "alert.drop"));
+    assert_eq!(
+        (shown(&mut desk)["waiting"].clone(), &*actions(&mut desk)[0].0),
+        (json!(0), "alert.drop")
+    );
 }
 
 #[test]

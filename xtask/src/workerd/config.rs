@@ -46,8 +46,9 @@ fn text(options: &Options) -> Result<String> {
         (0, "origin", "")
     };
     // Nothing listens on port 1.
-    let issuer = options.issuer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-    service(&mut services, "issuer", &at(issuer));
+    let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    service(&mut services, "issuer", &at(options.issuer.unwrap_or(nobody)));
+    service(&mut services, "receiver", &at(options.receiver.unwrap_or(nobody)));
     service(&mut services, "outside", "worker = .outside");
     let mut sockets = String::new();
     for gate in 0..options.isolates {
@@ -129,11 +130,12 @@ const workspace :Workerd.Worker = (
 {authority}  ],
 );
 
-# What the management API fetches: the issuer of this run has a fixed address in policies, and another port.
+# What the Worker of the Workspaces fetches: the issuer of this run has a fixed address in policies, and another port;
+# so has the receiver of webhooks.
 const outside :Workerd.Worker = (
   modules = [(name = "outside.mjs", esModule = embed "outside.mjs")],
   compatibilityDate = "{COMPATIBILITY_DATE}",
-  bindings = [(name = "ISSUER", service = "issuer")],
+  bindings = [(name = "ISSUER", service = "issuer"), (name = "RECEIVER", service = "receiver")],
 );
 
 # In the place of `workspace` where the objects live in another process.
