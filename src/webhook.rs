@@ -4,8 +4,6 @@
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use serde::{Deserialize, Serialize};
-
 use crate::crypto::MacKey;
 use crate::encoding;
 use crate::policy::BadUrl;
@@ -13,8 +11,7 @@ use crate::policy::url::{check_absolute, secure_rest};
 use crate::root::RootKeys;
 
 /// What a workspace can be told of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&'static str")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A key has used a part of its window's limit.
     KeyThreshold,
@@ -59,20 +56,6 @@ impl Event {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|event| event.as_str() == name)
-    }
-}
-
-impl TryFrom<String> for Event {
-    type Error = &'static str;
-
-    fn try_from(name: String) -> Result<Self, &'static str> {
-        Self::parse(&name).ok_or("no such event")
-    }
-}
-
-impl From<Event> for &'static str {
-    fn from(event: Event) -> Self {
-        event.as_str()
     }
 }
 

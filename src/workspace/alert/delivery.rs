@@ -3,24 +3,23 @@
 //! Each attempt is written down before it is made, as if it came to nothing: should the object end on the
 //! way, the alert is sent again.
 
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::super::call::{Answer, Post};
-use super::super::manage::{Change, Stored, object};
-use super::super::rows::{Range, Stop, readable};
+use super::super::manage::{Change, object};
+use super::super::rows::{Range, Stop, Value, readable};
 use super::super::{Meta, Object};
 use super::{ALERT, Disabled, HOOK, Hook, OUTCOMES, Waiting, row, split};
+use crate::fields::{BadField, Fields, Line, number};
 
 /// What became of the last attempts, the newest last.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Outcomes(pub(in super::super) Vec<Outcome>);
 
 /// What became of one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct Outcome {
     pub(in super::super) id: String,
-    #[serde(rename = "type")]
     pub(in super::super) event: String,
     /// Milliseconds.
     pub(in super::super) at: u64,
@@ -28,8 +27,37 @@ pub(in super::super) struct Outcome {
     /// 0: no answer.
     pub(in super::super) status: u16,
     /// When it is tried again, in milliseconds; `None`: it was taken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in super::super) next: Option<u64>,
+}
+
+impl Value for Outcomes {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        Fields::of(text).all("of").map(Outcome::parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn print(&self) -> String {
+        Line::new("outcomes").all("of", self.0.iter().map(Outcome::print)).finish()
+    }
+}
+
+impl Outcome {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let mut parts = text.split(':');
+        let mut part = || parts.next().ok_or(BadField);
+        Ok(Self {
+            id: part()?.to_owned(),
+            event: part()?.to_owned(),
+            at: number(part()?)?,
+            attempt: number(part()?)?,
+            status: number(part()?)?,
+            next: Some(number(part()?)?).filter(|next| *next > 0),
+        })
+    }
+
+    fn print(&self) -> String {
+        let Self { id, event, at, attempt, status, next } = self;
+        format!("{id}:{event}:{at}:{attempt}:{status}:{}", next.unwrap_or(0))
+    }
 }
 
 impl Object<'_> {
@@ -38,8 +66,7 @@ impl Object<'_> {
         let mut posts = Vec::new();
         let none = Answer::Alerts { url: String::new(), posts: Vec::new() };
         // Where there never was a webhook there are no alerts.
-        let Some(hook) = readable(self.rows.get::<Stored<Hook>>(HOOK))? else { return Ok(none) };
-        let Stored(hook) = hook;
+        let Some(hook) = readable(self.rows.get::<Hook>(HOOK))? else { return Ok(none) };
         let names = self.rows.names(&waiting())?;
         let now = self.now.millis();
         let is_due = |name: &&String| split(name).is_none_or(|(at, _)| at <= now);
@@ -92,9 +119,8 @@ impl Object<'_> {
         meta: &Meta,
         answers: &[(String, u16)],
     ) -> Result<Answer, Stop> {
-        let mut outcomes = readable(self.rows.get::<Stored<Outcomes>>(OUTCOMES))?
-            .map(|Stored(outcomes)| outcomes)
-            .unwrap_or_default();
+        let outcomes = readable(self.rows.get::<Outcomes>(OUTCOMES))?;
+        let mut outcomes = outcomes.unwrap_or_default();
         self.rows.names(&waiting())?;
         for (name, status) in answers {
             let name = format!("{ALERT}{name}");
@@ -121,7 +147,7 @@ impl Object<'_> {
         }
         let over = outcomes.0.len().saturating_sub(KEPT_OUTCOMES);
         outcomes.0.drain(..over);
-        self.rows.put(OUTCOMES.to_owned(), &Stored(outcomes));
+        self.rows.put(OUTCOMES.to_owned(), &outcomes);
         self.wake_for_next(self.now.millis())?;
         Ok(Answer::Done)
     }
@@ -144,14 +170,12 @@ impl Object<'_> {
 
     /// The receiver wants nothing more.
     fn disable(&mut self, meta: &Meta) -> Result<(), Stop> {
-        let hook = readable(self.rows.get::<Stored<Hook>>(HOOK))?;
-        let Some(Stored(hook)) = hook.filter(|Stored(hook)| hook.disabled.is_none()) else {
-            return Ok(());
-        };
+        let hook = readable(self.rows.get::<Hook>(HOOK))?;
+        let Some(hook) = hook.filter(|hook| hook.disabled.is_none()) else { return Ok(()) };
         let version = hook.version.saturating_add(1);
         let hook = Hook { version, disabled: Some(Disabled::Gone), ..hook };
-        self.rows.put(HOOK.to_owned(), &Stored(hook));
-        let changes = object([("disabled", json!([null, Disabled::Gone]))]);
+        self.rows.put(HOOK.to_owned(), &hook);
+        let changes = object([("disabled", json!([null, Disabled::Gone.as_str()]))]);
         self.audit_internal(meta, Change::new("webhook.disable", &meta.workspace, changes))
     }
 

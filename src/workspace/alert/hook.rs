@@ -1,22 +1,20 @@
 //! The webhook of a workspace: where alerts go, which, and by which secrets they are signed.
 
-use serde::{Deserialize, Serialize};
-
+use super::super::rows::Value;
 use crate::clock::Now;
+use crate::fields::{BadField, Fields, Line, number, pair};
 use crate::root::Keyring;
 use crate::webhook::{Event, HookSecret};
 
 /// A webhook. What is left of one that was removed is the number of its last secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Hook {
     /// Rises with every change.
     pub(in super::super) version: u64,
     /// `None`: it was removed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in super::super) url: Option<String>,
     pub(in super::super) events: Vec<Event>,
     /// Why nothing is sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in super::super) disabled: Option<Disabled>,
     /// Those that may still sign, the newest last.
     pub(in super::super) secrets: Vec<Generation>,
@@ -25,8 +23,7 @@ pub(in super::super) struct Hook {
 }
 
 /// Why nothing is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Disabled {
     /// An admin said so.
     Admin,
@@ -35,14 +32,69 @@ pub(in super::super) enum Disabled {
 }
 
 /// A secret: what it is derived from, and when it ends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct Generation {
     pub(in super::super) generation: u32,
     /// The version of the root.
     pub(in super::super) root: u16,
     /// The first second in which it signs no more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in super::super) expires: Option<u64>,
+}
+
+impl Disabled {
+    /// The word for it.
+    pub(in super::super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+impl Value for Hook {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let fields = Fields::of(text);
+        let disabled = match fields.get("disabled") {
+            None => None,
+            Some("admin") => Some(Disabled::Admin),
+            Some("gone") => Some(Disabled::Gone),
+            Some(_) => return Err(BadField),
+        };
+        let events = fields.all("event").map(|name| Event::parse(name).ok_or(BadField));
+        Ok(Self {
+            version: fields.number("version")?,
+            url: fields.get("url").map(str::to_owned),
+            events: events.collect::<Result<_, _>>()?,
+            disabled,
+            secrets: fields.all("secret").map(Generation::parse).collect::<Result<_, _>>()?,
+            next: fields.number("next")?,
+        })
+    }
+
+    fn print(&self) -> String {
+        Line::new("webhook")
+            .number("version", self.version)
+            .all("url", &self.url)
+            .all("event", self.events.iter().map(|event| event.as_str()))
+            .all("disabled", self.disabled.map(Disabled::as_str))
+            .all("secret", self.secrets.iter().map(Generation::print))
+            .number("next", self.next)
+            .finish()
+    }
+}
+
+impl Generation {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let (rest, expires) = pair(text)?;
+        let (generation, root) = pair(rest)?;
+        let expires = Some(number(expires)?).filter(|end| *end > 0);
+        Ok(Self { generation: number(generation)?, root: number(root)?, expires })
+    }
+
+    fn print(&self) -> String {
+        let Self { generation, root, expires } = self;
+        format!("{generation}:{root}:{}", expires.unwrap_or(0))
+    }
 }
 
 impl Hook {

@@ -15,7 +15,6 @@ pub(super) use threshold::{KeyAlerts, Reached, row as alerts_row};
 
 use serde_json::{Map, Value as Json};
 
-use super::manage::Stored;
 use super::rows::{Stop, Value, readable};
 use super::{Meta, Object};
 use crate::fields::{BadField, number};
@@ -59,9 +58,9 @@ impl Object<'_> {
     /// taken, under the same id.
     pub(super) fn raise(&mut self, meta: &Meta, alert: Alert) -> Result<(), Stop> {
         // No webhook keeps a request from being admitted.
-        let hook = readable(self.rows.get::<Stored<Hook>>(HOOK))?;
+        let hook = readable(self.rows.get::<Hook>(HOOK))?;
         let Alert { event, cause, mut data } = alert;
-        if !hook.is_some_and(|Stored(hook)| hook.wants(event)) {
+        if !hook.is_some_and(|hook| hook.wants(event)) {
             return Ok(());
         }
         data.insert("workspace".to_owned(), meta.workspace.clone().into());

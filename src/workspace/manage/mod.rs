@@ -140,7 +140,7 @@ impl Done {
 }
 
 /// A row of JSON, for what is written seldom.
-pub(super) struct Stored<T>(pub(super) T);
+struct Stored<T>(T);
 
 impl<T: Serialize + DeserializeOwned> Value for Stored<T> {
     fn parse(text: &str) -> Result<Self, BadField> {

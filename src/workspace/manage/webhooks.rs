@@ -9,7 +9,7 @@ use super::super::rows::{Range, readable};
 use super::super::{Meta, Object};
 use super::about::difference;
 use super::keys::stale;
-use super::{Change, Done, Outcome, Request, Stored, object};
+use super::{Change, Done, Outcome, Request, object};
 use crate::management::problem::Problem;
 use crate::management::time;
 use crate::policy::Thresholds;
@@ -19,8 +19,8 @@ impl Object<'_> {
     pub(super) fn get_webhook(&self, request: &Request<'_>) -> Outcome<Done> {
         let hook = self.hook(request)?;
         let mut body = view(&hook);
-        let outcomes = readable(self.rows.get::<Stored<Outcomes>>(OUTCOMES))?;
-        let attempts = outcomes.iter().flat_map(|Stored(outcomes)| outcomes.0.iter().rev());
+        let outcomes = readable(self.rows.get::<Outcomes>(OUTCOMES))?;
+        let attempts = outcomes.iter().flat_map(|outcomes| outcomes.0.iter().rev());
         body.insert("deliveries".to_owned(), attempts.map(attempt).collect());
         let most = Range { limit: MOST_COUNTED, ..waiting() };
         body.insert("waiting".to_owned(), json!(self.rows.names(&most)?.len()));
@@ -72,8 +72,7 @@ impl Object<'_> {
     pub(super) fn remove_webhook(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
         let before = self.hook(request)?;
         let version = before.version.saturating_add(1);
-        self.rows
-            .put(HOOK.to_owned(), &Stored(Hook { version, next: before.next, ..Hook::default() }));
+        self.rows.put(HOOK.to_owned(), &Hook { version, next: before.next, ..Hook::default() });
         self.rows.delete(OUTCOMES.to_owned());
         // What waits is removed behind the answer.
         self.wake(self.now.millis());
@@ -125,7 +124,7 @@ impl Object<'_> {
             return Ok(Done { version: Some(after.version), ..Done::read(view(&after).into()) });
         }
         after.version = after.version.saturating_add(1);
-        self.rows.put(HOOK.to_owned(), &Stored(after.clone()));
+        self.rows.put(HOOK.to_owned(), &after);
         // What waited while it was disabled.
         self.wake(self.now.millis());
         let change = Change::new(action, &meta.workspace, changes);
@@ -147,8 +146,7 @@ impl Object<'_> {
 
     /// The same, or what is left of it.
     fn any_hook(&self) -> Outcome<Hook> {
-        let hook = self.rows.get::<Stored<Hook>>(HOOK)?;
-        Ok(hook.map(|Stored(hook)| hook).unwrap_or_default())
+        Ok(self.rows.get(HOOK)?.unwrap_or_default())
     }
 }
 
@@ -159,8 +157,8 @@ fn view(hook: &Hook) -> Map<String, Json> {
     );
     object([
         ("url", json!(hook.url)),
-        ("events", json!(hook.events)),
-        ("disabled", json!(hook.disabled)),
+        ("events", json!(hook.events.iter().map(|event| event.as_str()).collect::<Vec<_>>())),
+        ("disabled", json!(hook.disabled.map(Disabled::as_str))),
         ("secrets", json!(secrets.collect::<Vec<_>>())),
         ("version", json!(hook.version)),
     ])
