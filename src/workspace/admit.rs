@@ -78,6 +78,7 @@ impl Object<'_> {
             let answer = self.take(limits, trial, call, &mut accounts);
             if matches!(answer, Answer::Granted(_)) {
                 self.watch_key(meta, &call.kid, limits, &mut accounts.own)?;
+                self.watch_budgets(meta, call.product(), &mut accounts)?;
             }
             answer
         };

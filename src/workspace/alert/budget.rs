@@ -1,38 +1,52 @@
-//! Parts of a budget that are used.
+//! Parts of budgets that are used.
 
 use serde_json::json;
 
+use super::super::accounts::Accounts;
 use super::super::manage::object;
 use super::super::rows::Stop;
 use super::super::{Meta, Object};
 use super::{Alert, Reached};
 use crate::management::time;
+use crate::policy::Budget;
+use crate::spending::Spending;
 use crate::webhook::Event;
 
-/// A budget, as far as alerts tell of it.
-pub(in super::super) struct Budget<'a> {
-    /// The product; `None`: all of the workspace.
-    pub(in super::super) product: Option<&'a str>,
-    /// Coins that are used, those that are lent among them.
-    pub(in super::super) used: u64,
-    /// Coins of a period.
-    pub(in super::super) limit: u64,
-    /// `day`, `week` or `month`.
-    pub(in super::super) period: &'static str,
-    /// The millisecond in which it ends.
-    pub(in super::super) end: u64,
-}
-
 impl Object<'_> {
-    /// Tells of parts of a budget that are used now, after something was taken. `reached` is kept with the
-    /// budget's account: with it each part is told of once in a period, whatever is given back.
-    pub(in super::super) fn watch_budget(
+    /// Tells of parts of the workspace's budget and of the product's that are used now, after something was
+    /// taken.
+    pub(in super::super) fn watch_budgets(
         &mut self,
         meta: &Meta,
-        budget: &Budget<'_>,
+        product: Option<&str>,
+        accounts: &mut Accounts,
+    ) -> Result<(), Stop> {
+        let (_, shared, own) = accounts.parts_mut(product);
+        if let Some(budget) = self.budget() {
+            self.watch_budget(meta, None, budget, &shared.spending, &mut shared.reached)?;
+        }
+        let Some((name, own)) = product.zip(own) else { return Ok(()) };
+        let budget = self.product_rules(name).and_then(|product| product.budget);
+        match budget {
+            Some(budget) => {
+                self.watch_budget(meta, product, budget, &own.spending, &mut own.reached)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The same of one of them; `product` is `None` of the workspace's. `reached` is kept with the budget's
+    /// account: with it each part is told of once in a period, whatever is given back.
+    fn watch_budget(
+        &mut self,
+        meta: &Meta,
+        product: Option<&str>,
+        budget: Budget,
+        spending: &Spending,
         reached: &mut Reached,
     ) -> Result<(), Stop> {
-        let Budget { product, used, limit, period, end } = *budget;
+        let (used, limit, end) = (spending.used(), budget.coins.get(), spending.reset());
+        let period = budget.period.as_str();
         let thresholds = &self.gate.policy.alerts.budget_thresholds;
         for percent in reached.reach(used, limit, end, thresholds, self.now) {
             let data = object([

@@ -1,7 +1,6 @@
 //! Alerts: what a workspace wants to be told of, from the transaction in which it becomes true until a
 //! webhook has taken it.
 
-#[expect(dead_code, reason = "there are no budgets yet")]
 mod budget;
 mod delivery;
 mod denials;

@@ -6,7 +6,7 @@ use portcullis::key::Kid;
 use portcullis::lease::Report;
 use portcullis::root::Keyring;
 use portcullis::webhook::HookSecret;
-use portcullis::workspace::call::{Admit, Answer, Call, Post};
+use portcullis::workspace::call::{Admit, Answer, Call, Pool, Post, Told};
 use serde_json::{Value, json};
 
 use super::desk::{self, Desk, KEYS, SPACE, WORKSPACE};
@@ -225,13 +225,9 @@ fn a_lease_that_passes_two_parts_tells_of_both_and_giving_back_of_none() {
     let Answer::Granted(granted) = desk.call(&Call::Admit(lease.clone())) else { panic!() };
     assert_eq!(granted.tokens, 2);
     assert_eq!(taken(&mut desk).len(), 2);
-    let report = Report { lease: lease.id, spent: 1, coins: 1, closed: true };
-    let back = Call::Report {
-        kid: kid.to_string(),
-        reports: vec![report],
-        denied: vec![],
-        replaced: vec![],
-    };
+    let reports = vec![Report { lease: lease.id, spent: 1, coins: 1, closed: true }];
+    let told = Told { reports, ..Told::default() };
+    let back = Call::Report { kid: kid.to_string(), told };
     desk.call(&back);
     one(&mut desk, 2, &kid);
     assert!(taken(&mut desk).is_empty(), "a quarter again");
@@ -286,7 +282,8 @@ fn without_a_webhook_that_wants_it_nothing_is_kept() {
 
 fn denied(desk: &mut Desk, kid: &Kid, count: u32) {
     let denied = vec![("PERMISSION_DENIED".to_owned(), count)];
-    let report = Call::Report { kid: kid.to_string(), reports: vec![], denied, replaced: vec![] };
+    let told = Told { denied, ..Told::default() };
+    let report = Call::Report { kid: kid.to_string(), told };
     assert_eq!(desk.call(&report), Answer::Done);
 }
 
@@ -326,6 +323,46 @@ fn refusals_of_limits_are_among_the_denials() {
         one(&mut desk, id, &kid);
     }
     assert_eq!(types(&taken(&mut desk)), ["denials.anomaly"]);
+}
+
+#[test]
+fn budgets_are_told_of_once_a_period_with_those_of_products() {
+    let mut desk = Desk::open();
+    let mut policy = desk::policy();
+    policy["budget"] = json!({"coins": 100, "period": "week"});
+    policy["products"] = json!([{"name": "maps", "budget": {"coins": 50, "period": "day"}}]);
+    desk.gate = desk::gate(&policy);
+    put(&mut desk, &json!({"url": "https://hooks.example.com/"}));
+    let (kid, _) = desk.key(&json!({"scopes": ["read"]}));
+    let kid = Kid::parse(&kid).unwrap();
+    let spend = |desk: &mut Desk, id: u64, cost: u32| {
+        let pool = Some(Pool { product: Some("maps".to_owned()), cost });
+        let call = Call::Admit(Admit { coins: cost, pool, ..admit(id, &kid, 1) });
+        assert!(matches!(desk.call(&call), Answer::Granted(_)));
+        taken(desk)
+    };
+    assert!(spend(&mut desk, 1, 39).is_empty());
+    let told = spend(&mut desk, 2, 1);
+    assert_eq!(types(&told), ["budget.threshold"]);
+    let end = |hours: u64| portcullis::management::time::print_millis(at(hours * HOUR).millis());
+    let midnight = told[0]["data"]["period_end"].as_str().unwrap().to_owned();
+    assert_eq!(
+        told[0]["data"],
+        json!({
+            "workspace": WORKSPACE, "product": "maps", "threshold": 80, "used": 40, "limit": 50,
+            "period": "day", "period_end": midnight,
+        })
+    );
+    assert!(midnight.ends_with("T00:00:00Z") && midnight > end(0) && midnight <= end(24));
+    assert_eq!(spend(&mut desk, 3, 10)[0]["data"]["threshold"], 100);
+    desk.millis = DAY;
+    let told = spend(&mut desk, 4, 40);
+    let told: Vec<_> =
+        told.iter().map(|own| (&own["data"]["product"], &own["data"]["threshold"])).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told.contains(&(&json!("maps"), &json!(80))) && told.contains(&(&Value::Null, &json!(80)))
+    );
 }
 
 #[test]
