@@ -35,6 +35,7 @@ pub mod account;
 pub mod address;
 pub mod directory;
 pub mod enquiry;
+pub mod incident;
 pub mod lease;
 pub mod limit;
 pub mod lookup;

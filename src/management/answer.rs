@@ -350,6 +350,43 @@ pub const LEAK: Object = Object {
     ],
 };
 
+/// By what a request was refused.
+pub const DENIAL: Object = Object {
+    name: "DenialDetails",
+    fields: &[
+        Field::required("request_id", TEXT, ""),
+        Field::required("time", Kind::Time, ""),
+        Field::required("kid", TEXT, "The key."),
+        Field::required("method", TEXT, ""),
+        Field::required("path", TEXT, "The route's pattern."),
+        Field::required("code", TEXT, "As it was answered."),
+        Field::required("check", TEXT, "The check that refused it; those before it had passed."),
+        Field::required("address", TEXT, "The client's; empty if unknown."),
+        Field::required("scope", Kind::Optional(&TEXT), "PERMISSION_DENIED: what is needed."),
+        Field::required("parameter", Kind::Optional(&TEXT), "WRONG_RESOURCE: what is bound."),
+        Field::required(
+            "limited_by",
+            Kind::Optional(&TEXT),
+            "RATE_LIMITED, BUDGET_EXHAUSTED: key, workspace, product, budget or product-budget.",
+        ),
+        Field::required("retry_after", Kind::Optional(&COUNT), "The same: seconds."),
+        Field::required("key_version", COUNT, "Of the key, as the request was judged by it."),
+        Field::required("key", Kind::Object(&JUDGED_KEY), "The key as it is now."),
+    ],
+};
+
+const JUDGED_KEY: Object = Object {
+    name: "JudgedKey",
+    fields: &[
+        Field::required("version", COUNT, "If another than key_version, it was changed since."),
+        Field::required("status", TEXT, ""),
+        Field::required("scopes", WORDS, ""),
+        Field::required("ips", Kind::Optional(&WORDS), ""),
+        Field::required("bindings", ANY_OBJECT, ""),
+        Field::required("expires", Kind::Optional(&Kind::Time), ""),
+    ],
+};
+
 /// At which parts of its limit a key is told of.
 pub const KEY_ALERTS: Object = Object {
     name: "KeyAlerts",

@@ -55,6 +55,8 @@ pub enum Operation {
     VerifyAudit,
     /// What all keys were used for.
     WorkspaceUsage,
+    /// By what a request was refused.
+    GetDenial,
     /// At which parts of its limit a key is told of.
     PutAlerts,
     /// Where alerts go, and what became of them.
@@ -142,6 +144,8 @@ pub struct Params {
     pub kid: String,
     /// A member.
     pub member: String,
+    /// A request.
+    pub request_id: String,
 }
 
 /// Where a request leads.
@@ -205,6 +209,7 @@ impl Endpoint {
                         "{workspace}" => &mut params.workspace,
                         "{kid}" => &mut params.kid,
                         "{member}" => &mut params.member,
+                        "{request_id}" => &mut params.request_id,
                         _ if own == sent => continue,
                         _ => return None,
                     };

@@ -303,6 +303,15 @@ pub const ENDPOINTS: &[Endpoint] = {
             ),
             HOURS,
         ),
+        get(
+            Op::GetDenial,
+            "getDenial",
+            "/api/v1/workspaces/{workspace}/denials/{request_id}",
+            Admin,
+            &out::DENIAL,
+            "By which check, and by what, a request with one of the workspace's keys was refused: of the last \
+             128 within a day.",
+        ),
         versioned(change(
             (Op::PutAlerts, "putKeyAlerts"),
             ("PUT", "/api/v1/workspaces/{workspace}/api-keys/{kid}/alerts"),

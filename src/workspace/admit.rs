@@ -4,6 +4,7 @@
 use super::accounts::{Accounts, SHARED, account_row, product_row};
 use super::alert;
 use super::call::{Admit, Answer, POOL_VERSION, Told};
+use super::incidents;
 use super::keys::{self, Held};
 use super::lending::leases;
 use super::once;
@@ -34,6 +35,9 @@ pub(super) fn needs(call: &Admit, now: Now, missing: &mut Missing) {
         call_row(minute(now).saturating_sub(1), call),
     ]);
     missing.names.extend(call.product().map(product_row));
+    if !call.told.incidents.is_empty() {
+        missing.names.push(incidents::NEXT.to_owned());
+    }
     missing.names.extend(call.once.iter().flat_map(|own| once::rows(&call.kid, own, now)));
     if call.want > call.at_once() || !call.told.reports.is_empty() {
         missing.ranges.push(leases(&call.kid));
@@ -125,7 +129,7 @@ impl Object<'_> {
             own.usage.would_deny(code, *count);
         }
         own.note_replaced(&told.replaced);
-        Ok(())
+        self.note_incidents(kid, &told.incidents)
     }
 
     /// Refuses, by a fault, to decide on a call by a policy that is not the gate's: one for a product

@@ -121,6 +121,8 @@ pub struct Told {
     pub would_deny: Vec<(String, u32)>,
     /// Secrets that are being replaced: generation, and the second in which it was last used.
     pub replaced: Vec<(u8, u64)>,
+    /// By what requests were refused; see [`Incident`](crate::incident::Incident).
+    pub incidents: Vec<String>,
 }
 
 /// What all requests are for that a lease of its kind may be spent by.

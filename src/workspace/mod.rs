@@ -27,6 +27,7 @@
 //! | `webhook`, `webhook/outcomes` | where alerts go; what became of the last deliveries |
 //! | `alert/<millisecond>/<id>` | an alert that is not delivered, and when it is sent next |
 //! | `alerts/<kid>` | at which parts of its limit a key is told of |
+//! | `denials`, `denial/<place>` | denials that can be asked for by request id, and the number of the next |
 //! | `pointer/<id>` | the key that an imported secret stands for |
 //! | `audit`, `audit/<number>` | the last change's number and hash; the changes |
 //! | `once/<day>/<hash>` | the answer to a request with an `Idempotency-Key` |
@@ -35,6 +36,7 @@ mod accounts;
 mod admit;
 mod alert;
 pub mod call;
+mod incidents;
 mod keys;
 mod lending;
 mod manage;

@@ -446,6 +446,7 @@ impl Told {
             .all("denied", counts(&self.denied))
             .all("would_deny", counts(&self.would_deny))
             .all("replaced", seconds(&self.replaced))
+            .all("incident", &self.incidents)
     }
 
     fn read(fields: Fields<'_>) -> Result<Self, BadField> {
@@ -455,6 +456,7 @@ impl Told {
             denied: counts("denied")?,
             would_deny: counts("would_deny")?,
             replaced: replaced(fields)?,
+            incidents: fields.all("incident").map(str::to_owned).collect(),
         })
     }
 }

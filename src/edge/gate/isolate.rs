@@ -177,7 +177,10 @@ impl Isolate {
                 let ahead = grant.ahead(gate, &mut self.memory, now);
                 Step::Forward { plan, ahead }
             }
-            Decision::Deny(denial) => deny(&denial),
+            Decision::Deny(denial) => {
+                self.memory.note_incident(ticket, &request_id);
+                deny(&denial)
+            }
             Decision::Need(need) => Step::Need(need),
             Decision::Fault(fault) => {
                 let wire = fault.wire(self.entropy.byte());

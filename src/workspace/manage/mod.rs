@@ -4,6 +4,7 @@
 mod about;
 mod audit;
 mod create;
+mod denials;
 mod expiry;
 mod import;
 mod keys;
@@ -227,6 +228,7 @@ impl Object<'_> {
             Operation::ListAudit => self.list_audit(request),
             Operation::VerifyAudit => self.verify_audit(request),
             Operation::WorkspaceUsage => self.workspace_usage(request),
+            Operation::GetDenial => self.get_denial(meta, request),
             Operation::PutAlerts => self.put_alerts(meta, request),
             Operation::GetWebhook => self.get_webhook(request),
             Operation::PutWebhook => self.put_webhook(meta, request),

@@ -3,6 +3,7 @@
 mod alerts;
 mod audit;
 mod budgets;
+mod denials;
 mod desk;
 mod directory;
 mod expiry;
