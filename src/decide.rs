@@ -18,6 +18,7 @@ use crate::cors::{self, Asked, Preflight};
 use crate::credential::{self, Ambiguous};
 use crate::denial::{Denial, Fault};
 use crate::gate::Gate;
+use crate::incident::Incident;
 use crate::key::{self, Kid};
 use crate::lease::Pool;
 use crate::limit::Metered;
@@ -186,9 +187,25 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             self.check_length(route)?;
             return Ok(unmetered(route, Caller::Person(person)));
         }
-        let Proved { record, kid, replaced, signed } = self.prove(credential, route)?;
+        let proved = self.prove(credential, route)?;
+        let (kid, version) = (proved.kid, proved.record.version);
+        let checked = self.check_proved(proved, route, &params);
+        if let (Err(Stop::Deny(denial)), Some(kid)) = (&checked, kid) {
+            self.explain(denial, (kid, version), route);
+        }
+        checked
+    }
+
+    /// What is checked of a key whose secret is proved.
+    fn check_proved(
+        &mut self,
+        proved: Proved,
+        route: &'g Route,
+        params: &Params<'_>,
+    ) -> Result<Grant<'g>, Stop> {
+        let Proved { record, kid, replaced, signed } = proved;
         let mode = self.mode(kid, route);
-        if let Err(denial) = self.check_record(&record, route, &params) {
+        if let Err(denial) = self.check_record(&record, route, params) {
             return Err(self.deny(denial, &record, kid, mode));
         }
         self.check_length(route)?;
@@ -210,6 +227,15 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         let caller = Caller::Key(record);
         let origin = route.origin;
         Ok(Grant { route, origin, caller, view, degraded, kid, replaced, mode, _metered: metered })
+    }
+
+    /// Keeps by what the request is refused, for the key's Workspace.
+    fn explain(&mut self, denial: &Denial, key: (Kid, u64), route: &Route) {
+        if self.mode(Some(key.0), route) != Mode::Edge {
+            let came = (self.request.method, self.request.fields.client_address);
+            self.ticket.incident = Some(Incident::new(denial, came, route, key, self.now));
+            self.ticket.denied = Some(key.0);
+        }
     }
 
     /// Who has a say besides this isolate. Environment keys are known to no Workspace.

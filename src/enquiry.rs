@@ -215,6 +215,7 @@ fn told(reports: &[Report], untold: &Untold) -> Told {
         denied: owned(&untold.denied),
         would_deny: owned(&untold.would_deny),
         replaced: untold.replaced.clone(),
+        incidents: untold.incidents.clone(),
     }
 }
 

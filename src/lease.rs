@@ -165,4 +165,6 @@ pub struct Untold {
     pub would_deny: Vec<(&'static str, u32)>,
     /// Secrets that are being replaced: generation, and the second in which it was last used.
     pub replaced: Vec<(u8, u64)>,
+    /// By what the last requests were refused; see [`Incident`](crate::incident::Incident).
+    pub incidents: Vec<String>,
 }

@@ -38,6 +38,7 @@ pub mod account;
 pub mod address;
 pub mod directory;
 pub mod enquiry;
+pub mod incident;
 pub mod lease;
 pub mod limit;
 pub mod lookup;
@@ -47,6 +48,7 @@ pub mod signature;
 pub mod spending;
 pub mod ticket;
 pub mod token;
+pub mod webhook;
 pub mod workspace;
 
 pub mod answer;

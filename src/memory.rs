@@ -17,6 +17,7 @@ use crate::limit::Meter;
 use crate::need::{Ask, KvRow, Need};
 use crate::person::People;
 use crate::record::{Record, Unusable};
+use crate::ticket::Ticket;
 use crate::token::KeySets;
 
 /// The isolate's memory.
@@ -254,6 +255,14 @@ impl Memory {
     pub(crate) fn version(&self, kid: &Kid) -> u64 {
         let record = self.records.peek(kid).and_then(|slot| slot.record.as_ref());
         record.map_or(0, |record| record.version)
+    }
+
+    /// Keeps by what a request was refused, now that it has an id, until its Workspace is told.
+    pub fn note_incident(&mut self, ticket: &mut Ticket, request_id: &str) {
+        let Some(incident) = ticket.incident.take() else { return };
+        if let Some(wallet) = self.wallet(&incident.kid) {
+            wallet.note_incident(incident.named(request_id));
+        }
     }
 
     /// The leases of a key whose record is here.

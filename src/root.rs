@@ -77,6 +77,7 @@ pub struct RootKeys {
     pub(crate) audit: MacKey,
     assert: AssertSecret,
     sign: SignSecret,
+    hook: HookRoot,
 }
 
 impl RootKeys {
@@ -96,6 +97,7 @@ impl RootKeys {
             audit: MacKey::new(&key(Label::Audit)),
             assert: AssertSecret(key(Label::Assert)),
             sign: SignSecret(key(Label::Sign)),
+            hook: HookRoot(key(Label::Hook)),
         })
     }
 
@@ -125,6 +127,12 @@ impl RootKeys {
         crypto::hkdf(SALT, &self.sign.0, &[b"sign:", workspace, b":", kid, b":", &[generation]])
     }
 
+    /// One generation of the secret by which a workspace's webhooks are signed.
+    pub(crate) fn hook(&self, workspace: &str, generation: u32) -> [u8; 32] {
+        let generation = generation.to_be_bytes();
+        crypto::hkdf(SALT, &self.hook.0, &[b"hook:", workspace.as_bytes(), b":", &generation])
+    }
+
     /// The digest under which a secret is stored.
     pub(crate) fn digest(&self, secret: &[u8]) -> Digest {
         self.tag.mac(&[secret])
@@ -140,6 +148,7 @@ enum Label {
     Audit,
     Assert,
     Sign,
+    Hook,
     Fingerprint,
 }
 
@@ -152,6 +161,7 @@ impl Label {
             Self::Audit => b"k_audit",
             Self::Assert => b"k_assert",
             Self::Sign => b"k_sign",
+            Self::Hook => b"k_hook",
             Self::Fingerprint => b"fingerprint",
         }
     }
@@ -170,6 +180,14 @@ struct SignSecret([u8; 32]);
 impl fmt::Debug for SignSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SignSecret(..)")
+    }
+}
+
+struct HookRoot([u8; 32]);
+
+impl fmt::Debug for HookRoot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HookRoot(..)")
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::account::View;
 use crate::denial::Fault;
+use crate::incident::Incident;
 use crate::key::Kid;
 use crate::lease::Refused;
 use crate::need::{Ask, KvRow, Need};
@@ -26,6 +27,8 @@ pub struct Ticket {
     pub(crate) newer: Option<u64>,
     /// The key whose request was denied, to be told to its Workspace.
     pub(crate) denied: Option<Kid>,
+    /// By what it was refused, until it has an id.
+    pub(crate) incident: Option<Incident>,
     /// Its body, if that was read.
     pub(crate) body: Option<Body>,
     /// Its signature, once that held: bodies are hashed once.

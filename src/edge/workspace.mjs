@@ -1,5 +1,5 @@
 // The entry of the management API, and the classes of its objects: Workspaces, with copies in KV, notes to
-// Directories and an alarm; Directories.
+// Directories, alerts and an alarm; Directories.
 
 import { Rows } from "./rows.mjs";
 import { core, deployed, keep, kept, panicked, undecided } from "./restart.mjs";
@@ -22,6 +22,8 @@ export default {
 export class Workspace extends Rows {
   #alarm = null;
   #failures = 0;
+  // Alerts that are being sent.
+  #sending = 0;
 
   constructor(ctx, env) {
     super(ctx, env, "workspace_needs", "workspace_answer");
@@ -51,10 +53,11 @@ export class Workspace extends Rows {
   async alarm() {
     this.#alarm = null;
     try {
-      await this.#copy();
+      // No receiver keeps copies from being made, nor the other way round.
+      await Promise.all([this.#copy(), this.#deliver()]);
       this.#failures = 0;
     } catch (error) {
-      console.error("portcullis: no copies to KV", error);
+      console.error("portcullis: no copies to KV, or no alerts", error);
       this.wake(Date.now() + Math.min(RETRY_MILLIS * 2 ** this.#failures++, MOST_RETRY_MILLIS));
     }
   }
@@ -100,6 +103,43 @@ export class Workspace extends Rows {
     if (!answer.startsWith("named")) throw new Error(`a Directory: ${response.status}`);
   }
 
+  async #deliver() {
+    const [head, ...lines] = this.call(`alerts v=1 sending=${this.#sending}`).split("\n");
+    if (!head.startsWith(ALERTS)) throw new Error(head);
+    for (let at = 0; at < lines.length; at += 3) {
+      const [name, id, timestamp] = lines[at].split(" ");
+      const headers = {
+        "content-type": "application/json",
+        "user-agent": "Portcullis",
+        "webhook-id": id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": lines[at + 1],
+      };
+      // Not waited for.
+      this.ctx.waitUntil(this.#send(head.slice(ALERTS.length), name, headers, lines[at + 2]));
+    }
+  }
+
+  // Sends an alert; what was answered is for the core to judge.
+  async #send(url, name, headers, body) {
+    this.#sending++;
+    let status = 0;
+    try {
+      const signal = AbortSignal.timeout(SEND_MILLIS);
+      const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "manual", cache: "no-store" });
+      status = response.status;
+      await response.body?.cancel();
+    } catch {
+      // No answer.
+    }
+    this.#sending--;
+    try {
+      this.call(`sent v=1 answer=${name}:${status}`);
+    } catch (error) {
+      console.error("portcullis: the answer to an alert is lost", error);
+    }
+  }
+
   // At this millisecond or earlier.
   wake(at) {
     if (this.#alarm !== null && this.#alarm <= at) return;
@@ -120,9 +160,13 @@ export class Directory extends Rows {
 }
 
 const TELL_MILLIS = 10_000;
+const ALERTS = "alerts url=";
+// See `workspace::alert::delivery`.
+const SEND_MILLIS = 10_000;
 const RETRY_MILLIS = 5_000;
 const MOST_RETRY_MILLIS = 300_000;
-// Copies to be made, dates at which to make them again, a revocation of all that is under way.
+// Copies to be made, dates at which to make them again, alerts, a revocation of all that is under way.
 const UNCOPIED =
   "SELECT 1 FROM rows WHERE name >= 'due/' AND name < 'due0' OR name >= 'outbox/' AND name < 'outbox0' " +
+  "OR name >= 'alert/' AND name < 'alert0' " +
   "OR name = 'sweep' AND value LIKE '% from=%' LIMIT 1";

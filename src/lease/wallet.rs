@@ -109,6 +109,14 @@ impl Wallet {
         }
     }
 
+    /// Keeps by what a request was refused, of the last few.
+    pub fn note_incident(&mut self, incident: String) {
+        if self.untold.incidents.len() >= MAX_INCIDENTS {
+            self.untold.incidents.remove(0);
+        }
+        self.untold.incidents.push(incident);
+    }
+
     /// What the Workspace does not know yet.
     #[must_use]
     pub fn reports(&self, now: Now) -> Vec<Report> {
@@ -137,6 +145,9 @@ impl Wallet {
         for (generation, second) in untold.replaced {
             self.note_replaced(generation, second);
         }
+        // What came meanwhile is newer.
+        let newer = core::mem::replace(&mut self.untold.incidents, untold.incidents);
+        newer.into_iter().for_each(|incident| self.note_incident(incident));
     }
 
     /// Takes note that the Workspace has these reports.
@@ -189,3 +200,5 @@ fn add(counts: &mut Vec<(&'static str, u32)>, code: &'static str, more: u32) {
 
 /// As many products and prices as a policy is likely to have.
 const MAX_POOLS: usize = 64;
+/// Refusals that are told in detail, between two calls.
+const MAX_INCIDENTS: usize = 8;

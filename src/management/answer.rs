@@ -53,13 +53,13 @@ pub const KEY: Object = Object { name: "Key", fields: &KEY_FIELDS };
 pub const NEW_KEY: Object = Object {
     name: "KeyWithSecret",
     fields: &{
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u] = KEY_FIELDS;
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v] = KEY_FIELDS;
         let secret = Field::new(
             "secret",
             TEXT,
             "The key itself, in this answer alone; absent from a repeated one.",
         );
-        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, secret, SIGNING_SECRET]
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, secret, SIGNING_SECRET]
     },
 };
 
@@ -67,8 +67,8 @@ pub const NEW_KEY: Object = Object {
 pub const CHANGED_KEY: Object = Object {
     name: "ChangedKey",
     fields: &{
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u] = KEY_FIELDS;
-        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, SIGNING_SECRET]
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v] = KEY_FIELDS;
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, SIGNING_SECRET]
     },
 };
 
@@ -78,7 +78,7 @@ const SIGNING_SECRET: Field = Field::new(
     "By which its requests are signed; in the answer to the request that made it, once.",
 );
 
-const KEY_FIELDS: [Field; 21] = [
+const KEY_FIELDS: [Field; 22] = [
     Field::required("id", TEXT, "Its public name."),
     Field::required("name", TEXT, ""),
     Field::required("description", TEXT, ""),
@@ -98,6 +98,11 @@ const KEY_FIELDS: [Field; 21] = [
     Field::required("limits", Kind::Optional(&LIMITS), ""),
     Field::required("signature", TEXT, "none, optional, required or only."),
     Field::required("signing", Kind::Optional(&Kind::Object(&SIGNING)), "null: never signed."),
+    Field::required(
+        "alerts",
+        Kind::List(&COUNT, 10),
+        "Per cents of its window's limit at which it is told of.",
+    ),
     Field::required(
         "secrets",
         Kind::List(&Kind::Object(&SECRET), 32),
@@ -344,6 +349,130 @@ pub const LEAK: Object = Object {
         ),
     ],
 };
+
+/// By what a request was refused.
+pub const DENIAL: Object = Object {
+    name: "DenialDetails",
+    fields: &[
+        Field::required("request_id", TEXT, ""),
+        Field::required("time", Kind::Time, ""),
+        Field::required("kid", TEXT, "The key."),
+        Field::required("method", TEXT, ""),
+        Field::required("path", TEXT, "The route's pattern."),
+        Field::required("code", TEXT, "As it was answered."),
+        Field::required("check", TEXT, "The check that refused it; those before it had passed."),
+        Field::required("address", TEXT, "The client's; empty if unknown."),
+        Field::required("scope", Kind::Optional(&TEXT), "PERMISSION_DENIED: what is needed."),
+        Field::required("parameter", Kind::Optional(&TEXT), "WRONG_RESOURCE: what is bound."),
+        Field::required(
+            "limited_by",
+            Kind::Optional(&TEXT),
+            "RATE_LIMITED, BUDGET_EXHAUSTED: key, workspace, product, budget or product-budget.",
+        ),
+        Field::required("retry_after", Kind::Optional(&COUNT), "The same: seconds."),
+        Field::required("key_version", COUNT, "Of the key, as the request was judged by it."),
+        Field::required("key", Kind::Object(&JUDGED_KEY), "The key as it is now."),
+    ],
+};
+
+const JUDGED_KEY: Object = Object {
+    name: "JudgedKey",
+    fields: &[
+        Field::required("version", COUNT, "If another than key_version, it was changed since."),
+        Field::required("status", TEXT, ""),
+        Field::required("scopes", WORDS, ""),
+        Field::required("ips", Kind::Optional(&WORDS), ""),
+        Field::required("bindings", ANY_OBJECT, ""),
+        Field::required("expires", Kind::Optional(&Kind::Time), ""),
+    ],
+};
+
+/// At which parts of its limit a key is told of.
+pub const KEY_ALERTS: Object = Object {
+    name: "KeyAlerts",
+    fields: &[Field::required(
+        "thresholds",
+        Kind::List(&COUNT, 10),
+        "Per cents of the window's limit, in rising order.",
+    )],
+};
+
+/// Where alerts go, and what became of them.
+pub const WEBHOOK: Object = Object {
+    name: "Webhook",
+    fields: &{
+        let [a, b, c, d, e] = WEBHOOK_FIELDS;
+        let deliveries = Field::required(
+            "deliveries",
+            Kind::List(&Kind::Object(&DELIVERY), 20),
+            "The last 20 attempts, the newest first.",
+        );
+        let waiting = Field::required(
+            "waiting",
+            COUNT,
+            "Alerts that are not delivered yet; counted up to 1000.",
+        );
+        [a, b, c, d, e, deliveries, waiting]
+    },
+};
+
+/// The same when it is set.
+pub const PUT_WEBHOOK: Object = Object {
+    name: "WebhookWithSecret",
+    fields: &{
+        let [a, b, c, d, e] = WEBHOOK_FIELDS;
+        let secret = Field::new(
+            "secret",
+            TEXT,
+            "By which alerts are signed; in the answer to the request that made it, once.",
+        );
+        [a, b, c, d, e, secret]
+    },
+};
+
+const WEBHOOK_FIELDS: [Field; 5] = [
+    Field::required("url", TEXT, ""),
+    Field::required("events", WORDS, ""),
+    Field::required(
+        "disabled",
+        Kind::Optional(&TEXT),
+        "Why nothing is sent: admin, or gone (the receiver answered 410); null: it is.",
+    ),
+    Field::required("secrets", Kind::List(&Kind::Object(&HOOK_SECRET), 5), "Those that sign."),
+    Field::required("version", COUNT, "Rises with every change; the ETag."),
+];
+
+const HOOK_SECRET: Object = Object {
+    name: "WebhookSecretState",
+    fields: &[
+        Field::required("generation", COUNT, "Rises with each rotation."),
+        Field::required(
+            "expires",
+            Kind::Optional(&Kind::Time),
+            "The first second in which it signs no more.",
+        ),
+    ],
+};
+
+const DELIVERY: Object = Object {
+    name: "Delivery",
+    fields: &[
+        Field::required("id", TEXT, "The alert: `webhook-id`."),
+        Field::required("type", TEXT, ""),
+        Field::required("time", Kind::Time, "When the attempt was over."),
+        Field::required("attempt", COUNT, "From 1 on."),
+        Field::required("status", Kind::Optional(&COUNT), "The answer's; null: there was none."),
+        Field::required(
+            "next",
+            Kind::Optional(&Kind::Time),
+            "When it is tried again; null: it was taken.",
+        ),
+    ],
+};
+
+/// A webhook that was ended.
+pub const REMOVED_WEBHOOK: Object =
+    Object { name: "RemovedWebhook", fields: &[Field::required("removed", Kind::Flag, "")] };
 
 const NEXT: Field = Field::required(
     "next",

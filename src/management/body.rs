@@ -4,8 +4,10 @@ use super::schema::{Field, Form, Kind, Object};
 use crate::address::Allowlist;
 use crate::encoding;
 use crate::host::HostName;
+use crate::policy::MOST_THRESHOLDS;
 use crate::route;
 use crate::scope::Grants;
+use crate::webhook::{self, Event};
 
 /// A new workspace.
 pub const NEW_WORKSPACE: Object =
@@ -77,6 +79,36 @@ pub const ROTATION: Object = Object {
             "Which secret: the key's (default) or the one by which its requests are signed.",
         ),
     ],
+};
+
+/// At which parts of its limit a key is told of.
+pub const KEY_ALERTS: Object = Object {
+    name: "NewKeyAlerts",
+    fields: &[Field::required(
+        "thresholds",
+        Kind::Optional(&Kind::List(&Kind::Number(1, 100), MOST_THRESHOLDS)),
+        "Per cents of the window's limit; null: none.",
+    )],
+};
+
+/// Where alerts go.
+pub const WEBHOOK: Object = Object {
+    name: "NewWebhook",
+    fields: &[
+        Field::required("url", Kind::Form(&HOOK_URL), "Where to: an https URL on the Internet."),
+        Field::new("events", Kind::List(&Kind::Word(&Event::NAMES), 5), "Which; default: all."),
+        Field::new("disabled", Kind::Flag, "Whether nothing is sent; default: false."),
+    ],
+};
+
+/// How the secret of a webhook is replaced.
+pub const HOOK_ROTATION: Object = Object {
+    name: "WebhookRotation",
+    fields: &[Field::required(
+        "grace_seconds",
+        Kind::Number(0, 30 * 24 * 3600),
+        "How long alerts are signed by the secrets so far, too.",
+    )],
 };
 
 /// Keys that were made elsewhere, by the SHA-256 of their texts.
@@ -206,6 +238,13 @@ const HOST: Form = Form {
     pattern: "^[0-9a-z.:\\[\\]_-]{1,255}$",
     example: "api.example.com",
     check: |text| HostName::parse(text).map(drop).map_err(|wrong| wrong.to_string()),
+};
+
+const HOOK_URL: Form = Form {
+    name: "WebhookUrl",
+    pattern: "^https?://[!-~]{1,992}$",
+    example: "https://hooks.example.com/portcullis",
+    check: |text| webhook::check_url(text).map_err(|wrong| wrong.to_string()),
 };
 
 const NETWORK: Form = Form {

@@ -55,6 +55,18 @@ pub enum Operation {
     VerifyAudit,
     /// What all keys were used for.
     WorkspaceUsage,
+    /// By what a request was refused.
+    GetDenial,
+    /// At which parts of its limit a key is told of.
+    PutAlerts,
+    /// Where alerts go, and what became of them.
+    GetWebhook,
+    /// Sets where they go.
+    PutWebhook,
+    /// Gives the webhook another secret.
+    RotateWebhook,
+    /// Ends it.
+    RemoveWebhook,
     /// What the key that asks was used for.
     OwnUsage,
     /// Keys that a secret scanner has found.
@@ -132,6 +144,8 @@ pub struct Params {
     pub kid: String,
     /// A member.
     pub member: String,
+    /// A request.
+    pub request_id: String,
 }
 
 /// Where a request leads.
@@ -179,6 +193,7 @@ impl Endpoint {
                 | Operation::GetWorkspace
                 | Operation::CreateKey
                 | Operation::GetKey
+                | Operation::GetWebhook
         );
         self.versioned || shows
     }
@@ -194,6 +209,7 @@ impl Endpoint {
                         "{workspace}" => &mut params.workspace,
                         "{kid}" => &mut params.kid,
                         "{member}" => &mut params.member,
+                        "{request_id}" => &mut params.request_id,
                         _ if own == sent => continue,
                         _ => return None,
                     };

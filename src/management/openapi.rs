@@ -187,6 +187,11 @@ fn parameters(endpoint: &Endpoint, schemas: &mut Map<String, Value>) -> Vec<Valu
                 "current",
             ),
             "kid" => ("The key's public name.", "^[0-9A-HJKMNP-TV-Z]{20}$", "0DEM0WS040G208JZ5HKK"),
+            "request_id" => (
+                "What the answer's X-Request-Id and body call the request.",
+                "^[0-9a-f]{32}$",
+                "0123456789abcdef0123456789abcdef",
+            ),
             _ => (
                 "The issuer's name, a colon, the subject.",
                 super::body::MEMBER.pattern,

@@ -84,6 +84,7 @@ const fn listed(endpoint: Endpoint) -> Endpoint {
 const KEYS: &str = "/api/v1/workspaces/{workspace}/api-keys";
 const KEY: &str = "/api/v1/workspaces/{workspace}/api-keys/{kid}";
 const MEMBERS: &str = "/api/v1/workspaces/{workspace}/members";
+const WEBHOOKS: &str = "/api/v1/workspaces/{workspace}/webhooks";
 const MEMBER: &str = "/api/v1/workspaces/{workspace}/members/{member}";
 
 /// All of them.
@@ -302,6 +303,55 @@ pub const ENDPOINTS: &[Endpoint] = {
             ),
             HOURS,
         ),
+        get(
+            Op::GetDenial,
+            "getDenial",
+            "/api/v1/workspaces/{workspace}/denials/{request_id}",
+            Admin,
+            &out::DENIAL,
+            "By which check, and by what, a request with one of the workspace's keys was refused: of the last \
+             128 within a day.",
+        ),
+        versioned(change(
+            (Op::PutAlerts, "putKeyAlerts"),
+            ("PUT", "/api/v1/workspaces/{workspace}/api-keys/{kid}/alerts"),
+            Admin,
+            Some(&body::KEY_ALERTS),
+            (200, &out::KEY_ALERTS),
+            "Sets at which parts of its window's limit a key is told of (`key.threshold`).",
+        )),
+        get(
+            Op::GetWebhook,
+            "getWebhook",
+            WEBHOOKS,
+            Admin,
+            &out::WEBHOOK,
+            "Where alerts go, and what became of the last of them.",
+        ),
+        versioned(change(
+            (Op::PutWebhook, "putWebhook"),
+            ("PUT", WEBHOOKS),
+            Admin,
+            Some(&body::WEBHOOK),
+            (200, &out::PUT_WEBHOOK),
+            "Sets where alerts go. The answer that makes the webhook has its secret, and no other.",
+        )),
+        versioned(change(
+            (Op::RotateWebhook, "rotateWebhook"),
+            ("POST", "/api/v1/workspaces/{workspace}/webhooks/rotate"),
+            Admin,
+            Some(&body::HOOK_ROTATION),
+            (200, &out::PUT_WEBHOOK),
+            "Gives the webhook another secret; it is in this answer and in no other.",
+        )),
+        versioned(change(
+            (Op::RemoveWebhook, "removeWebhook"),
+            ("DELETE", WEBHOOKS),
+            Admin,
+            None,
+            (200, &out::REMOVED_WEBHOOK),
+            "Ends the webhook. Alerts that wait are dropped.",
+        )),
         with_query(
             get(
                 Op::OwnUsage,

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Binding, Bounded, Budget, Cors, Credentials, DocsUrl, Fingerprint, ImportShape, IssuerRules,
-    LeakReports, LeaseSeconds, Limits, Management, Millis, Name, OriginUrl, WorkspaceNumber,
+    Alerts, Binding, Bounded, Budget, Cors, Credentials, DocsUrl, Fingerprint, ImportShape,
+    IssuerRules, LeakReports, LeaseSeconds, Limits, Management, Millis, Name, OriginUrl,
+    WorkspaceNumber,
 };
 use crate::address::Allowlist;
 use crate::host::HostName;
@@ -83,6 +84,10 @@ pub struct Document {
         serde(default, skip_serializing_if = "Management::is_default")
     )]
     pub management: Management,
+    /// See [`Policy::alerts`](super::Policy::alerts).
+    #[cfg_attr(feature = "gate", serde(skip))]
+    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Alerts::is_default"))]
+    pub alerts: Alerts,
     /// See [`Policy::issuers`](super::Policy::issuers).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<IssuerRules>,
@@ -110,7 +115,7 @@ impl Document {
 
     /// Fields that the gate's Worker has no use for; it does not read them.
     pub const NOT_FOR_GATE: &[&str] =
-        &["management", "issuers", "leak_reports", "workspace_shadow"];
+        &["management", "alerts", "leak_reports", "workspace_shadow"];
 
     /// Fields that the Worker of the Workspaces has no use for; it does not read them.
     pub const NOT_FOR_WORKSPACE: &[&str] = &["origins", "static_keys", "routes"];

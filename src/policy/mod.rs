@@ -1,5 +1,6 @@
 //! The policy at run time: a validated document and the table of its routes.
 
+mod alerts;
 mod budget;
 mod cors;
 mod credentials;
@@ -12,10 +13,11 @@ mod management;
 mod names;
 #[cfg(feature = "policy-source")]
 pub mod source;
-mod url;
+pub(crate) mod url;
 
 use core::fmt;
 
+pub use alerts::{Alerts, BadAlerts, MOST_THRESHOLDS, RetrySeconds, Thresholds};
 pub use budget::{BadCoins, Budget, Coins, Period};
 pub use cors::{BadCors, Cors};
 pub use credentials::{BadCredentials, Credential, Credentials};
@@ -84,6 +86,8 @@ pub struct Policy {
     pub imports: Vec<ImportShape>,
     /// What holds of the management API. In the gate's Worker, which has none of it, the default.
     pub management: Management,
+    /// When alerts are raised and sent. In the gate's Worker, which sends none, the default.
+    pub alerts: Alerts,
     /// Whose tokens are believed.
     pub issuers: Vec<IssuerRules>,
     /// Whose reports of leaked keys are believed; `None`: nobody's. In the gate's Worker, which takes
@@ -210,6 +214,7 @@ impl TryFrom<Document> for Policy {
             static_keys: document.static_keys,
             imports: document.imports,
             management: document.management,
+            alerts: document.alerts,
             issuers: document.issuers,
             leak_reports: document.leak_reports,
             expiry_notice_seconds: document.expiry_notice_days.get().saturating_mul(24 * 3600),

@@ -40,7 +40,7 @@ impl DocsUrl {
     /// Reads an `https` URL without a fragment.
     pub fn parse(text: &str) -> Result<Self, BadUrl> {
         let rest = text.strip_prefix("https://").ok_or(BadUrl::NotHttps)?;
-        check_absolute(rest, text.len())?;
+        check_absolute(rest, text.len() <= MAX_URL)?;
         Ok(Self(text.into()))
     }
 
@@ -58,7 +58,7 @@ pub struct JwksUrl(Box<str>);
 impl JwksUrl {
     /// Reads an absolute URL without a fragment or user.
     pub fn parse(text: &str) -> Result<Self, BadUrl> {
-        check_absolute(secure_rest(text)?, text.len())?;
+        check_absolute(secure_rest(text)?, text.len() <= MAX_URL)?;
         Ok(Self(text.into()))
     }
 
@@ -93,7 +93,7 @@ impl WebOrigin {
 }
 
 /// What follows the scheme, which is `https`, or `http` if the host is this machine.
-fn secure_rest(text: &str) -> Result<&str, BadUrl> {
+pub(crate) fn secure_rest(text: &str) -> Result<&str, BadUrl> {
     if let Some(rest) = text.strip_prefix("https://") {
         return Ok(rest);
     }
@@ -104,10 +104,10 @@ fn secure_rest(text: &str) -> Result<&str, BadUrl> {
     if is_loopback { Ok(rest) } else { Err(BadUrl::NotHttps) }
 }
 
-/// `rest` is what follows the scheme, `length` that of the whole.
-fn check_absolute(rest: &str, length: usize) -> Result<(), BadUrl> {
+/// Checks what follows the scheme; the host that it names.
+pub(crate) fn check_absolute(rest: &str, is_short: bool) -> Result<&str, BadUrl> {
     let plain = |b: u8| matches!(b, 0x21..=0x7E) && !b"\"#<>\\^`{|}".contains(&b);
-    if length > MAX_URL || !rest.bytes().all(plain) {
+    if !is_short || !rest.bytes().all(plain) {
         return Err(BadUrl::Text);
     }
     check_authority(rest.split(['/', '?']).next().unwrap_or(rest))
@@ -147,14 +147,15 @@ impl fmt::Display for BadUrl {
 
 impl core::error::Error for BadUrl {}
 
-fn check_authority(authority: &str) -> Result<(), BadUrl> {
+/// The host of it.
+fn check_authority(authority: &str) -> Result<&str, BadUrl> {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     };
     let port_ok =
         port.is_none_or(|digits| !digits.starts_with(['0', '+']) && digits.parse::<u16>().is_ok());
-    if port_ok && HostName::parse(host).is_ok() { Ok(()) } else { Err(BadUrl::Authority) }
+    if port_ok && HostName::parse(host).is_ok() { Ok(host) } else { Err(BadUrl::Authority) }
 }
 
 impl TryFrom<String> for OriginUrl {

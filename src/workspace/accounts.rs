@@ -1,6 +1,7 @@
 //! The accounts that one request is taken from: the key's, the workspace's and the product's.
 
 use super::Object;
+use super::alert::{Reached, Watch};
 use super::rows::{Stop, Value};
 use super::text;
 use super::usage::Use;
@@ -20,6 +21,10 @@ pub(super) struct KeyAccount {
     pub(super) usage: Use,
     /// Secrets that are being replaced: generation, and the second in which it was last used.
     pub(super) replaced: Vec<(u8, u64)>,
+    /// What has been told of its limit.
+    pub(super) reached: Reached,
+    /// At how many denials it is looked at.
+    pub(super) watch: Watch,
 }
 
 /// The account of the workspace.
@@ -32,6 +37,8 @@ pub(super) struct SharedAccount {
     pub(super) lease_until: u64,
     /// What was spent of its budget over all products.
     pub(super) spending: Spending,
+    /// What has been told of that.
+    pub(super) reached: Reached,
 }
 
 /// The account of the workspace for one product.
@@ -42,6 +49,8 @@ pub(super) struct ProductAccount {
     pub(super) trial: Account,
     /// What was spent of its budget for this product.
     pub(super) spending: Spending,
+    /// What has been told of that.
+    pub(super) reached: Reached,
 }
 
 /// The accounts that one call is about.
@@ -68,12 +77,15 @@ impl Value for KeyAccount {
             lease_until: fields.number("lease_until")?,
             usage: Use::read(fields)?,
             replaced: text::replaced(fields)?,
+            reached: Reached::read(fields)?,
+            watch: Watch::read(fields)?,
         })
     }
 
     fn print(&self) -> String {
         let line = Line::new("account").number("lease_until", self.lease_until);
         let line = self.usage.write(self.account.write(line)).all("trial", self.trial.print());
+        let line = self.watch.write(self.reached.write(line));
         line.all("replaced", text::seconds(&self.replaced)).finish()
     }
 }
@@ -100,12 +112,13 @@ impl Value for SharedAccount {
             trial: trial(fields)?,
             lease_until: fields.number("lease_until")?,
             spending: Spending::read(fields)?,
+            reached: Reached::read(fields)?,
         })
     }
 
     fn print(&self) -> String {
         let line = Line::new("account").number("lease_until", self.lease_until);
-        let line = self.spending.write(self.account.write(line));
+        let line = self.reached.write(self.spending.write(self.account.write(line)));
         line.all("trial", self.trial.print()).finish()
     }
 }
@@ -117,11 +130,13 @@ impl Value for ProductAccount {
             account: Account::read(fields)?,
             trial: trial(fields)?,
             spending: Spending::read(fields)?,
+            reached: Reached::read(fields)?,
         })
     }
 
     fn print(&self) -> String {
         let line = self.spending.write(self.account.write(Line::new("account")));
+        let line = self.reached.write(line);
         line.all("trial", self.trial.print()).finish()
     }
 }

@@ -2,7 +2,9 @@
 //! step.
 
 use super::accounts::{Accounts, SHARED, account_row, product_row};
+use super::alert;
 use super::call::{Admit, Answer, POOL_VERSION, Told};
+use super::incidents;
 use super::keys::{self, Held};
 use super::lending::leases;
 use super::once;
@@ -28,10 +30,14 @@ pub(super) fn needs(call: &Admit, now: Now, missing: &mut Missing) {
         keys::row(&call.kid),
         account_row(&call.kid),
         SHARED.to_owned(),
+        alert::alerts_row(&call.kid),
         call_row(minute(now), call),
         call_row(minute(now).saturating_sub(1), call),
     ]);
     missing.names.extend(call.product().map(product_row));
+    if !call.told.incidents.is_empty() {
+        missing.names.push(incidents::NEXT.to_owned());
+    }
     missing.names.extend(call.once.iter().flat_map(|own| once::rows(&call.kid, own, now)));
     if call.want > call.at_once() || !call.told.reports.is_empty() {
         missing.ranges.push(leases(&call.kid));
@@ -73,7 +79,12 @@ impl Object<'_> {
             Answer::Replayed
         } else {
             let (limits, trial) = (held.limits(self.gate)?, held.trial(self.gate));
-            self.take(limits, trial, call, &mut accounts)
+            let answer = self.take(limits, trial, call, &mut accounts);
+            if matches!(answer, Answer::Granted(_)) {
+                self.watch_key(meta, &call.kid, limits, &mut accounts.own)?;
+                self.watch_budgets(meta, call.product(), &mut accounts)?;
+            }
+            answer
         };
         if let (Answer::Granted(_), Some(once)) = (&answer, &call.once) {
             self.remember_once(&call.kid, once);
@@ -88,6 +99,7 @@ impl Object<'_> {
         } else if answer == Answer::Replayed {
             usage.deny("REPLAYED_REQUEST", 1);
         }
+        self.watch_denials(meta, &call.kid, &mut accounts.own)?;
         // A refusal has an effect too: what was denied is counted.
         if matches!(answer, Answer::Granted(_) | Answer::Refused(_) | Answer::Replayed) {
             self.rows.put(call_row(minute(self.now), call), &answer);
@@ -97,9 +109,10 @@ impl Object<'_> {
         Ok(answer)
     }
 
-    pub(super) fn report(&mut self, kid: &str, told: &Told) -> Result<Answer, Stop> {
+    pub(super) fn report(&mut self, meta: &Meta, kid: &str, told: &Told) -> Result<Answer, Stop> {
         let mut accounts = self.accounts(kid)?;
         self.hear(kid, told, &mut accounts)?;
+        self.watch_denials(meta, kid, &mut accounts.own)?;
         self.keep(kid, &accounts);
         Ok(Answer::Done)
     }
@@ -116,7 +129,7 @@ impl Object<'_> {
             own.usage.would_deny(code, *count);
         }
         own.note_replaced(&told.replaced);
-        Ok(())
+        self.note_incidents(kid, &told.incidents)
     }
 
     /// Refuses, by a fault, to decide on a call by a policy that is not the gate's: one for a product

@@ -73,6 +73,16 @@ pub enum Call {
         /// Whether any other copy failed.
         failed: bool,
     },
+    /// Which alerts are to be sent now.
+    Alerts {
+        /// How many are being sent.
+        sending: u32,
+    },
+    /// What was answered to alerts that were sent.
+    Sent {
+        /// By [`Post::name`], a status each; 0: nothing.
+        answers: Vec<(String, u16)>,
+    },
 }
 
 /// Leave to admit requests of a key: all of the limits together or none.
@@ -111,6 +121,8 @@ pub struct Told {
     pub would_deny: Vec<(String, u32)>,
     /// Secrets that are being replaced: generation, and the second in which it was last used.
     pub replaced: Vec<(u8, u64)>,
+    /// By what requests were refused; see [`Incident`](crate::incident::Incident).
+    pub incidents: Vec<String>,
 }
 
 /// What all requests are for that a lease of its kind may be spent by.
@@ -266,6 +278,13 @@ pub enum Answer {
         /// KV names with sealed values, for each its key and version.
         copies: Vec<Copy>,
     },
+    /// What is to be sent now.
+    Alerts {
+        /// Where to.
+        url: String,
+        /// An alert each.
+        posts: Vec<Post>,
+    },
     /// There is no such workspace.
     Unopened,
     /// The call is of a version that this object does not know.
@@ -304,6 +323,21 @@ pub struct Copy {
     pub name: String,
     /// The sealed record.
     pub value: String,
+}
+
+/// An alert that is to be sent (Standard Webhooks 1.0).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Post {
+    /// By which [`Call::Sent`] tells of it.
+    pub name: String,
+    /// `webhook-id`.
+    pub id: String,
+    /// `webhook-timestamp`, in Unix seconds.
+    pub timestamp: u64,
+    /// `webhook-signature`.
+    pub signatures: String,
+    /// The body: JSON.
+    pub payload: String,
 }
 
 /// One hour of a key. Under leases the truth lies between the two numbers.

@@ -24,13 +24,19 @@
 //! | `live`, `ends/<epoch>/<second>/<kid>` | how many keys count as active, and until when |
 //! | `notice/<second>/<kid>` | when the expiry of a key is to be announced |
 //! | `member/<id>`, `owned/<id>/<kid>` | a member, and the personal keys that go with the membership |
+//! | `webhook`, `webhook/outcomes` | where alerts go; what became of the last deliveries |
+//! | `alert/<millisecond>/<id>` | an alert that is not delivered, and when it is sent next |
+//! | `alerts/<kid>` | at which parts of its limit a key is told of |
+//! | `denials`, `denial/<place>` | denials that can be asked for by request id, and the number of the next |
 //! | `pointer/<id>` | the key that an imported secret stands for |
 //! | `audit`, `audit/<number>` | the last change's number and hash; the changes |
 //! | `once/<day>/<hash>` | the answer to a request with an `Idempotency-Key` |
 
 mod accounts;
 mod admit;
+mod alert;
 pub mod call;
+mod incidents;
 mod keys;
 mod lending;
 mod manage;
@@ -179,7 +185,7 @@ impl<'a> Object<'a> {
         match call {
             Call::Record { kid } => self.record(&meta, kid),
             Call::Admit(admit) => self.admit(&meta, admit),
-            Call::Report { kid, told } => self.report(kid, told),
+            Call::Report { kid, told } => self.report(&meta, kid, told),
             Call::Open { .. } | Call::Manage(_) => Ok(Answer::Done),
             Call::Put { document, replaces } => self.put(&meta, document, *replaces),
             Call::SetStatus { kid, status } => self.set_status(&meta, kid, *status),
@@ -187,6 +193,8 @@ impl<'a> Object<'a> {
             Call::Usage { kid, from, to } => self.usage(kid, *from, *to),
             Call::Due => self.due(&meta),
             Call::Copied { copies, failed } => self.copied(copies, *failed),
+            Call::Alerts { sending } => self.alerts(&meta, *sending),
+            Call::Sent { answers } => self.sent(&meta, answers),
         }
     }
 

@@ -61,6 +61,7 @@ impl Object<'_> {
     pub(super) fn due(&mut self, meta: &Meta) -> Result<Answer, Stop> {
         self.announce_expiries(meta)?;
         self.forget_once()?;
+        self.forget_incidents()?;
         self.sweep(meta)?;
         self.refresh()?;
         let waiting = self.rows.names(&Range::of("outbox/", CHUNK))?;

@@ -5,9 +5,10 @@
 //! granted tokens=25 millis=2000 requests=1000 window=3600 burst=100 remaining=975 …
 //! ```
 
+use super::alert::is_name;
 use super::call::{
     Admit, Answer, Call, Conflict, Copy, Hour, Manage, Managed, ONCE_VERSION, Once, POOL_VERSION,
-    Pool, Share, Told, VERSION,
+    Pool, Post, Share, Told, VERSION,
 };
 use super::outbox::noted;
 use crate::account::View;
@@ -109,6 +110,10 @@ impl Call {
                 .flag("failed", *failed)
                 .all("copy", copies.iter().map(|(kid, version)| format!("{kid}:{version}")))
                 .finish(),
+            Self::Alerts { sending } => begin("alerts").number("sending", *sending).finish(),
+            Self::Sent { answers } => begin("sent")
+                .all("answer", answers.iter().map(|(name, status)| format!("{name}:{status}")))
+                .finish(),
         }
     }
 
@@ -171,6 +176,17 @@ impl Call {
                     })
                     .collect::<Result<_, _>>()?,
                 failed: fields.flag("failed"),
+            },
+            "alerts" => Self::Alerts { sending: fields.number("sending")? },
+            "sent" => Self::Sent {
+                answers: fields
+                    .all("answer")
+                    .map(|answer| {
+                        let (name, status) = pair(answer)?;
+                        let name = Some(name).filter(|name| is_name(name)).ok_or(BadField)?;
+                        Ok((name.to_owned(), number(status)?))
+                    })
+                    .collect::<Result<_, BadField>>()?,
             },
             "manage" => Self::Manage(Box::new(manage(fields, body)?)),
             _ => return Err(BadCall::Unreadable),
@@ -251,6 +267,14 @@ impl Answer {
                 let mut text = "due".to_owned();
                 for Copy { kid, version, name, value } in copies {
                     text.push_str(&format!("\n{kid} {version} {name}\n{value}"));
+                }
+                text
+            }
+            // Read by the object's own driver alone.
+            Self::Alerts { url, posts } => {
+                let mut text = Line::new("alerts").with("url", url).finish();
+                for Post { name, id, timestamp, signatures, payload } in posts {
+                    text.push_str(&format!("\n{name} {id} {timestamp}\n{signatures}\n{payload}"));
                 }
                 text
             }
@@ -422,6 +446,7 @@ impl Told {
             .all("denied", counts(&self.denied))
             .all("would_deny", counts(&self.would_deny))
             .all("replaced", seconds(&self.replaced))
+            .all("incident", &self.incidents)
     }
 
     fn read(fields: Fields<'_>) -> Result<Self, BadField> {
@@ -431,6 +456,7 @@ impl Told {
             denied: counts("denied")?,
             would_deny: counts("would_deny")?,
             replaced: replaced(fields)?,
+            incidents: fields.all("incident").map(str::to_owned).collect(),
         })
     }
 }

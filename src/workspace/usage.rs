@@ -14,7 +14,7 @@ use crate::fields::{BadField, Fields, Line};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Use {
     /// Hours since 1970.
-    hour: u64,
+    pub(super) hour: u64,
     /// Requests admitted for certain.
     admitted: u64,
     /// Requests that isolates may have admitted and can tell no more.
@@ -22,7 +22,7 @@ pub(super) struct Use {
     coins: u64,
     /// What of them was for products.
     products: Vec<Share>,
-    denied: Vec<(String, u64)>,
+    pub(super) denied: Vec<(String, u64)>,
     /// What rules on trial would have denied.
     would_deny: Vec<(String, u64)>,
     /// When it was last used, in seconds.
@@ -77,6 +77,11 @@ impl Use {
             .all("denied", counts(&self.denied))
             .all("would_deny", counts(&self.would_deny))
             .number("last", self.last)
+    }
+
+    /// All denials.
+    pub(super) fn denials(&self) -> u64 {
+        self.denied.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     /// When it was last used, in seconds.
@@ -181,7 +186,7 @@ impl Object<'_> {
     }
 }
 
-fn hours(kid: &str, from: u64, to: u64) -> Range {
+pub(super) fn hours(kid: &str, from: u64, to: u64) -> Range {
     let (from, to) = (format!("{from:08}"), format!("{to:08}"));
     Range::between(&format!("usage/{kid}/"), &from, &to, MAX_HOURS)
 }

@@ -30,14 +30,15 @@ fn call() -> impl Strategy<Value = Call> {
     let word = || "[0-9A-HJKMNP-TV-Z]{20}";
     let counts = || vec(("[A-Z_]{1,9}", any::<u32>()), 0..3);
     let told = || {
-        (vec(report(), 0..4), counts(), counts(), vec(any::<(u8, u64)>(), 0..3)).prop_map(
-            |(reports, denied, would_deny, replaced)| Told {
+        let incidents = vec("[!-~]{1,40}", 0..3);
+        (vec(report(), 0..4), counts(), counts(), vec(any::<(u8, u64)>(), 0..3), incidents)
+            .prop_map(|(reports, denied, would_deny, replaced, incidents)| Told {
                 reports,
                 denied,
                 would_deny,
                 replaced,
-            },
-        )
+                incidents,
+            })
     };
     let pool = (prop::option::of("[a-z][a-z0-9-]{0,9}"), any::<u32>())
         .prop_map(|(product, cost)| Pool { product, cost });

@@ -26,6 +26,7 @@ mod openapi;
 mod origin;
 mod progress;
 mod random;
+mod receiver;
 mod record;
 mod replay;
 mod revoke;
@@ -44,6 +45,7 @@ mod tally;
 mod targets;
 mod unfit;
 mod upstream;
+mod webhooks;
 
 use std::time::Instant;
 
@@ -137,6 +139,7 @@ const BARS: &[Bar] = &[
     replay::BAR,
     flip::BAR,
     future::BAR,
+    webhooks::BAR,
 ];
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.

@@ -76,7 +76,7 @@ fn script(checkout: &Checkout, desk: &Path, name: &str) -> Command {
 }
 
 /// The number that a command prints.
-fn counted(what: &str, command: &mut Command, input: &str) -> Result<usize> {
+pub(crate) fn counted(what: &str, command: &mut Command, input: &str) -> Result<usize> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
     child.stdin.take().context("no standard input")?.write_all(input.as_bytes())?;

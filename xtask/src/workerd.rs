@@ -79,6 +79,8 @@ pub struct Options {
     pub without_authority: bool,
     /// Where an issuer listens that stands for those of this machine and of `.test` names.
     pub issuer: Option<SocketAddr>,
+    /// Where a receiver of webhooks listens that stands for `hooks.localhost`.
+    pub receiver: Option<SocketAddr>,
     /// Whether a module that moves the clock and swaps signed texts on request stands in front of the
     /// Worker of the Workspaces.
     pub clock: bool,

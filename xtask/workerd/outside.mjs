@@ -1,9 +1,10 @@
-// What lies outside of both Workers, where key sets are: the issuer of this run stands for every host of
-// this machine and of `.test`, whatever the port and scheme; others are on the Internet.
+// What lies outside of both Workers: the receiver of this run stands for `hooks.localhost`, its
+// issuer for every other host of this machine and of `.test`, whatever the port and scheme; others are on the Internet.
 
 export default {
   fetch(request, env) {
     const { hostname } = new URL(request.url);
+    if (hostname === "hooks.localhost") return env.RECEIVER.fetch(request);
     return LOCAL.test(hostname) ? env.ISSUER.fetch(request) : fetch(request);
   },
 };

@@ -181,7 +181,10 @@ impl Isolate {
                 let ahead = grant.ahead(gate, &mut self.memory, now);
                 Step::Forward { plan, ahead }
             }
-            Decision::Deny(denial) => refuse(&denial.wire()),
+            Decision::Deny(denial) => {
+                self.memory.note_incident(ticket, &request_id);
+                refuse(&denial.wire())
+            }
             Decision::Need(need) => Step::Need(need),
             Decision::Fault(fault) => {
                 let wire = fault.wire(self.entropy.byte());

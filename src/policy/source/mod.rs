@@ -101,6 +101,7 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         static_keys,
         imports,
         management,
+        alerts: raw.alerts,
         issuers,
         leak_reports,
         expiry_notice_days,

@@ -8,7 +8,7 @@ use toml::Spanned;
 
 use crate::host::HostName;
 use crate::policy::{
-    Alphabet, Binding, Bounded, ClaimText, Coins, Credentials, DocsUrl, JwksUrl, KeyPrefix,
+    Alerts, Alphabet, Binding, Bounded, ClaimText, Coins, Credentials, DocsUrl, JwksUrl, KeyPrefix,
     LeaseSeconds, Millis, Mode, Name, OriginUrl, Period, SignedBodyBytes, TokenHeader, TokenKind,
     WhenDown, WorkspaceNumber,
 };
@@ -57,6 +57,8 @@ pub(super) struct RawPolicy {
     #[serde(default)]
     pub issuers: BTreeMap<Spanned<Name>, RawIssuer>,
     pub leak_reports: Option<Spanned<RawLeakReports>>,
+    #[serde(default)]
+    pub alerts: Alerts,
     #[serde(default)]
     pub routes: Vec<RawRoute>,
 }

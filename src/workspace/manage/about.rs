@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use super::super::accounts::{KeyAccount, account_row};
+use super::super::alert::{KeyAlerts, alerts_row};
 use super::super::keys::{self, Held};
-use super::super::rows::Stop;
+use super::super::rows::{Stop, readable};
 use super::super::{Meta, Object};
 use super::{Stored, signing};
 use crate::management::time;
+use crate::policy::Thresholds;
 use crate::record::Document;
 
 /// What is known of a key and decides nothing: no gate reads it.
@@ -35,33 +37,37 @@ pub(super) struct Known {
     last_used: Option<u64>,
     /// When secrets that are being replaced were last used.
     replaced: Vec<(u8, u64)>,
+    /// At which parts of its limit it is told of.
+    alerts: Thresholds,
 }
 
 impl Object<'_> {
     /// A key of this workspace.
     pub(super) fn known(&self, meta: &Meta, kid: &str) -> Result<Option<Known>, Stop> {
-        self.rows.require([keys::row(kid), about_row(kid), account_row(kid)])?;
+        self.rows.require(rows_of(kid))?;
         let Some(held) = self.rows.get::<Held>(&keys::row(kid))? else { return Ok(None) };
         let about = self.rows.get::<Stored<About>>(&about_row(kid))?;
         let account: KeyAccount = self.rows.get(&account_row(kid))?.unwrap_or_default();
+        let alerts = readable(self.rows.get::<KeyAlerts>(&alerts_row(kid)))?.unwrap_or_default();
         Ok(Some(Known {
             document: held.effective(meta),
             about: about.map(|Stored(about)| about).unwrap_or_default(),
             last_used: account.usage.last_used(),
             replaced: account.replaced,
+            alerts: alerts.thresholds,
         }))
     }
 
     /// The rows of keys, fetched in one go.
     pub(super) fn require_known(&self, kids: &[String]) -> Result<(), Stop> {
-        let rows = kids.iter().flat_map(|kid| [keys::row(kid), about_row(kid), account_row(kid)]);
-        self.rows.require(rows)
+        self.rows.require(kids.iter().flat_map(|kid| rows_of(kid)))
     }
 }
 
 impl Known {
     pub(super) fn new(document: Document, about: About) -> Self {
-        Self { document, about, last_used: None, replaced: Vec::new() }
+        let (last_used, replaced, alerts) = (None, Vec::new(), Thresholds::default());
+        Self { document, about, last_used, replaced, alerts }
     }
 
     /// What the API tells.
@@ -71,7 +77,7 @@ impl Known {
 
     /// The same, by field.
     pub(super) fn fields(&self) -> Map<String, Json> {
-        let Self { document, about, last_used, replaced } = self;
+        let Self { document, about, last_used, replaced, alerts } = self;
         let time = |seconds: Option<u64>| seconds.map(time::print);
         let secrets = document.secrets.iter().map(|secret| {
             let last_used = replaced.iter().find(|(own, _)| *own == secret.generation);
@@ -103,6 +109,7 @@ impl Known {
             ("limits", json!(document.limits)),
             ("signature", json!(document.signature)),
             ("signing", json!(document.signing.as_ref().map(signing::view))),
+            ("alerts", json!(alerts.iter().collect::<Vec<_>>())),
             ("secrets", json!(secrets.collect::<Vec<_>>())),
             ("version", json!(document.version)),
         ])
@@ -110,7 +117,7 @@ impl Known {
 }
 
 /// An object of these members.
-pub(super) fn object<const N: usize>(members: [(&str, Json); N]) -> Map<String, Json> {
+pub(in super::super) fn object<const N: usize>(members: [(&str, Json); N]) -> Map<String, Json> {
     let mut object = Map::new();
     for (name, value) in members {
         object.insert(name.to_owned(), value);
@@ -131,6 +138,11 @@ pub(super) fn difference(
         }
     }
     changes
+}
+
+/// The rows that a key is known by.
+fn rows_of(kid: &str) -> [String; 4] {
+    [keys::row(kid), about_row(kid), account_row(kid), alerts_row(kid)]
 }
 
 pub(super) fn about_row(kid: &str) -> String {

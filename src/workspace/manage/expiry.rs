@@ -2,11 +2,13 @@
 
 use serde_json::{Map, json};
 
+use super::super::alert::Alert;
 use super::super::rows::{Range, Stop, readable};
 use super::super::{Meta, Object};
-use super::Change;
+use super::{Change, object};
 use crate::management::time;
 use crate::record::{Document, Status};
+use crate::webhook::Event;
 
 impl Object<'_> {
     /// Announces what is to be announced by now, and wakes for the next.
@@ -66,7 +68,10 @@ impl Object<'_> {
         let mut changes = Map::new();
         changes.insert("expires".to_owned(), json!([null, time::print(end)]));
         let change = Change { action: "key.expiring", target: kid.to_owned(), changes };
-        self.audit_internal(meta, change)
+        self.audit_internal(meta, change)?;
+        let data = object([("kid", json!(kid)), ("expires", json!(time::print(end)))]);
+        let cause = format!("{kid} {end}");
+        self.raise(meta, Alert { event: Event::KeyExpiring, cause, data })
     }
 }
 

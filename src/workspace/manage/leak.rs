@@ -2,11 +2,13 @@
 
 use serde_json::{Value as Json, json};
 
+use super::super::alert::Alert;
 use super::super::call::{Manage, SCANNER};
 use super::super::{Meta, Object};
-use super::{Done, Outcome};
+use super::{Done, Outcome, object};
 use crate::management::problem::Problem;
 use crate::record::Status;
+use crate::webhook::Event;
 
 impl Object<'_> {
     /// Holds a key back that a secret scanner has found. The exchange has seen its secret.
@@ -17,8 +19,17 @@ impl Object<'_> {
         if !matches!(before.document.status, Status::Active | Status::Disabled) {
             return Ok(Done::read(json!({})));
         }
-        let (_, mut change) = self.turn(meta, before, Status::Quarantined, "key.quarantine")?;
+        let kid = before.document.kid.clone();
+        let (written, mut change) =
+            self.turn(meta, before, Status::Quarantined, "key.quarantine")?;
         change.changes.insert("leak".to_owned(), json!([null, leaked.get("leak")]));
+        let cause = format!("{kid} {}", written.version);
+        let data = object([
+            ("kid", json!(kid)),
+            ("status", json!(Status::Quarantined)),
+            ("leak", json!(leaked.get("leak"))),
+        ]);
+        self.raise(meta, Alert { event: Event::KeyLeaked, cause, data })?;
         Ok(Done::changed(json!({}), change))
     }
 }

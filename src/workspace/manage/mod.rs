@@ -4,6 +4,7 @@
 mod about;
 mod audit;
 mod create;
+mod denials;
 mod expiry;
 mod import;
 mod keys;
@@ -16,7 +17,9 @@ mod settings;
 mod signing;
 mod space;
 mod usage;
+mod webhooks;
 
+pub(super) use about::object;
 pub(super) use members::member_row;
 
 use serde::Serialize;
@@ -105,6 +108,11 @@ pub(super) struct Change {
 }
 
 impl Change {
+    /// Of fields: what they were and what they are.
+    pub(super) fn new(action: &'static str, target: &str, changes: Map<String, Json>) -> Self {
+        Self { action, target: target.to_owned(), changes }
+    }
+
     /// Of the number of active keys.
     pub(super) fn of_keys(action: &'static str, meta: &Meta, was: u32, is: u32) -> Self {
         let mut changes = Map::new();
@@ -220,6 +228,12 @@ impl Object<'_> {
             Operation::ListAudit => self.list_audit(request),
             Operation::VerifyAudit => self.verify_audit(request),
             Operation::WorkspaceUsage => self.workspace_usage(request),
+            Operation::GetDenial => self.get_denial(meta, request),
+            Operation::PutAlerts => self.put_alerts(meta, request),
+            Operation::GetWebhook => self.get_webhook(request),
+            Operation::PutWebhook => self.put_webhook(meta, request),
+            Operation::RotateWebhook => self.rotate_webhook(meta, request),
+            Operation::RemoveWebhook => self.remove_webhook(meta, request),
             // Not of one workspace; or of one that is there already.
             Operation::Document
             | Operation::Me

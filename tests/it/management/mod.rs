@@ -1,7 +1,9 @@
 //! The management API, as a workspace answers it.
 
+mod alerts;
 mod audit;
 mod budgets;
+mod denials;
 mod desk;
 mod directory;
 mod expiry;

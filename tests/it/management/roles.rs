@@ -4,6 +4,8 @@ use portcullis::management::endpoint::Access;
 use portcullis::management::table::ENDPOINTS;
 use serde_json::{Value, json};
 
+use portcullis::workspace::call::{Answer, Call, Told};
+
 use super::desk::{Desk, KEYS, SPACE};
 
 /// Every endpoint of a workspace for every role: what the table declares is what happens.
@@ -13,16 +15,23 @@ fn every_endpoint_is_open_to_the_roles_it_declares() {
         for actor in ["dev:stranger", "dev:member", "dev:admin", "dev:owner", "dev:root"] {
             let mut desk = Desk::open();
             let (kid, _) = desk.key(&json!({"scopes": ["read"]}));
+            let told = Told { incidents: vec![DENIED.to_owned()], ..Told::default() };
+            assert_eq!(desk.call(&Call::Report { kid: kid.clone(), told }), Answer::Done);
+            let hook = json!({"url": "https://hooks.example.com/"});
+            desk.ask("dev:owner", "PUT", &format!("{SPACE}/webhooks"), &hook);
             let target = if endpoint.method == "PUT" { "dev:new" } else { "dev:member" };
             let path = endpoint
                 .path
                 .replace("{workspace}", "DEM0WS")
                 .replace("{kid}", &kid)
+                .replace("{request_id}", &"0".repeat(32))
                 .replace("{member}", target);
             let body = match endpoint.id {
                 "createKey" => json!({"scopes": ["read"]}),
                 "importKeys" => json!({"keys": [{"sha256": "0".repeat(64), "scopes": ["read"]}]}),
-                "rotateKey" => json!({"grace_seconds": 0}),
+                "putWebhook" => hook,
+                "putKeyAlerts" => json!({"thresholds": [80]}),
+                "rotateKey" | "rotateWebhook" => json!({"grace_seconds": 0}),
                 "putMember" => json!({"role": "member"}),
                 "updateKey" | "updateWorkspace" => json!({"name": "x"}),
                 _ => Value::Null,
@@ -107,8 +116,7 @@ fn owners_are_made_and_unmade_by_owners_and_one_stays() {
 #[test]
 fn the_policys_owner_stands_in_where_there_is_none() {
     let mut desk = Desk::empty();
-    let open =
-        portcullis::workspace::call::Call::Open { workspace: super::desk::WORKSPACE.to_owned() };
+    let open = Call::Open { workspace: super::desk::WORKSPACE.to_owned() };
     desk.call(&open);
     assert_eq!(desk.ask("dev:root", "GET", SPACE, &Value::Null).body["role"], json!("owner"));
     assert_eq!(desk.ask("dev:other", "GET", SPACE, &Value::Null).status, 404);
@@ -160,3 +168,6 @@ fn a_personal_key_ends_with_the_membership() {
     let own = json!({"scopes": ["read"], "type": "personal"});
     assert_eq!(desk.ask("dev:admin", "POST", KEYS, &own).body["subject"], json!("dev:admin"));
 }
+
+const DENIED: &str =
+    "00000000000000000000000000000000|1700000000000|GET|/x|IP_NOT_ALLOWED|192.0.2.1|1|";

@@ -77,6 +77,8 @@ impl Leases {
             | Call::RevokeAll
             | Call::Usage { .. }
             | Call::Due
+            | Call::Alerts { .. }
+            | Call::Sent { .. }
             | Call::Manage(_)
             | Call::Copied { .. } => {}
         }

@@ -36,6 +36,7 @@ pub(super) fn run(stage: &mut Stage, verdict: &mut Verdict) -> Result<()> {
             denied: vec![("PERMISSION_DENIED".to_owned(), 1)],
             would_deny: vec![("IP_NOT_ALLOWED".to_owned(), 1)],
             replaced: vec![(0, 1)],
+            incidents: Vec::new(),
         },
         once: None,
     };

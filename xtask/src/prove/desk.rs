@@ -1,5 +1,6 @@
 //! Gates with the management API, the development issuer, and those who ask.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -29,21 +30,32 @@ pub(super) struct Desk {
 impl Desk {
     /// Starts gates with the policy of the management proofs and nothing stored.
     pub(super) fn start(site: &Site, name: &'static str, isolates: u16) -> Result<Self> {
-        Self::of(Site::with_policy(&site.checkout, "management")?, name, isolates)
+        Self::of(Site::with_policy(&site.checkout, "management")?, name, isolates, None)
     }
 
     /// The same with the product's policy.
     pub(super) fn product(site: &Site, name: &'static str) -> Result<Self> {
-        Self::of(Site::product(&site.checkout)?, name, 1)
+        Self::of(Site::product(&site.checkout)?, name, 1, None)
     }
 
-    fn of(site: Site, name: &'static str, isolates: u16) -> Result<Self> {
+    /// The same with the policy of alerts, and a receiver at this address.
+    pub(super) fn hooked(site: &Site, name: &'static str, receiver: SocketAddr) -> Result<Self> {
+        Self::of(Site::with_policy(&site.checkout, "webhooks")?, name, 1, Some(receiver))
+    }
+
+    fn of(
+        site: Site,
+        name: &'static str,
+        isolates: u16,
+        receiver: Option<SocketAddr>,
+    ) -> Result<Self> {
         let origin = Upstream::start(|_, wire| wire.ok(""))?;
         let issuer = Issuer::start(0, &site.folder(name)?)?;
         let options = Options {
             isolates,
             port: free_ports(isolates)?,
             issuer: Some(issuer.address),
+            receiver,
             ..site.options(origin.address)?
         };
         let gate = Some(site.start(name, true, &options)?);

@@ -46,8 +46,9 @@ fn text(options: &Options) -> Result<String> {
         (0, "origin", "")
     };
     // Nothing listens on port 1.
-    let issuer = options.issuer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-    service(&mut services, "issuer", &at(issuer));
+    let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    service(&mut services, "issuer", &at(options.issuer.unwrap_or(nobody)));
+    service(&mut services, "receiver", &at(options.receiver.unwrap_or(nobody)));
     service(&mut services, "outside", "worker = .outside");
     service(&mut services, "outbound", "worker = .outbound");
     let mut sockets = String::new();
@@ -137,11 +138,12 @@ const outbound :Workerd.Worker = (
   bindings = [(name = "OUTSIDE", service = "outside"), (name = "ORIGIN", service = "{origin}")],
 );
 
-# Where key sets are: the issuer of this run has a fixed address in policies, and another port.
+# What lies outside: the issuer of this run has a fixed address in policies, and another port;
+# so has the receiver of webhooks.
 const outside :Workerd.Worker = (
   modules = [(name = "outside.mjs", esModule = embed "outside.mjs")],
   compatibilityDate = "{COMPATIBILITY_DATE}",
-  bindings = [(name = "ISSUER", service = "issuer")],
+  bindings = [(name = "ISSUER", service = "issuer"), (name = "RECEIVER", service = "receiver")],
 );
 
 # In the place of `workspace` where the objects live in another process.

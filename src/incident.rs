@@ -1,0 +1,63 @@
+//! Incidents: by what a request was refused, for whoever asks by its id. Only of requests whose secret was
+//! proved: others belong to nobody.
+//!
+//! `<request id>|<milliseconds>|<method>|<path of the route>|<code>|<client>|<version of the record>|<detail>`;
+//! the detail is the scope that is needed, the parameter that is bound, or by whose limit and for how many
+//! seconds. No query, no parameter's value, no secret.
+
+use crate::address::ClientAddress;
+use crate::clock::Now;
+use crate::denial::{Denial, Wait};
+use crate::encoding;
+use crate::key::Kid;
+use crate::policy::Route;
+
+/// An incident that has no request id yet.
+#[derive(Clone, Debug)]
+pub struct Incident {
+    /// The key.
+    pub(crate) kid: Kid,
+    /// What follows the id.
+    text: String,
+}
+
+impl Incident {
+    /// What is told of a refusal.
+    pub(crate) fn new(
+        denial: &Denial,
+        (method, address): (&str, &str),
+        route: &Route,
+        (kid, version): (Kid, u64),
+        now: Now,
+    ) -> Self {
+        let address = ClientAddress::parse(address).map(|address| address.to_string());
+        let mut text = String::new();
+        encoding::append_decimal(now.millis(), &mut text);
+        let parts = [method, route.path.as_str(), denial.code(), &address.unwrap_or_default()];
+        for part in parts {
+            text.push('|');
+            // A field has no space in it; no pattern has one either.
+            text.push_str(part);
+        }
+        text.push('|');
+        encoding::append_decimal(version, &mut text);
+        text.push('|');
+        match denial {
+            Denial::Scope(scope) => text.push_str(&scope.to_string()),
+            Denial::Binding(parameter) => text.push_str(parameter),
+            Denial::RateLimited(Wait { by, seconds, .. })
+            | Denial::Budget(Wait { by, seconds, .. }) => {
+                text.push_str(by.as_str());
+                text.push(':');
+                encoding::append_decimal(*seconds, &mut text);
+            }
+            _ => {}
+        }
+        Self { kid, text }
+    }
+
+    /// The whole, as it is told.
+    pub(crate) fn named(&self, request_id: &str) -> String {
+        [request_id, &self.text].join("|")
+    }
+}

@@ -1,0 +1,148 @@
+//! Denials that can be asked for by their request ids: the last 128, for a day.
+
+use super::rows::{Range, Stop, Value, readable};
+use super::{Meta, Object};
+use crate::fields::{BadField, number};
+use crate::key::Kid;
+
+/// A denial as it is kept: when it was told, in milliseconds, the key, what was told.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    told: u64,
+    pub(super) kid: String,
+    text: String,
+}
+
+/// The parts of what was told; see `incident.rs`.
+pub(super) struct Parts<'a> {
+    pub(super) request_id: &'a str,
+    /// Milliseconds.
+    pub(super) at: u64,
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+    pub(super) code: &'a str,
+    pub(super) address: &'a str,
+    pub(super) version: u64,
+    pub(super) detail: &'a str,
+}
+
+impl Value for Kept {
+    fn parse(text: &str) -> Result<Self, BadField> {
+        let mut parts = text.splitn(3, ' ');
+        let mut part = || parts.next().ok_or(BadField);
+        let (told, kid) = (number(part()?)?, part()?.to_owned());
+        Ok(Self { told, kid, text: part()?.to_owned() })
+    }
+
+    fn print(&self) -> String {
+        let Self { told, kid, text } = self;
+        format!("{told} {kid} {text}")
+    }
+}
+
+impl Kept {
+    /// Reads what was told.
+    pub(super) fn parts(&self) -> Option<Parts<'_>> {
+        parts(&self.text)
+    }
+}
+
+fn parts(text: &str) -> Option<Parts<'_>> {
+    let mut parts = text.split('|');
+    let mut part = || parts.next();
+    let read = Parts {
+        request_id: part()?,
+        at: part()?.parse().ok()?,
+        method: part()?,
+        path: part()?,
+        code: part()?,
+        address: part()?,
+        version: part()?.parse().ok()?,
+        detail: part()?,
+    };
+    (parts.next().is_none() && text.len() <= MOST_BYTES).then_some(read)
+}
+
+impl Object<'_> {
+    /// Keeps what an isolate tells of denials. What cannot be read is of no use and stands in nobody's way.
+    pub(super) fn note_incidents(&mut self, kid: &str, told: &[String]) -> Result<(), Stop> {
+        let told = told.iter().filter(|text| parts(text).is_some()).take(MOST_TOLD);
+        let told: Vec<&String> = told.collect();
+        if told.is_empty() {
+            return Ok(());
+        }
+        let mut next = readable(self.rows.get::<u64>(NEXT))?.unwrap_or(0);
+        for text in told {
+            let (kid, text) = (kid.to_owned(), text.clone());
+            let kept = Kept { told: self.now.millis(), kid, text };
+            self.rows.put(format!("{INCIDENTS}{:03}", next.checked_rem(KEPT).unwrap_or(0)), &kept);
+            next = next.saturating_add(1);
+        }
+        self.rows.put(NEXT.to_owned(), &next);
+        self.wake(self.now.millis().saturating_add(KEPT_MILLIS));
+        Ok(())
+    }
+
+    /// The denial of a request.
+    pub(super) fn incident(&self, _: &Meta, request_id: &str) -> Result<Option<Kept>, Stop> {
+        let names = self.rows.names(&all())?;
+        for name in names {
+            let Some(kept) = readable(self.rows.get::<Kept>(&name))? else { continue };
+            let is_asked = kept.parts().is_some_and(|parts| parts.request_id == request_id);
+            if is_asked && !kept.is_over(self.now.millis()) {
+                return Ok(Some(kept));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Forgets those of yesterday, and wakes for the rest.
+    pub(super) fn forget_incidents(&mut self) -> Result<(), Stop> {
+        if self.rows.text(NEXT)?.is_none() {
+            return Ok(());
+        }
+        let now = self.now.millis();
+        for name in self.rows.names(&all())? {
+            match readable(self.rows.get::<Kept>(&name))? {
+                Some(kept) if !kept.is_over(now) && Kid::parse(&kept.kid).is_some() => {
+                    self.wake(kept.told.saturating_add(KEPT_MILLIS));
+                }
+                _ => self.rows.delete(name),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Kept {
+    fn is_over(&self, now: u64) -> bool {
+        self.told.saturating_add(KEPT_MILLIS) <= now
+    }
+}
+
+fn all() -> Range {
+    Range::of(INCIDENTS, 200)
+}
+
+/// The check that refuses with this code.
+pub(super) fn check_of(code: &str) -> &'static str {
+    match code {
+        "REVOKED_API_KEY" | "DISABLED_API_KEY" | "KEY_QUARANTINED" | "EXPIRED_API_KEY"
+        | "KEY_NOT_YET_VALID" => "status and dates",
+        "IP_NOT_ALLOWED" => "key's networks",
+        "PERMISSION_DENIED" => "scope",
+        "WRONG_RESOURCE" => "resource",
+        "BODY_TOO_LARGE" => "body length",
+        "RATE_LIMITED" | "BUDGET_EXHAUSTED" | "REPLAYED_REQUEST" => "limits",
+        _ => "signature",
+    }
+}
+
+/// The number of the next one.
+pub(super) const NEXT: &str = "denials";
+const INCIDENTS: &str = "denial/";
+const KEPT: u64 = 128;
+const KEPT_MILLIS: u64 = 24 * 3_600_000;
+/// With one call.
+const MOST_TOLD: usize = 8;
+const MOST_BYTES: usize = 1000;

@@ -1,0 +1,191 @@
+//! Denials that are asked for by their request ids, from the gate's decision on.
+
+use std::rc::Rc;
+
+use portcullis::decide::{Decision, decide};
+use portcullis::enquiry::Enquiry;
+use portcullis::key::Kid;
+use portcullis::memory::Memory;
+use portcullis::need::Need;
+use portcullis::request::Request;
+use portcullis::ticket::Ticket;
+use portcullis::workspace::call::{Answer, Call, Told};
+use serde_json::{Value, json};
+
+use super::desk::{self, Desk, KEYS, SPACE};
+use crate::workspace::{at, call_id};
+
+const DAY: u64 = 24 * 3_600_000;
+
+/// A gate in front of the desk's workspace.
+struct Isolate {
+    memory: Memory,
+    calls: u64,
+}
+
+impl Isolate {
+    /// The code with which a request is refused, empty if it is admitted; the Workspace is asked for what it
+    /// needs. `id`: of the request.
+    fn send(&mut self, desk: &mut Desk, facts: &str, id: &str) -> String {
+        let gate = Rc::clone(&desk.gate);
+        let request = Request::parse(facts).unwrap();
+        let mut ticket = Ticket::default();
+        for _ in 0..10 {
+            let now = at(desk.millis);
+            match decide(&request, &gate, &mut self.memory, &mut ticket, now) {
+                Decision::Allow(_) => return String::new(),
+                Decision::Deny(denial) => {
+                    self.memory.note_incident(&mut ticket, id);
+                    return denial.code().to_owned();
+                }
+                Decision::Need(Need::Workspace(ask)) => {
+                    self.calls += 1;
+                    let name = call_id(self.calls);
+                    let (enquiry, text) = Enquiry::new(ask, name, &gate, &mut self.memory, now);
+                    let answer = self.call(desk, &text);
+                    enquiry.learn(&answer, &gate, &mut self.memory, &mut ticket, now).unwrap();
+                }
+                Decision::Need(need @ Need::Kv(row)) => {
+                    let _ = need;
+                    row.learn(None, &gate, &mut self.memory, now).unwrap();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("no end of it");
+    }
+
+    fn call(&self, desk: &mut Desk, text: &str) -> String {
+        let effect = desk.object.call(text, &desk.gate, at(desk.millis));
+        desk.object.commit(&effect);
+        effect.answer.print()
+    }
+
+    /// Tells what is to be told.
+    fn report(&mut self, desk: &mut Desk, kid: &str) {
+        let kid = Kid::parse(kid).unwrap();
+        if let Some((_, text)) = Enquiry::report(kid, &mut self.memory, at(desk.millis)) {
+            assert_eq!(self.call(desk, &text), "done");
+        }
+    }
+}
+
+fn id(number: u32) -> String {
+    format!("{number:032x}")
+}
+
+fn facts(key: &str, address: &str) -> String {
+    format!(
+        "GET\nhttp://api.test/plain?secret=1\nauthorization\nBearer {key}\ncf-connecting-ip\n{address}"
+    )
+}
+
+fn ask(desk: &mut Desk, id: &str) -> (u16, Value) {
+    let reply = desk.ask("dev:admin", "GET", &format!("{SPACE}/denials/{id}"), &Value::Null);
+    (reply.status, reply.body)
+}
+
+fn isolate() -> Isolate {
+    Isolate { memory: Memory::default(), calls: 0 }
+}
+
+#[test]
+fn a_denial_is_told_by_its_request_id_with_what_it_was_judged_by() {
+    let mut desk = Desk::open();
+    let mut isolate = isolate();
+    let (kid, key) = desk.key(&json!({"scopes": ["agents:write"], "ips": ["203.0.113.0/24"]}));
+    assert_eq!(isolate.send(&mut desk, &facts(&key, "198.51.100.7"), &id(1)), "IP_NOT_ALLOWED");
+    assert_eq!(isolate.send(&mut desk, &facts(&key, "203.0.113.7"), &id(2)), "PERMISSION_DENIED");
+    assert_eq!(ask(&mut desk, &id(1)).0, 404, "nobody has told it yet");
+    isolate.report(&mut desk, &kid);
+    let (status, told) = ask(&mut desk, &id(1));
+    assert_eq!(status, 200, "{told}");
+    assert_eq!(
+        told,
+        json!({
+            "request_id": id(1), "time": portcullis::management::time::print_millis(at(0).millis()),
+            "kid": kid, "method": "GET", "path": "/plain", "code": "IP_NOT_ALLOWED",
+            "check": "key's networks", "address": "198.51.100.7", "scope": null, "parameter": null,
+            "limited_by": null, "retry_after": null, "key_version": 1,
+            "key": {"version": 1, "status": "active", "scopes": ["agents:write"],
+                "ips": ["203.0.113.0/24"], "bindings": {}, "expires": null},
+        })
+    );
+    let (_, told) = ask(&mut desk, &id(2));
+    assert_eq!((&told["check"], &told["scope"]), (&json!("scope"), &json!("agents:read")));
+    desk.ask("dev:admin", "PATCH", &format!("{KEYS}/{kid}"), &json!({"scopes": ["read"]}));
+    let (_, told) = ask(&mut desk, &id(2));
+    assert_eq!((&told["key_version"], &told["key"]["version"]), (&json!(1), &json!(2)));
+    let rows = format!("{:?}", desk.object.rows);
+    assert!(!rows.contains("secret=1") && !rows.contains(&key[key.len() - 40..]));
+}
+
+#[test]
+fn limits_say_whose_and_unproved_secrets_are_nobodys() {
+    let mut desk = Desk::open();
+    let mut isolate = isolate();
+    let limits = json!({"requests": 1, "burst": 1});
+    let (kid, key) = desk.key(&json!({"scopes": ["read"], "limits": limits}));
+    assert_eq!(isolate.send(&mut desk, &facts(&key, "203.0.113.7"), &id(1)), "");
+    for number in 2..4 {
+        assert_eq!(isolate.send(&mut desk, &facts(&key, "a b|c"), &id(number)), "RATE_LIMITED");
+    }
+    let (other, _) = desk.key(&json!({"scopes": ["read"]}));
+    let forged = key.replace(&kid, &other);
+    assert_eq!(isolate.send(&mut desk, &facts(&forged, "203.0.113.7"), &id(9)), "INVALID_API_KEY");
+    isolate.report(&mut desk, &kid);
+    isolate.report(&mut desk, &other);
+    for number in 2..4 {
+        let (status, told) = ask(&mut desk, &id(number));
+        assert_eq!((status, &told["limited_by"]), (200, &json!("key")), "{told}");
+        assert_eq!((&told["check"], &told["address"]), (&json!("limits"), &json!("")));
+        assert_eq!(told["retry_after"], json!(3600));
+    }
+    assert_eq!(ask(&mut desk, &id(9)).0, 404);
+}
+
+#[test]
+fn the_last_of_a_call_and_of_a_workspace_are_kept_for_a_day() {
+    let mut desk = Desk::open();
+    let mut isolate = isolate();
+    let (kid, key) = desk.key(&json!({"scopes": ["write"]}));
+    for number in 0..20 {
+        isolate.send(&mut desk, &facts(&key, "203.0.113.7"), &id(number));
+    }
+    isolate.report(&mut desk, &kid);
+    for number in 0..20 {
+        assert_eq!(ask(&mut desk, &id(number)).0, if number < 12 { 404 } else { 200 });
+    }
+    for number in 100..300 {
+        isolate.send(&mut desk, &facts(&key, "203.0.113.7"), &id(number));
+        isolate.report(&mut desk, &kid);
+    }
+    let kept =
+        |desk: &Desk| desk.object.rows.keys().filter(|name| name.starts_with("denial/")).count();
+    assert_eq!(kept(&desk), 128);
+    assert_eq!((ask(&mut desk, &id(171)).0, ask(&mut desk, &id(172)).0), (404, 200));
+    desk.object.rows.insert("denial/005".to_owned(), "?".to_owned());
+    desk.millis = DAY - 1;
+    assert_eq!(ask(&mut desk, &id(299)).0, 200);
+    desk.millis = DAY;
+    assert_eq!(ask(&mut desk, &id(299)).0, 404);
+    desk.call(&Call::Due);
+    assert_eq!(kept(&desk), 0);
+}
+
+#[test]
+fn what_cannot_be_read_stands_in_nobodys_way() {
+    let mut desk = Desk::open();
+    let (kid, _) = desk.key(&json!({"scopes": ["write"]}));
+    let long = format!("{}|1|GET|/{}|X|1.1.1.1|1|", id(3), "a".repeat(1000));
+    let incidents = ["x", "a|b|c|d|e|f|g|h", &format!("{}|1|GET|/|X|1.1.1.1|1||", id(2)), &long];
+    let told = Told {
+        denied: vec![("X".to_owned(), 1)],
+        incidents: incidents.map(str::to_owned).to_vec(),
+        ..Told::default()
+    };
+    assert_eq!(desk.call(&Call::Report { kid, told }), Answer::Done);
+    assert!(!desk.object.rows.keys().any(|name| name.starts_with("denial")));
+    assert_eq!(ask(&mut desk, "x").0, 404);
+    let _ = desk::policy();
+}
