@@ -101,7 +101,7 @@ pub struct LookUp {
 #[derive(Debug)]
 enum Asked {
     Row(KvRow),
-    Workspace(Enquiry),
+    Workspace(Box<Enquiry>),
     /// Somebody else does.
     Nobody,
 }
@@ -173,7 +173,7 @@ impl LookUp {
                     Ask::Leave(_) | Ask::Record(_) => Enquiry::new(ask, id, gate, memory, now),
                 };
                 let errand = call(&enquiry, text, gate);
-                (Asked::Workspace(enquiry), errand)
+                (Asked::Workspace(Box::new(enquiry)), errand)
             }
             // It is the request's own: nobody finds it out ahead.
             Need::Body(_) => return None,
@@ -197,7 +197,7 @@ impl LookUp {
             (Asked::Row(row), came) => row
                 .learn(came.text().map(str::as_bytes), gate, memory, now)
                 .map_err(|unusable| Trouble::Row(row, unusable)),
-            (Asked::Workspace(enquiry), came) => hear(enquiry, &came, ticket, gate, memory, now),
+            (Asked::Workspace(enquiry), came) => hear(*enquiry, &came, ticket, gate, memory, now),
             (Asked::Nobody, Came::Body(body)) => {
                 ticket.bring(body);
                 Ok(())
