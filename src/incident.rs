@@ -7,7 +7,7 @@
 
 use crate::address::ClientAddress;
 use crate::clock::Now;
-use crate::denial::{Denial, Wait};
+use crate::denial::Denial;
 use crate::encoding;
 use crate::key::Kid;
 use crate::policy::Route;
@@ -42,16 +42,14 @@ impl Incident {
         text.push('|');
         encoding::append_decimal(version, &mut text);
         text.push('|');
-        match denial {
-            Denial::Scope(scope) => text.push_str(&scope.to_string()),
-            Denial::Binding(parameter) => text.push_str(parameter),
-            Denial::RateLimited(Wait { by, seconds, .. })
-            | Denial::Budget(Wait { by, seconds, .. }) => {
-                text.push_str(by.as_str());
-                text.push(':');
-                encoding::append_decimal(*seconds, &mut text);
-            }
-            _ => {}
+        if let Denial::Scope(scope) = denial {
+            text.push_str(&scope.to_string());
+        } else if let Denial::Binding(parameter) = denial {
+            text.push_str(parameter);
+        } else if let Denial::RateLimited(wait) | Denial::Budget(wait) = denial {
+            text.push_str(wait.by.as_str());
+            text.push(':');
+            encoding::append_decimal(wait.seconds, &mut text);
         }
         Self { kid, text }
     }

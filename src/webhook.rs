@@ -123,19 +123,19 @@ fn is_inside(host: &str) -> bool {
 
 /// Whatever is not for the Internet (IANA's registry of special-purpose addresses).
 fn is_inside_v4(address: Ipv4Addr) -> bool {
-    match address.octets() {
+    matches!(
+        address.octets(),
         [0 | 10 | 127 | 224.., ..]
-        | [100, 64..=127, ..]
-        | [169, 254, ..]
-        | [172, 16..=31, ..]
-        | [192, 0, 0 | 2, _]
-        | [192, 88, 99, _]
-        | [192, 168, ..]
-        | [198, 18 | 19, ..]
-        | [198, 51, 100, _]
-        | [203, 0, 113, _] => true,
-        _ => false,
-    }
+            | [100, 64..=127, ..]
+            | [169, 254, ..]
+            | [172, 16..=31, ..]
+            | [192, 0, 0 | 2, _]
+            | [192, 88, 99, _]
+            | [192, 168, ..]
+            | [198, 18 | 19, ..]
+            | [198, 51, 100, _]
+            | [203, 0, 113, _]
+    )
 }
 
 /// Global unicast is 2000::/3, but for documentation, Teredo and 6to4, which hold other addresses.

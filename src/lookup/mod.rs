@@ -125,7 +125,7 @@ pub struct LookUp {
 #[derive(Debug)]
 enum Asked {
     Row(KvRow),
-    Workspace(Enquiry),
+    Workspace(Box<Enquiry>),
     /// By the issuer's place in the policy.
     KeySet(usize),
     Signature,
@@ -207,7 +207,7 @@ impl LookUp {
                     Ask::Leave(_) | Ask::Record(_) => Enquiry::new(ask, id, gate, memory, now),
                 };
                 let errand = call(&enquiry, text, gate);
-                (Asked::Workspace(enquiry), errand)
+                (Asked::Workspace(Box::new(enquiry)), errand)
             }
             Need::KeySet { issuer, .. } => {
                 let url = gate.policy.issuers.get(issuer)?.jwks.as_str().to_owned();
@@ -247,7 +247,7 @@ impl LookUp {
                 ticket.judge(came.text().map(|text| text == "true"));
                 Ok(())
             }
-            (Asked::Workspace(enquiry), came) => hear(enquiry, &came, ticket, gate, memory, now),
+            (Asked::Workspace(enquiry), came) => hear(*enquiry, &came, ticket, gate, memory, now),
             (Asked::Nobody, Came::Body(body)) => {
                 ticket.bring(body);
                 Ok(())

@@ -40,17 +40,15 @@ fn paid(id: u64, kid: &Kid, product: Option<&str>, cost: u32, want: u32) -> Admi
 }
 
 fn granted(workspace: &mut Workspace, call: Admit, millis: u64) -> Granted {
-    match workspace.call(&Call::Admit(call), millis) {
-        Answer::Granted(granted) => granted,
-        answer => panic!("{answer:?}"),
-    }
+    let answer = workspace.call(&Call::Admit(call), millis);
+    let Answer::Granted(granted) = answer else { panic!("{answer:?}") };
+    granted
 }
 
 fn refused(workspace: &mut Workspace, call: Admit, millis: u64) -> Refused {
-    match workspace.call(&Call::Admit(call), millis) {
-        Answer::Refused(refused) => refused,
-        answer => panic!("{answer:?}"),
-    }
+    let answer = workspace.call(&Call::Admit(call), millis);
+    let Answer::Refused(refused) = answer else { panic!("{answer:?}") };
+    refused
 }
 
 fn close(workspace: &mut Workspace, kid: &Kid, lease: u64, spent: u32, coins: u64, millis: u64) {
