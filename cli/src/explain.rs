@@ -169,18 +169,22 @@ fn decided<'g>(
     let mut ticket = Ticket::default();
     for _ in 0..MAX_LOOKS {
         let decision = decide(request, gate, memory, &mut ticket, now);
-        match &decision {
-            Decision::Need(Need::Kv(KvRow::Record(kid)) | Need::Workspace(Ask::Record(kid))) => {
+        let Decision::Need(need) = &decision else { return Ok(decision) };
+        match need {
+            Need::Kv(KvRow::Record(kid)) | Need::Workspace(Ask::Record(kid)) => {
                 let Some(value) = row(&kv_name(kid)) else { return Ok(decision) };
                 learn(*kid, value, gate, memory, now)?;
             }
-            Decision::Need(Need::Kv(pointer)) => {
+            Need::Kv(pointer) => {
                 let Some(value) = row(&pointer.kv_name()) else { return Ok(decision) };
                 pointer
                     .learn(Some(value.as_bytes()), gate, memory, now)
                     .map_err(|unusable| Failure::refused(unusable.as_str()))?;
             }
-            _ => return Ok(decision),
+            Need::Workspace(Ask::Leave(_))
+            | Need::Body(_)
+            | Need::KeySet { .. }
+            | Need::Signature => return Ok(decision),
         }
     }
     Err(Failure::refused("the rows lead nowhere"))

@@ -114,8 +114,7 @@ impl Document {
     pub const SIGNED_BODY_BYTES: SignedBodyBytes = Bounded::clamped(1_048_576);
 
     /// Fields that the gate's Worker has no use for; it does not read them.
-    pub const NOT_FOR_GATE: &[&str] =
-        &["management", "alerts", "leak_reports", "workspace_shadow"];
+    pub const NOT_FOR_GATE: &[&str] = &["management", "alerts", "leak_reports", "workspace_shadow"];
 
     /// Fields that the Worker of the Workspaces has no use for; it does not read them.
     pub const NOT_FOR_WORKSPACE: &[&str] = &["origins", "static_keys", "routes"];

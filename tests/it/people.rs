@@ -157,7 +157,9 @@ impl Isolate {
                 Some(self.verifies.then(|| holds.to_string()))
             }
             Errand::Wait { .. } => None,
-            errand => panic!("{errand:?}"),
+            Errand::Read { .. } | Errand::Call { .. } | Errand::Body { .. } => {
+                panic!("{errand:?}")
+            }
         }
     }
 }
@@ -218,10 +220,8 @@ fn session() -> String {
 }
 
 fn allowed(outcome: Outcome) -> String {
-    match outcome {
-        Outcome::Allowed(plan) => plan,
-        outcome => panic!("{outcome:?}"),
-    }
+    let Outcome::Allowed(plan) = outcome else { panic!("{outcome:?}") };
+    plan
 }
 
 /// The headers that the origin gets, as far as they tell of the caller, and the claims of its assertion.

@@ -45,11 +45,13 @@ impl Isolate {
                     let answer = self.call(desk, &text);
                     enquiry.learn(&answer, &gate, &mut self.memory, &mut ticket, now).unwrap();
                 }
-                Decision::Need(need @ Need::Kv(row)) => {
-                    let _ = need;
+                Decision::Need(Need::Kv(row)) => {
                     row.learn(None, &gate, &mut self.memory, now).unwrap();
                 }
-                other => panic!("{other:?}"),
+                other @ (Decision::Need(_)
+                | Decision::Fault(_)
+                | Decision::Admin
+                | Decision::Preflight(_)) => panic!("{other:?}"),
             }
         }
         panic!("no end of it");
