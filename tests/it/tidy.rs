@@ -42,8 +42,8 @@ fn one_file_names_the_cryptographic_crates() {
 #[test]
 fn bindings_of_wrangler_toml_are_those_the_gate_looks_up() {
     let wrangler = read(&path("wrangler.toml"));
-    let shim = read(&path("src/edge/shim.js"));
-    let looked_up = |name: &str| shim.contains(&format!("env.{name}"));
+    let modules = ["errands.mjs", "lookup.mjs"].map(|name| read(&path("src/edge").join(name)));
+    let looked_up = |name: &str| modules.iter().any(|text| text.contains(&format!("env.{name}")));
     assert!(looked_up("KEYS") && looked_up("WORKSPACE") && looked_up("MANAGEMENT"));
     let policy = read(&path("policy.toml"));
     let services = values(&policy, "service");

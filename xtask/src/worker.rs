@@ -157,7 +157,7 @@ impl Worker {
     /// and wait for its storage, and it has more to hold.
     const fn opt_level(self) -> &'static str {
         match self {
-            Self::Gate => "3",
+            Self::Gate => "s",
             Self::Workspace => "z",
         }
     }
