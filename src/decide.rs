@@ -224,6 +224,9 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             }
             None => Metered::unlimited().into(),
         };
+        if let Some(kid) = kid.filter(|_| mode != Mode::Edge && !route.shadow.is_empty()) {
+            self.count_shadow(kid, route, &record);
+        }
         let caller = Caller::Key(record);
         let origin = route.origin;
         Ok(Grant { route, origin, caller, view, degraded, kid, replaced, mode, _metered: metered })

@@ -1,6 +1,6 @@
 //! Counting a request against its limits: by a lease at hand, the Workspace's word, or here alone.
 
-use super::{Check, Stop};
+use super::{Check, Stop, would_deny};
 use crate::account::View;
 use crate::clock::Now;
 use crate::denial::{Denial, Wait};
@@ -91,6 +91,15 @@ impl Check<'_, '_, '_, '_> {
         let wait = |seconds| Denial::RateLimited(Wait { seconds, rate: None, by: Scope::Key });
         let meter = self.memory.meter(&kid);
         Metered::count(record.limits.as_ref(), meter, self.now).map_err(wait)
+    }
+
+    /// Counts what the route's rules on trial would have refused of a request that is admitted.
+    pub(super) fn count_shadow(&mut self, kid: Kid, route: &Route, record: &Record) {
+        let address = self.request.fields.client_address;
+        let Some(wallet) = self.memory.wallet(&kid) else { return };
+        for denial in would_deny(route, record, address) {
+            wallet.would_deny(denial.code());
+        }
     }
 
     pub(super) fn count_denial(&mut self, kid: Kid, denial: &Denial) {

@@ -32,6 +32,7 @@ mod pools;
 mod robust;
 mod route;
 mod scope;
+mod shadow;
 mod signed;
 mod simulation;
 mod target;
