@@ -2,7 +2,7 @@
 
 use crate::denial::Denial;
 use crate::key::Workspace;
-use crate::policy::Route;
+use crate::policy::{Policy, Route};
 use crate::route::Params;
 use crate::target::eq_decoded;
 
@@ -17,16 +17,17 @@ pub(super) fn check_workspace(own: Workspace, params: &Params<'_>) -> Result<(),
 }
 
 /// Whether the person that a path names, if the route says that it does, is the caller: by the
-/// subject `<issuer>:<sub>`, or by what stands behind the colon. A caller that is no person is not
-/// held to it.
+/// subject `<issuer>:<sub>` or, where no two of the policy's issuers could mean different people by it, by
+/// what stands behind the colon. A caller that is no person is not held to it.
 pub(super) fn check_subject(
     own: Option<&str>,
     route: &Route,
     params: &Params<'_>,
+    policy: &Policy,
 ) -> Result<(), Denial> {
     let (Some(parameter), Some(own)) = (&route.subject, own) else { return Ok(()) };
-    let sub = own.split_once(':').map_or(own, |(_, sub)| sub);
-    let is_own = |named| eq_decoded(named, own) || eq_decoded(named, sub);
+    let sub = own.split_once(':').map(|(_, sub)| sub).filter(|_| policy.issuers.len() < 2);
+    let is_own = |named| eq_decoded(named, own) || sub.is_some_and(|sub| eq_decoded(named, sub));
     if params.get(parameter).is_some_and(is_own) {
         Ok(())
     } else {

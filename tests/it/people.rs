@@ -45,6 +45,11 @@ const UNAVAILABLE: Outcome = Outcome::Fault(Fault::IssuerUnavailable);
 
 impl Isolate {
     fn new() -> Self {
+        Self::believing(2)
+    }
+
+    /// Of a policy with the first so many issuers.
+    fn believing(issuers: usize) -> Self {
         let route = |path: &str, credentials: &[&str], scope: Option<&str>| {
             let mut route = json!({
                 "credentials": credentials, "methods": ["GET", "POST"], "origin": 0, "path": path,
@@ -58,7 +63,7 @@ impl Isolate {
         own["subject"] = "person".into();
         let mut limited = route("/limited", &["session"], None);
         limited["body_limit"] = 4.into();
-        let policy = json!({
+        let mut policy = json!({
             "version": 1, "hosts": ["api.test"], "admin_host": "admin.test", "mode": "edge",
             "kv_timeout_ms": 200,
             "root_fingerprints": [Keyring::parse(ROOT).unwrap().newest().fingerprint()],
@@ -81,6 +86,7 @@ impl Isolate {
                  "audiences": ["aud"], "credential": "session", "header": "x-access-jwt"},
             ],
         });
+        policy["issuers"].as_array_mut().unwrap().truncate(issuers);
         let policy = Policy::from_json(&policy.to_string()).unwrap();
         Self {
             gate: Gate::new(policy, ROOT, "", 0).unwrap(),
@@ -555,19 +561,23 @@ fn a_token_without_a_key_id_is_tried_by_each_key() {
 
 #[test]
 fn people_reach_what_is_their_own() {
-    let mut isolate = Isolate::new();
-    for (token, issuer) in [(oauth(&json!({})), "auth"), (session(), "access")] {
-        for (person, is_own) in [
-            ("user-1", true),
-            (&*format!("{issuer}:user-1"), true),
-            ("other:user-1", false),
-            ("user-2", false),
-            ("USER-1", false),
-        ] {
-            let outcome = isolate.bearer(&format!("/people/{person}/agents"), &token, 0);
-            assert_eq!(matches!(outcome, Outcome::Allowed(_)), is_own, "{person}: {outcome:?}");
-            if !is_own {
-                assert_eq!(outcome, Outcome::Denied("WRONG_RESOURCE"), "{person}");
+    // `user-1` of one issuer need not be `user-1` of another.
+    for issuers in [1, 2] {
+        let mut isolate = Isolate::believing(issuers);
+        let people = [(oauth(&json!({})), "auth"), (session(), "access")];
+        for (token, issuer) in people.into_iter().take(issuers) {
+            for (person, is_own) in [
+                ("user-1", issuers == 1),
+                (&*format!("{issuer}:user-1"), true),
+                ("other:user-1", false),
+                ("user-2", false),
+                ("USER-1", false),
+            ] {
+                let outcome = isolate.bearer(&format!("/people/{person}/agents"), &token, 0);
+                assert_eq!(matches!(outcome, Outcome::Allowed(_)), is_own, "{person}: {outcome:?}");
+                if !is_own {
+                    assert_eq!(outcome, Outcome::Denied("WRONG_RESOURCE"), "{person}");
+                }
             }
         }
     }
