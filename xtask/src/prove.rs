@@ -208,11 +208,11 @@ fn run_bars<'b>(
         }
         say(format!("  {:.1} s", start.elapsed().as_secs_f64()));
         if !verdict.broken.is_empty() {
-            failed.push(bar.name);
+            failed.push(format!("{}: {}", bar.name, verdict.broken.join("; ")));
         }
     }
     if !failed.is_empty() {
-        bail!("does not hold: {}", failed.join(", "));
+        bail!("does not hold:\n{}", failed.join("\n"));
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ pub fn test(checkout: &Checkout, only: &[String], keep_going: bool) -> Result<()
         lines.push(format!("{:<12} {word:<6} {seconds:>7.1} s", step.name));
         if let Err(error) = result {
             say(format!("{}: {error:#}", step.name));
-            failed.push(step.name);
+            failed.push(format!("{}: {error:#}", step.name));
             if !keep_going {
                 break;
             }
@@ -61,7 +61,7 @@ pub fn test(checkout: &Checkout, only: &[String], keep_going: bool) -> Result<()
         say(format!("warning: docs/proof.json: {unproved}"));
     }
     if !failed.is_empty() {
-        bail!("failed: {}", failed.join(", "));
+        bail!("failed:\n{}", failed.join("\n"));
     }
     Ok(())
 }
