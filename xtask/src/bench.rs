@@ -128,7 +128,10 @@ pub fn load(url: &str, connections: usize, seconds: f64, headers: &[String]) -> 
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let address: SocketAddr = authority.parse().context("the URL needs an address and a port")?;
     let target = if path.is_empty() { "/" } else { path };
-    let mut request = format!("GET {target} HTTP/1.1\r\nHost: {authority}\r\n");
+    let mut request = format!("GET {target} HTTP/1.1\r\n");
+    if !headers.iter().any(|header| header.to_ascii_lowercase().starts_with("host:")) {
+        request.push_str(&format!("Host: {authority}\r\n"));
+    }
     for header in headers {
         request.push_str(header);
         request.push_str("\r\n");
