@@ -24,7 +24,7 @@ use crate::lease::Pool;
 use crate::limit::Metered;
 use crate::memory::Memory;
 use crate::need::{Ask, KvRow, Leave, Need};
-use crate::policy::{Mode, Route, Upstream, WhenDown};
+use crate::policy::{Mode, Policy, Route, Upstream, WhenDown};
 use crate::record::{Record, Status};
 use crate::request::Request;
 use crate::route::{Lookup, Method, Params};
@@ -47,6 +47,8 @@ pub enum Decision<'g> {
     Fault(Fault),
     /// It is for the admin host.
     Admin,
+    /// A key asks for its own use on a gated host: the management API answers it at this URL.
+    Usage(String),
     /// A browser asks whether a page may send a request: it may.
     Preflight(Preflight),
 }
@@ -115,6 +117,7 @@ pub fn decide<'g>(
         Err(Stop::Need(need)) => Decision::Need(need),
         Err(Stop::Fault(fault)) => Decision::Fault(fault),
         Err(Stop::Admin) => Decision::Admin,
+        Err(Stop::Usage(url)) => Decision::Usage(url),
         Err(Stop::Preflight(preflight)) => Decision::Preflight(preflight),
     }
 }
@@ -124,6 +127,7 @@ enum Stop {
     Need(Need),
     Fault(Fault),
     Admin,
+    Usage(String),
     Preflight(Preflight),
 }
 
@@ -171,7 +175,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         }
         let (route, params) = match policy.table.find(host, target.path, method) {
             Lookup::Found { route, params } => {
-                (policy.routes.get(route).ok_or(Denial::UnknownRoute)?, params)
+                (policy.routes.get(route).ok_or_else(|| own_usage(policy, &target))?, params)
             }
             Lookup::WrongMethod(methods) => return Err(Denial::Method(methods).into()),
             Lookup::NotFound => return Err(Denial::UnknownRoute.into()),
@@ -361,6 +365,15 @@ fn check_permission(record: &Record, route: &Route, params: &Params<'_>) -> Resu
     }
     Ok(())
 }
+
+/// What the table has behind the routes.
+fn own_usage(policy: &Policy, target: &Target<'_>) -> Stop {
+    let (mark, query) = target.query.map_or(("", ""), |query| ("?", query));
+    Stop::Usage(["https://", policy.admin_host.as_str(), OWN_USAGE, mark, query].concat())
+}
+
+/// Of the management API.
+const OWN_USAGE: &str = "/api/v1/keys/usage";
 
 /// Whether a `Host` header is no more than a host and a port. workerd writes it into the URL as it
 /// is, where a `/` in it would begin another target than the one in the request line.

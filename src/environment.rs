@@ -13,6 +13,12 @@ use crate::policy::Policy;
 use crate::record::Record;
 use crate::root::Keyring;
 
+/// Whether a text has the form of such a key.
+#[must_use]
+pub fn is_key(text: &str) -> bool {
+    encoding::from_base64(text).is_some_and(|bytes| bytes.len() >= MIN_BYTES)
+}
+
 /// The environment's keys, by digest.
 #[derive(Debug, Default)]
 pub struct EnvironmentKeys {

@@ -246,9 +246,11 @@ impl<'g> Explanation<'g> {
         let refused = match decision {
             Decision::Deny(denial) => Some(denial.wire()),
             Decision::Fault(fault) => Some(fault.wire(0)),
-            Decision::Allow(_) | Decision::Need(_) | Decision::Admin | Decision::Preflight(_) => {
-                None
-            }
+            Decision::Allow(_)
+            | Decision::Need(_)
+            | Decision::Admin
+            | Decision::Usage(_)
+            | Decision::Preflight(_) => None,
         };
         let tried = route.zip(record).filter(|_| refused.is_none());
         let address = request.fields.client_address;
@@ -271,6 +273,7 @@ fn end(decision: &Decision<'_>, policy: &Policy) -> (Check, Verdict) {
         Decision::Need(Need::Body(_)) => (Check::Signature, Verdict::Open),
         Decision::Need(Need::Workspace(Ask::Leave(_))) => (Check::Leave, Verdict::Open),
         Decision::Admin => (Check::Host, Verdict::Passed),
+        Decision::Usage(_) => (Check::Route, Verdict::Passed),
         Decision::Preflight(_) => (Check::Page, Verdict::Passed),
     }
 }

@@ -59,7 +59,11 @@ impl<'a> Check<'_, 'a, '_, '_> {
         let known = self.memory.record(&kid, self.now);
         let record = self.record(known, kid, mode).map_err(|stop| match stop {
             Stop::Deny(_) => Denial::Signature.into(),
-            stop @ (Stop::Need(_) | Stop::Fault(_) | Stop::Admin | Stop::Preflight(_)) => stop,
+            stop @ (Stop::Need(_)
+            | Stop::Fault(_)
+            | Stop::Admin
+            | Stop::Usage(_)
+            | Stop::Preflight(_)) => stop,
         })?;
         let proof = if record.signature == SignatureMode::Only {
             self.verify(&presented, &record, kid)

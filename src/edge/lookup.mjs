@@ -3,7 +3,7 @@
 //
 //   forward  the plan
 //   answer   status, names and values of headers in turn, body
-//   manage   the same, for when the management API fails
+//   manage   a URL in the place of the request's or nothing, then the same for when the management API fails
 //   read     number, milliseconds, name of a row of KV
 //   call     number, milliseconds, workspace, the call
 //   body     number, milliseconds, bytes it may have, bytes that all may have
@@ -102,7 +102,7 @@ function run(word, [, millis, ...lines], env) {
   }
 }
 
-function manage(request, env, unavailable, facts) {
+function manage(request, env, [url, ...unavailable], facts) {
   if (env.MANAGEMENT === undefined) return respond(enter("not_found", facts).split("\n").slice(2), request);
-  return env.MANAGEMENT.fetch(request).catch(() => respond(unavailable, request));
+  return env.MANAGEMENT.fetch(url === "" ? request : new Request(url, request)).catch(() => respond(unavailable, request));
 }

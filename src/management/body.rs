@@ -146,7 +146,11 @@ const KEY_FIELDS: [Field; 13] = [
     Field::new("project_id", Kind::Text(1, 128), "Its project. Project keys only, which need it."),
     Field::new("not_before", Kind::Time, "The first second in which it works."),
     Field::new("expires", Kind::Time, "The first second in which it works no more."),
-    Field::required("scopes", SCOPES, "What it may do: no more than who creates it."),
+    Field::new(
+        "scopes",
+        SCOPES,
+        "What it may do: no more than who creates it. Required, unless the policy has a default.",
+    ),
     Field::new("bindings", BINDINGS, "Route parameters and the values it may use."),
     Field::new("ips", NETWORKS, "Networks it may be used from; default: any."),
     Field::new("allow_any_network", Kind::Flag, "Confirms a network wider than /8 (IPv6: /16)."),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Bounded, KeyPrefix, MemberId, WebOrigin};
+use crate::scope::Grants;
 
 /// The rules of the management API and of the keys that it makes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +15,9 @@ pub struct Management {
     pub max_active_keys: Bounded<1, 1_000_000>,
     /// How long a temporary key may last, in days.
     pub temporary_max_days: Bounded<1, 3650>,
+    /// What a new key may do if nobody says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_scopes: Option<Grants>,
     /// Who may open a workspace, and owns it, before anybody is a member of any.
     pub bootstrap_owners: Vec<MemberId>,
     /// The web origins whose pages may call the API (CORS).
@@ -26,6 +30,7 @@ impl Default for Management {
             key_prefix: KeyPrefix::default(),
             max_active_keys: Bounded::clamped(20),
             temporary_max_days: Bounded::clamped(90),
+            default_scopes: None,
             bootstrap_owners: Vec::new(),
             dashboard_origins: Vec::new(),
         }

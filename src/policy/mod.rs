@@ -37,7 +37,7 @@ pub use names::{
 pub use url::{BadUrl, DocsUrl, JwksUrl, OriginUrl, WebOrigin};
 
 use crate::host::HostName;
-use crate::route::{Conflict, Entry, RouteTable};
+use crate::route::{Conflict, Entry, Method, Methods, Pattern, RouteTable};
 use crate::target::Classes;
 
 /// What the gate enforces. Whatever no route allows is refused.
@@ -93,6 +93,8 @@ pub struct Policy {
     /// Whose reports of leaked keys are believed; `None`: nobody's. In the gate's Worker, which takes
     /// none, `None`.
     pub leak_reports: Option<LeakReports>,
+    /// Where a key reads its own use on every host, besides the admin host; the table has it behind the routes.
+    pub usage_path: Option<Pattern>,
     /// For how many seconds ahead the expiry of a key is told to its holder.
     pub expiry_notice_seconds: u32,
     /// The routes (none of them in the Worker of the Workspaces); the table names them by their place here.
@@ -187,6 +189,7 @@ impl TryFrom<Document> for Policy {
         }
         check_issuers(&document)?;
         let entries = routes.iter().map(|route| entry(route, products));
+        let entries = entries.chain(document.usage_path.as_ref().map(usage_entry));
         let table = RouteTable::new(hosts.len(), entries).map_err(PolicyError::Conflict)?;
         let allowed_classes =
             routes.iter().map(|route| route.allow).fold(Classes::NONE, Classes::union);
@@ -217,6 +220,7 @@ impl TryFrom<Document> for Policy {
             alerts: document.alerts,
             issuers: document.issuers,
             leak_reports: document.leak_reports,
+            usage_path: document.usage_path,
             expiry_notice_seconds: document.expiry_notice_days.get().saturating_mul(24 * 3600),
             routes: document.routes,
             table,
@@ -230,6 +234,11 @@ fn entry<'p>(route: &'p Route, products: &'p [Product]) -> Entry<'p> {
     let product = route.product.and_then(|place| products.get(place));
     let hosts = product.map_or([].as_slice(), |product| &product.hosts);
     Entry { pattern: &route.path, methods: route.methods, hosts }
+}
+
+/// What the table has to know of the path where keys read their own use.
+pub(crate) fn usage_entry(pattern: &Pattern) -> Entry<'_> {
+    Entry { pattern, methods: Methods::of(Method::Get), hosts: &[] }
 }
 
 fn check_issuers(document: &Document) -> Result<(), PolicyError> {

@@ -38,6 +38,7 @@ impl Isolate {
                 | Decision::Need(_)
                 | Decision::Fault(_)
                 | Decision::Admin
+                | Decision::Usage(_)
                 | Decision::Preflight(_) => {
                     return (lookups, false);
                 }

@@ -40,6 +40,7 @@ mod text;
 mod tidy;
 mod token;
 mod trial;
+mod usage_path;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 mod versions;

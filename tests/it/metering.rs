@@ -110,7 +110,9 @@ impl Isolate {
                 }
                 Decision::Deny(denial) => return Some(Outcome::Denied(denial.code())),
                 Decision::Fault(fault) => return Some(Outcome::Fault(fault)),
-                Decision::Admin | Decision::Preflight(_) => panic!("no request for the admin host"),
+                Decision::Admin | Decision::Usage(_) | Decision::Preflight(_) => {
+                    panic!("no request for the admin host")
+                }
                 Decision::Need(Need::Kv(row)) => self.read(row, millis),
                 Decision::Need(Need::Body(_)) => panic!("nobody signs here"),
                 Decision::Need(Need::KeySet { .. } | Need::Signature) => {

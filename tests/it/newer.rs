@@ -90,6 +90,7 @@ impl World {
             | Decision::Need(_)
             | Decision::Fault(_)
             | Decision::Admin
+            | Decision::Usage(_)
             | Decision::Preflight(_) => "other",
         }
     }

@@ -60,6 +60,7 @@ fn told(notice: Option<u64>, key: Option<u64>, secret: Option<u64>) -> String {
             | Decision::Need(_)
             | Decision::Fault(_)
             | Decision::Admin
+            | Decision::Usage(_)
             | Decision::Preflight(_)) => panic!("{decision:?}"),
         }
     }

@@ -137,7 +137,10 @@ impl Isolate {
                     let trouble = look_up.end(came, ticket, &self.gate, &mut self.memory, now);
                     self.troubles.extend(trouble);
                 }
-                decision @ (Decision::Need(_) | Decision::Admin | Decision::Preflight(_)) => {
+                decision @ (Decision::Need(_)
+                | Decision::Admin
+                | Decision::Usage(_)
+                | Decision::Preflight(_)) => {
                     panic!("{decision:?}")
                 }
             }

@@ -184,7 +184,9 @@ impl World {
                 Decision::Allow(_) => return Decided::Allowed,
                 Decision::Deny(denial) => return Decided::Denied(denial),
                 Decision::Fault(fault) => return Decided::Failed(fault),
-                Decision::Admin | Decision::Preflight(_) => panic!("no request for the admin host"),
+                Decision::Admin | Decision::Usage(_) | Decision::Preflight(_) => {
+                    panic!("no request for the admin host")
+                }
                 Decision::Need(Need::Kv(row)) => {
                     row.learn(None, &gate, &mut self.memory, at(sent.millis)).unwrap();
                 }
@@ -510,6 +512,7 @@ fn a_grant_is_not_called_a_replay_when_the_record_changes_meanwhile() {
             | Decision::Need(_)
             | Decision::Fault(_)
             | Decision::Admin
+            | Decision::Usage(_)
             | Decision::Preflight(_)) => panic!("the first and only copy: {decision:?}"),
         }
     }

@@ -22,6 +22,7 @@ fn the_admin_host_takes_every_class_and_what_is_none_of_them_no_more_than_others
         let request = Request::parse(&facts).unwrap();
         match decide(&request, &gate, &mut memory, &mut ticket, now) {
             Decision::Admin => "admin",
+            Decision::Usage(_) => "usage",
             Decision::Preflight(_) => "preflight",
             Decision::Deny(Denial::Target(_)) => "target",
             Decision::Allow(_) | Decision::Deny(_) | Decision::Need(_) | Decision::Fault(_) => {

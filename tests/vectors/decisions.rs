@@ -123,6 +123,7 @@ impl Isolate<'_> {
                 }
                 Decision::Deny(denial) => Outcome::of(denial.wire(), reason(&denial)),
                 Decision::Admin => Outcome { admin: true, ..Outcome::none() },
+                Decision::Usage(url) => Outcome { reason: url, ..Outcome::none() },
                 Decision::Preflight(granted) => {
                     let Answer { status, headers, .. } = answer::preflight(&granted, REQUEST_ID);
                     Outcome { status, headers: pairs(headers.lines()), ..Outcome::none() }

@@ -45,7 +45,9 @@ fn verdict(file: &Value, case: &Value, gate: &Gate, now: Now) -> String {
             Decision::Allow(_) => return "allow".to_owned(),
             Decision::Deny(denial) => return denial.code().to_owned(),
             Decision::Fault(fault) => return fault.wire(0).code.to_owned(),
-            Decision::Admin | Decision::Preflight(_) => panic!("{}: not decided", case["id"]),
+            Decision::Admin | Decision::Usage(_) | Decision::Preflight(_) => {
+                panic!("{}: not decided", case["id"])
+            }
             Decision::Need(Need::Kv(row)) => {
                 let value = file["kv"][row.kv_name()].as_str().map(str::as_bytes);
                 row.learn(value, gate, &mut memory, now).unwrap();

@@ -130,8 +130,8 @@ impl Isolate {
                     }
                     return Told::new("answer", &chores).answer(&answer);
                 }
-                Step::Manage { unavailable } => {
-                    return Told::new("manage", &chores).answer(&unavailable);
+                Step::Manage { url, unavailable } => {
+                    return Told::new("manage", &chores).line(&url).answer(&unavailable);
                 }
                 Step::Need(need) => need,
             };
@@ -174,6 +174,11 @@ impl Isolate {
             answer.headers.push_str(&pages.unwrap_or_default());
             Step::Answer(answer)
         };
+        let manage = |url, byte| {
+            let wire = Fault::WorkspaceUnavailable.wire(byte);
+            let unavailable = answer::render(&wire, &request_id, problem, docs);
+            Step::Manage { url, unavailable }
+        };
         let Some(request) = request else { return refuse(&Denial::Unreadable.wire()) };
         match decide::decide(&request, gate, &mut self.memory, ticket, now) {
             Decision::Allow(grant) => {
@@ -193,12 +198,9 @@ impl Isolate {
             Decision::Preflight(granted) => Step::Answer(answer::preflight(&granted, &request_id)),
             Decision::Admin => match admin::answer(&request, &request_id) {
                 Some(answer) => Step::Answer(answer),
-                None => {
-                    let wire = Fault::WorkspaceUnavailable.wire(self.entropy.byte());
-                    let unavailable = answer::render(&wire, &request_id, problem, docs);
-                    Step::Manage { unavailable }
-                }
+                None => manage(String::new(), self.entropy.byte()),
             },
+            Decision::Usage(url) => manage(url, self.entropy.byte()),
         }
     }
 

@@ -13,8 +13,9 @@ pub(super) enum Step {
     Answer(Answer),
     /// Find this out and step again.
     Need(Need),
-    /// It is for the management API; this is the answer if that fails.
-    Manage { unavailable: Answer },
+    /// It is for the management API, under this URL or, if that is empty, under its own; this is the answer if that
+    /// fails.
+    Manage { url: String, unavailable: Answer },
 }
 
 /// A text of lines: a word, the numbers of chores that are to be begun behind the answer, and what

@@ -4,8 +4,9 @@ use super::head::header;
 use super::recent::Turn;
 use super::{Asked, Exchange, Next, Object, Recent, Refusal, Step, parse};
 use crate::clock::Now;
-use crate::credential::{self, Credential};
+use crate::credential::{self, Credential, Opaque};
 use crate::denial::{Denial, Fault, Invalid, Wait};
+use crate::environment;
 use crate::gate::Gate;
 use crate::lease::Scope as LimitScope;
 use crate::management::endpoint::Endpoint;
@@ -26,7 +27,9 @@ impl<'a> Exchange<'a> {
                 return Err(Problem::new(403, "PERMISSION_DENIED", message).into());
             }
             // It is known by a pointer, or to the gate alone.
-            Ok(Credential::Other(_)) => return Err(Denial::KeyNotAllowed.into()),
+            Ok(Credential::Other(Opaque(text))) if is_foreign(text, gate) => {
+                return Err(Denial::KeyNotAllowed.into());
+            }
             Ok(_) => return Err(Denial::Invalid(Invalid::Malformed).into()),
             Err(_) => return Err(Denial::Ambiguous.into()),
         };
@@ -117,6 +120,11 @@ impl<'a> Exchange<'a> {
         let target = self.request()?.target();
         Ok(target.split_once('?').map_or("", |(_, query)| query))
     }
+}
+
+/// Whether a text has the form of keys that come from elsewhere.
+fn is_foreign(text: &str, gate: &Gate) -> bool {
+    environment::is_key(text) || gate.policy.imports.iter().any(|shape| shape.matches(text))
 }
 
 const WAIT_MILLIS: u32 = 20;

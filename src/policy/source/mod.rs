@@ -67,6 +67,7 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
     let (products, base_paths): (Vec<_>, Vec<_>) =
         raw.products.into_iter().map(product).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     let issuers = issuers(raw.issuers)?;
+    let usage_path = raw.management.usage_path.clone();
     let expiry_notice_days = raw.management.expiry_notice_days.unwrap_or(Document::NOTICE_DAYS);
     let management = management(raw.management, &issuers)?;
     let leak_reports = raw.leak_reports.map(leak_reports).transpose()?;
@@ -75,6 +76,7 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         origins: &origins,
         products: &products,
         base_paths: &base_paths,
+        usage_path: usage_path.as_ref(),
         // Without one for all, somebody may spend whatever he likes.
         most_coins: budget.and_then(|_| budgets.map(|own| own.coins.get()).max()),
     };
@@ -104,6 +106,7 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         alerts: raw.alerts,
         issuers,
         leak_reports,
+        usage_path: usage_path.map(Spanned::into_inner),
         expiry_notice_days,
         routes,
     })
@@ -170,7 +173,12 @@ fn management(raw: RawManagement, issuers: &[IssuerRules]) -> Result<Management,
         let is_known = issuers.iter().any(|issuer| issuer.name.as_str() == owner.issuer());
         is_known.then_some(owner).ok_or_else(|| "no issuer has this name".to_owned())
     })?;
+    if let Some(none) = raw.default_scopes.as_ref().filter(|list| list.get_ref().is_empty()) {
+        return Err(Fault::at(none, "a key without a scope could use nothing"));
+    }
+    let default_scopes = raw.default_scopes.map(|own| list(&own, |texts| Grants::parse(texts)));
     Ok(Management {
+        default_scopes: default_scopes.transpose()?,
         key_prefix: raw.key_prefix.unwrap_or(default.key_prefix),
         max_active_keys: raw.max_active_keys.unwrap_or(default.max_active_keys),
         temporary_max_days: raw.temporary_max_days.unwrap_or(default.temporary_max_days),

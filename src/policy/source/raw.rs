@@ -85,6 +85,8 @@ pub(super) struct RawManagement {
     pub max_active_keys: Option<Bounded<1, 1_000_000>>,
     pub temporary_max_days: Option<Bounded<1, 3650>>,
     pub expiry_notice_days: Option<Bounded<0, 365>>,
+    pub default_scopes: Option<RawList>,
+    pub usage_path: Option<Spanned<Pattern>>,
     #[serde(default)]
     pub bootstrap_owners: Vec<Spanned<String>>,
     #[serde(default)]

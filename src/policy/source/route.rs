@@ -6,7 +6,7 @@ use super::error::Fault;
 use super::raw::{RawRoute, RawShadow};
 use super::{check_param, list};
 use crate::address::Allowlist;
-use crate::policy::{Cors, Origin, Product, Route, Shadow};
+use crate::policy::{Cors, Origin, Product, Route, Shadow, usage_entry};
 use crate::route::{Conflict, Entry, Pattern, RouteTable};
 use crate::scope::Scope;
 
@@ -16,6 +16,8 @@ pub(super) struct Context<'d> {
     pub(super) products: &'d [Product],
     /// Those of the products, each empty or with its slash at the beginning.
     pub(super) base_paths: &'d [String],
+    /// Where a key reads its own use, besides the routes.
+    pub(super) usage_path: Option<&'d Spanned<Pattern>>,
     /// More than this no workspace has to spend; `None` if one may spend whatever it likes.
     pub(super) most_coins: Option<u64>,
 }
@@ -26,10 +28,13 @@ pub(super) fn table(
     context: &Context<'_>,
     hosts: usize,
 ) -> Result<Vec<Route>, Fault> {
-    let places: Vec<_> = raw.iter().map(|route| route.path.span()).collect();
+    let mut places: Vec<_> = raw.iter().map(|route| route.path.span()).collect();
+    places.extend(context.usage_path.map(Spanned::span));
     let routes =
         raw.into_iter().map(|raw| route(raw, context)).collect::<Result<Vec<Route>, Fault>>()?;
-    let table = RouteTable::new(hosts, routes.iter().map(|route| entry(route, context)));
+    let usage = context.usage_path.map(usage).transpose()?;
+    let entries = routes.iter().map(|route| entry(route, context)).chain(usage);
+    let table = RouteTable::new(hosts, entries);
     match table {
         Ok(_) => Ok(routes),
         Err(Conflict { first, second, kind }) => {
@@ -44,6 +49,13 @@ fn entry<'d>(route: &'d Route, context: &Context<'d>) -> Entry<'d> {
     let product = route.product.and_then(|place| context.products.get(place));
     let hosts = product.map_or([].as_slice(), |product| &product.hosts);
     Entry { pattern: &route.path, methods: route.methods, hosts }
+}
+
+fn usage(path: &Spanned<Pattern>) -> Result<Entry<'_>, Fault> {
+    match path.get_ref().params().next() {
+        Some(_) => Err(Fault::at(path, "a key's own use has one path, without parameters")),
+        None => Ok(usage_entry(path.get_ref())),
+    }
 }
 
 fn route(raw: RawRoute, context: &Context<'_>) -> Result<Route, Fault> {

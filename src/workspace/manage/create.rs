@@ -1,6 +1,8 @@
 //! New keys.
 
-use serde_json::{Map, Value as Json};
+use std::borrow::Cow;
+
+use serde_json::{Map, Value as Json, json};
 
 use super::super::accounts::account_row;
 use super::super::call::Manage;
@@ -50,7 +52,11 @@ impl Object<'_> {
         about: About,
     ) -> Outcome<Known> {
         let mut errors = self.set_type(&mut document, fields, call)?;
-        errors.extend(self.set(&mut document, fields, call));
+        let fields = self.with_scopes(fields);
+        if !fields.contains_key(SCOPES) {
+            errors.push(FieldError::new(SCOPES, "is required"));
+        }
+        errors.extend(self.set(&mut document, &fields, call));
         if document.kind == KeyType::Temporary && document.expires.is_none() {
             errors.push(FieldError::new("expires", "is required for a temporary key"));
         }
@@ -65,6 +71,18 @@ impl Object<'_> {
         self.rows.put(about_row(&kid), &Stored(about.clone()));
         self.write(meta, None, document.clone())?;
         Ok(Known::new(document, about))
+    }
+
+    /// The same with the scopes of the policy, if there are none.
+    fn with_scopes<'f>(&self, fields: &'f Map<String, Json>) -> Cow<'f, Map<String, Json>> {
+        match &self.gate.policy.management.default_scopes {
+            Some(scopes) if !fields.contains_key(SCOPES) => {
+                let mut fields = fields.clone();
+                fields.insert(SCOPES.to_owned(), json!(scopes));
+                Cow::Owned(fields)
+            }
+            _ => Cow::Borrowed(fields),
+        }
     }
 
     /// # Errors
@@ -190,4 +208,5 @@ pub(super) fn defect() -> Problem {
     Problem::new(500, "INTERNAL", "The workspace failed.")
 }
 
+const SCOPES: &str = "scopes";
 const ATTEMPTS: u8 = 8;

@@ -51,6 +51,7 @@ impl Isolate {
                 other @ (Decision::Need(_)
                 | Decision::Fault(_)
                 | Decision::Admin
+                | Decision::Usage(_)
                 | Decision::Preflight(_)) => panic!("{other:?}"),
             }
         }

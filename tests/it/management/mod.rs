@@ -119,6 +119,26 @@ fn fields_are_checked_against_each_other_and_the_policy() {
 }
 
 #[test]
+fn a_key_of_which_nobody_says_what_it_may_has_the_policys_scopes() {
+    let mut desk = Desk::open();
+    let mut policy = desk::policy();
+    policy["management"]["default_scopes"] = json!(["read", "write"]);
+    desk.gate = desk::gate(&policy);
+    let made = |desk: &mut Desk, fields: Value| {
+        desk.ask_with("dev:admin", "POST", KEYS, &fields, |call| {
+            call.scopes = Some(vec!["*:read".into(), "*:write".into()]);
+        })
+    };
+    assert_eq!(made(&mut desk, json!({})).body["scopes"], json!(["read", "write"]));
+    assert_eq!(made(&mut desk, json!({"scopes": ["read"]})).body["scopes"], json!(["read"]));
+    assert_eq!(made(&mut desk, json!({"scopes": []})).fields(), ["scopes"]);
+    let short = desk.ask_with("dev:admin", "POST", KEYS, &json!({}), |call| {
+        call.scopes = Some(vec!["*:read".into()]);
+    });
+    assert_eq!(short.fields(), ["scopes"]);
+}
+
+#[test]
 fn nobody_gives_more_than_the_token_has() {
     let mut desk = Desk::open();
     let ask = |desk: &mut Desk, scopes: &[&str], fields: &Value| {

@@ -78,7 +78,7 @@ impl World {
                     return;
                 }
                 Decision::Need(need) => need,
-                Decision::Admin | Decision::Preflight(_) => {
+                Decision::Admin | Decision::Usage(_) | Decision::Preflight(_) => {
                     panic!("no request is for the admin host")
                 }
             };
