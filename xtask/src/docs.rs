@@ -132,7 +132,9 @@ fn run(
     let desk = checkout.private("docs")?;
     let _ = fs::remove_dir_all(&desk);
     fs::create_dir_all(desk.join("bin"))?;
-    symlink(checkout.path(".portcullis"), desk.join(".portcullis"))?;
+    for folder in [".portcullis", "tests"] {
+        symlink(checkout.path(folder), desk.join(folder))?;
+    }
     for file in ["policy.toml", "wrangler.toml", "workspace.toml"] {
         fs::copy(checkout.path(file), desk.join(file))?;
     }

@@ -63,6 +63,8 @@ pub struct Options {
     pub part: Part,
     /// The origin's URL, without a path; `None` for the demo origin.
     pub origin: Option<String>,
+    /// Names of further bindings that lead to the origin, besides `ORIGIN`.
+    pub services: Vec<String>,
     /// Whether a chaotic origin stands in front of the origin.
     pub chaos: bool,
     /// The program that has `xtask guard`; `None` for the running one.

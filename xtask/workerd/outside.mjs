@@ -1,5 +1,5 @@
 // What lies outside of both Workers: the receiver of this run stands for `hooks.localhost`, its
-// issuer for every other host of this machine and of `.test`, whatever the port and scheme; others are on the Internet.
+// issuer for every other host of this machine, of `.test` and `.example`, whatever the port and scheme; others are on the Internet.
 
 export default {
   fetch(request, env) {
@@ -9,4 +9,4 @@ export default {
   },
 };
 
-const LOCAL = /^(127\.0\.0\.1|\[::1\]|(.*\.)?localhost|.*\.test)$/;
+const LOCAL = /^(127\.0\.0\.1|\[::1\]|(.*\.)?localhost|.*\.(test|example))$/;

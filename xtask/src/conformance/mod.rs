@@ -6,13 +6,13 @@
 
 mod authority;
 mod decisions;
-mod forwarded;
+pub(crate) mod forwarded;
 mod issuers;
 mod jose;
 mod keysets;
 mod leaks;
 mod management;
-mod origin;
+pub(crate) mod origin;
 mod panics;
 mod people;
 mod programs;
@@ -22,6 +22,8 @@ mod signed;
 mod tokens;
 mod verdicts;
 mod wycheproof;
+
+pub(crate) use raw::now;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -208,7 +210,7 @@ impl Bench {
 }
 
 /// The first of some free, adjacent ports.
-fn free_ports(count: u16) -> Result<u16> {
+pub(crate) fn free_ports(count: u16) -> Result<u16> {
     let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     (PORTS.0..PORTS.1)
         .step_by(usize::from(count))

@@ -79,6 +79,11 @@ impl Origin {
         format!("http://{}", self.address)
     }
 
+    /// The address of it.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The requests since this was last called.
     pub fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.record.lock().unwrap_or_else(PoisonError::into_inner))

@@ -84,6 +84,11 @@ fn text(options: &Options) -> Result<String> {
             "    (name = \"MANAGEMENT\", service = \"nowhere\"),\n"
         }
     };
+    let origins: String = options
+        .services
+        .iter()
+        .map(|name| format!("    (name = \"{name}\", service = \"{origin}\"),\n"))
+        .collect();
     let clock = if options.clock { CLOCK } else { "" };
     Ok(format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
@@ -105,7 +110,7 @@ const gate :Workerd.Worker = (
   bindings = [
 {keys}    (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
     (name = "ORIGIN", service = "{origin}"),
-{management}{ROOT}    (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
+{origins}{management}{ROOT}    (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
   ],
 );
 
