@@ -19,6 +19,7 @@ pub mod seed;
 pub mod serve;
 pub mod signers;
 pub mod test;
+pub mod threats;
 pub mod tools;
 pub mod vectors;
 pub mod worker;

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use xtask::checkout::{self, Checkout};
 use xtask::issuer::{self, Issuer};
 use xtask::serve::Serve;
-use xtask::{bench, guard, prove, serve, test, tools, vectors, worker};
+use xtask::{bench, guard, prove, serve, test, threats, tools, vectors, worker};
 
 #[derive(Parser)]
 #[command(about = "Every build, run and test step of Portcullis.", bin_name = "cargo xtask")]
@@ -93,7 +93,7 @@ enum Task {
     },
     /// Write docs/openapi.json, the document of the management API
     Openapi,
-    /// Write tests/vectors/world.json and those of signatures anew.
+    /// Write tests/vectors/world.json and those of signatures, and docs/traceability.md, anew.
     Vectors,
     /// Print the performance table.
     Bench {
@@ -183,7 +183,10 @@ fn run(task: Task) -> Result<i32> {
             worker::build(&checkout, &worker::Flavour::Production)?;
         }
         Task::Test { steps, keep_going } => test::test(&checkout, &steps, keep_going)?,
-        Task::Vectors => vectors::write(&checkout)?,
+        Task::Vectors => {
+            vectors::write(&checkout)?;
+            threats::write(&checkout)?;
+        }
         Task::Openapi => {
             let document: serde_json::Value =
                 serde_json::from_str(portcullis::management::openapi::document())?;

@@ -182,7 +182,8 @@ pub fn check_recorded(checkout: &Checkout, only: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-fn check_name(only: Option<&str>) -> Result<()> {
+/// Whether there is a bar of this name.
+pub(crate) fn check_name(only: Option<&str>) -> Result<()> {
     let names: Vec<_> = BARS.iter().map(|bar| bar.name).collect();
     if let Some(name) = only.filter(|name| !names.contains(name)) {
         bail!("no bar {name}; there are {}", names.join(", "));
