@@ -78,7 +78,10 @@ pub fn answer(text: &str, gate: &Gate, rows: &mut Rows, now: Now) -> Result<Outc
     match Object::open(gate, rows, now).and_then(|mut object| object.answer(&call)) {
         Ok(outcome) => Ok(outcome),
         Err(Stop::Missing(missing)) => Err(missing),
-        Err(Stop::Damaged(row)) => done(Answer::Broken { row }),
+        Err(Stop::Damaged(row)) => {
+            rows.undo();
+            done(Answer::Broken { row })
+        }
     }
 }
 
