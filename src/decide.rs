@@ -20,13 +20,14 @@ use crate::denial::{Denial, Fault};
 use crate::gate::Gate;
 use crate::incident::Incident;
 use crate::key::{self, Kid};
-use crate::lease::Pool;
+use crate::lease::{CallId, Pool};
 use crate::limit::Metered;
 use crate::memory::Memory;
 use crate::need::{Ask, KvRow, Leave, Need};
-use crate::policy::{Mode, Policy, Route, Upstream, WhenDown};
+use crate::policy::{Mode, Origin, Policy, Route, Upstream, WhenDown};
 use crate::record::{Record, Status};
 use crate::request::Request;
+use crate::reservation::Reservation;
 use crate::route::{Lookup, Method, Params};
 use crate::target::{Classes, Target, eq_decoded};
 use crate::ticket::Ticket;
@@ -68,6 +69,8 @@ pub struct Grant<'g> {
     /// The generation of its secret, if it is being replaced.
     replaced: Option<u8>,
     mode: Mode,
+    /// The call by which it was admitted, if its origin may say that it has cost less.
+    admission: Option<CallId>,
     _metered: Metered,
 }
 
@@ -83,6 +86,20 @@ impl Grant<'_> {
         self.caller.key()?.end(self.replaced)
     }
 
+    /// What was reserved for it, if its origin may say that it has cost less.
+    #[must_use]
+    pub fn reservation(&self, gate: &Gate) -> Option<Reservation> {
+        let (kid, call) = self.kid.zip(self.admission.clone())?;
+        let header = self.route.settle.clone()?;
+        let millis = self.millis(gate.policy.origins.get(self.origin)?);
+        Some(Reservation { kid, call, coins: self.route.cost, header, millis })
+    }
+
+    /// How long the origin may take until the head of its answer, in milliseconds.
+    pub(crate) fn millis(&self, origin: &Origin) -> u32 {
+        self.route.timeout_ms.unwrap_or(origin.timeout_ms).get()
+    }
+
     /// What is worth finding out behind the answer, so that later requests need not wait: leave for
     /// more requests, or what KV says of the key now.
     pub fn ahead(&self, gate: &Gate, memory: &mut Memory, now: Now) -> Option<Need> {
@@ -92,7 +109,7 @@ impl Grant<'_> {
             let pool = Pool::of(&gate.policy, self.route, kid.workspace());
             if memory.wallet(&kid)?.renewal_due(pool, millis, now) {
                 let coins = self.route.cost;
-                let leave = Leave { kid, coins, pool, alone: false, once: None };
+                let leave = Leave { kid, coins, pool, alone: false, once: None, settle: false };
                 return Some(Need::Workspace(Ask::Leave(leave)));
             }
         }
@@ -217,7 +234,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             Err(Stop::Deny(denial)) => return Err(self.deny(denial, &record, kid, mode)),
             checked => checked?,
         };
-        let Metering { metered, view, degraded } = match kid {
+        let Metering { metered, view, degraded, admission } = match kid {
             Some(kid) => {
                 // Before the call that counts this request, so that it tells.
                 let told = replaced.filter(|_| mode != Mode::Edge);
@@ -233,7 +250,18 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         }
         let caller = Caller::Key(record);
         let origin = route.origin;
-        Ok(Grant { route, origin, caller, view, degraded, kid, replaced, mode, _metered: metered })
+        Ok(Grant {
+            route,
+            origin,
+            caller,
+            view,
+            degraded,
+            kid,
+            replaced,
+            mode,
+            admission,
+            _metered: metered,
+        })
     }
 
     /// Keeps by what the request is refused, for the key's Workspace.
@@ -344,6 +372,7 @@ const fn unmetered(route: &Route, caller: Caller) -> Grant<'_> {
         kid: None,
         replaced: None,
         mode: Mode::Edge,
+        admission: None,
         _metered: Metered::unlimited(),
     }
 }

@@ -9,9 +9,10 @@ use crate::memory::{Memory, Source};
 use crate::need::{Ask, Leave};
 use crate::policy::Policy;
 use crate::record::{Record, Unusable};
+use crate::reservation::Reservation;
 use crate::ticket::Ticket;
 use crate::workspace::call::{self, Admit, Answer, Told};
-use crate::workspace::text::{print_record, print_report};
+use crate::workspace::text::{print_record, print_report, print_settle};
 
 /// A call under way. One that ends without an answer is given back by [`Enquiry::fail`].
 #[derive(Debug)]
@@ -30,7 +31,13 @@ pub struct Enquiry {
 #[derive(Debug)]
 enum About {
     Record,
-    Leave { id: CallId, leave: Leave, ahead: bool, version: u64 },
+    Leave {
+        id: CallId,
+        leave: Leave,
+        ahead: bool,
+        version: u64,
+    },
+    /// Something is told.
     Report,
 }
 
@@ -74,6 +81,20 @@ impl Enquiry {
         Some((Self::ask(kid, About::Report, reports, untold, memory, now), text))
     }
 
+    /// To tell what a request has cost after all.
+    #[must_use]
+    pub fn settle(
+        reservation: &Reservation,
+        coins: u32,
+        memory: &mut Memory,
+        now: Now,
+    ) -> (Self, String) {
+        memory.observe(now);
+        let text = print_settle(&reservation.call, reservation.kid.as_str(), coins);
+        let (reports, untold) = (Vec::new(), Untold::default());
+        (Self::ask(reservation.kid, About::Report, reports, untold, memory, now), text)
+    }
+
     fn leave(
         leave: Leave,
         id: CallId,
@@ -106,6 +127,7 @@ impl Enquiry {
             millis,
             told: told(&reports, &untold),
             once: leave.once,
+            settle: leave.settle && !ahead,
         };
         let about = About::Leave { id, leave, ahead, version };
         (Self::ask(kid, about, reports, untold, memory, now), admit.print())
@@ -166,12 +188,13 @@ impl Enquiry {
             }
             (Answer::Granted(granted), About::Leave { id, leave, ahead, version }) => {
                 memory.confirm(&kid, version, now);
+                let admission = leave.settle.then(|| id.clone());
                 if let Some(wallet) = memory.wallet(&kid).filter(|_| same_clock) {
                     let spent = u32::from(!ahead);
                     wallet.granted(leave.pool, id, &granted, spent, leave.coins, sent);
                 }
                 if !ahead {
-                    ticket.admit(kid, version, granted.view);
+                    ticket.admit(kid, version, granted.view, admission);
                 }
                 Ok(())
             }

@@ -341,7 +341,10 @@ impl Facts<'_, '_> {
 
     fn leave(&self, route: &Route, record: &Record) -> String {
         let rules = self.policy.workspace(record.workspace.as_str());
-        let mut parts = vec![format!("costs {}", route.cost)];
+        let mut parts = vec![match &route.settle {
+            None => format!("costs {}", route.cost),
+            Some(header) => format!("costs {} or what {} of the answer says", route.cost, header),
+        }];
         let product = self.policy.product(route);
         let limits = [
             ("key", record.limits),

@@ -66,11 +66,10 @@ pub fn plan(
     let problem = if request.wants_problem_json() { "p" } else { "" };
     let pages = cors::leave(request, grant.route);
     let paged = if pages.is_some() { "o" } else { "" };
-    let millis = grant.route.timeout_ms.unwrap_or(origin.timeout_ms).get();
     for text in [binding, "\n", base, target, "\n"] {
         out.push_str(text);
     }
-    encoding::append_decimal(millis.into(), &mut out);
+    encoding::append_decimal(grant.millis(origin).into(), &mut out);
     for text in ["\n", keyed, problem, paged] {
         out.push_str(text);
     }

@@ -44,6 +44,7 @@ pub mod limit;
 pub mod lookup;
 pub mod management;
 pub mod ratelimit;
+pub mod reservation;
 pub mod signature;
 pub mod spending;
 pub mod ticket;

@@ -77,6 +77,8 @@ pub struct Leave {
     pub alone: bool,
     /// What tells it from any other, if it may be admitted once only.
     pub once: Option<Once>,
+    /// Whether its origin may say that it has cost less.
+    pub settle: bool,
 }
 
 /// A row of KV.

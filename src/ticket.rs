@@ -5,7 +5,7 @@ use crate::account::View;
 use crate::denial::Fault;
 use crate::incident::Incident;
 use crate::key::Kid;
-use crate::lease::Refused;
+use crate::lease::{CallId, Refused};
 use crate::need::{Ask, KvRow, Need};
 use crate::token::Trial;
 use crate::workspace::call::Once;
@@ -19,6 +19,8 @@ pub struct Ticket {
     pub(crate) pooled: bool,
     /// The Workspace's word on this very request.
     pub(crate) word: Option<(Kid, Word)>,
+    /// The call by which it was admitted, if its origin may say that it has cost less.
+    pub(crate) admission: Option<CallId>,
     /// What KV did in the place of an answer.
     pub(crate) kv: Option<Fault>,
     /// What the Workspace did in the place of an answer.
@@ -167,8 +169,15 @@ impl Ticket {
         self.denied
     }
 
-    pub(crate) fn admit(&mut self, kid: Kid, version: u64, view: Option<View>) {
+    pub(crate) fn admit(
+        &mut self,
+        kid: Kid,
+        version: u64,
+        view: Option<View>,
+        admission: Option<CallId>,
+    ) {
         self.word = Some((kid, Word::Admitted { version, view }));
+        self.admission = admission;
     }
 
     pub(crate) fn replay(&mut self, kid: Kid) {

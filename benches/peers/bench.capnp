@@ -26,6 +26,12 @@ const config :Workerd.Config = (
     (name = "portcullis", worker = (
       modules = .portcullis, compatibilityDate = .date, bindings = [.origin, .workspace, .keys, .root],
     )),
+    (name = "one-route", worker = (modules = [
+      (name = "index.js", esModule = embed "workers/one-route/index.js"), .wasm,
+    ], compatibilityDate = .date, bindings = [.origin, .workspace, .keys, .root])),
+    (name = "many-routes", worker = (modules = [
+      (name = "index.js", esModule = embed "workers/many-routes/index.js"), .wasm,
+    ], compatibilityDate = .date, bindings = [.origin, .workspace, .keys, .root])),
     (name = "workspace", worker = (
       modules = .workspaceModules, compatibilityDate = .date, bindings = [.keys, .root],
       durableObjectNamespaces = [(className = "Workspace", uniqueKey = "bench", enableSql = true)],
@@ -50,6 +56,8 @@ const config :Workerd.Config = (
   sockets = [
     (name = "portcullis", address = "127.0.0.1:8717", http = (), service = "portcullis"),
     (name = "control", address = "127.0.0.1:8718", http = (), service = "control"),
+    (name = "one-route", address = "127.0.0.1:8719", http = (), service = "one-route"),
+    (name = "many-routes", address = "127.0.0.1:8720", http = (), service = "many-routes"),
     (name = "pass", address = "127.0.0.1:8710", http = (), service = "pass"),
     (name = "baseline", address = "127.0.0.1:8711", http = (), service = "baseline"),
     (name = "gate", address = "127.0.0.1:8712", http = (), service = "gate"),
@@ -68,9 +76,9 @@ const forward :Workerd.Worker.Module = (name = "forward.mjs", esModule = embed "
 const grant :Workerd.Worker.Module = (name = "grant.mjs", esModule = embed "grant.mjs");
 const rules :Workerd.Worker.Module = (name = "rules.mjs", esModule = embed "rules.mjs");
 
+const wasm :Workerd.Worker.Module = (name = "index_bg.wasm", wasm = embed "workers/gate/index_bg.wasm");
 const portcullis :List(Workerd.Worker.Module) = [
-  (name = "index.js", esModule = embed "workers/gate/index.js"),
-  (name = "index_bg.wasm", wasm = embed "workers/gate/index_bg.wasm"),
+  (name = "index.js", esModule = embed "workers/gate/index.js"), .wasm,
 ];
 const workspaceModules :List(Workerd.Worker.Module) = [
   (name = "object.mjs", esModule = embed "object.mjs"),

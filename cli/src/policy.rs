@@ -94,6 +94,7 @@ fn cells(policy: &Document, route: &Route) -> [String; 6] {
         policy.products.get(route.product.unwrap_or(usize::MAX)).map(|own| own.name.to_string()),
     );
     options.extend((route.cost != 1).then(|| format!("cost={}", route.cost)));
+    options.extend(route.settle.as_ref().map(|header| format!("settle={header}")));
     options.extend(route.timeout_ms.map(|millis| format!("timeout≤{}", millis.get())));
     options.extend(route.subject.as_ref().map(|name| format!("{name}=subject")));
     options.extend(route.ips.as_ref().map(|_| "ips".to_owned()));

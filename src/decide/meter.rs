@@ -5,7 +5,7 @@ use crate::account::View;
 use crate::clock::Now;
 use crate::denial::{Denial, Wait};
 use crate::key::Kid;
-use crate::lease::{Pool, Refused, Scope};
+use crate::lease::{CallId, Pool, Refused, Scope};
 use crate::limit::Metered;
 use crate::need::{Ask, Leave, Need};
 use crate::policy::{Mode, Route, WhenDown};
@@ -38,7 +38,8 @@ impl Check<'_, '_, '_, '_> {
                 if of == kid && (version == record.version || once.is_some()) =>
             {
                 self.ticket.word = None;
-                return Ok(Metering { metered: Metered::debited(), view, degraded: false });
+                let admission = self.ticket.admission.take();
+                return Ok(Metering { view, admission, ..Metered::debited().into() });
             }
             Some((of, Word::Replayed)) if of == kid => return Err(Denial::Replayed.into()),
             Some((of, Word::Refused(refused))) if of == kid => {
@@ -58,7 +59,7 @@ impl Check<'_, '_, '_, '_> {
                 wallet.note_demand(pool, millis, self.now);
             }
             if !alone && let Some(view) = wallet.spend(pool, route.cost, self.now) {
-                return Ok(Metering { metered: Metered::debited(), view, degraded: false });
+                return Ok(Metering { view, ..Metered::debited().into() });
             }
             if let Some(refused) = wallet.refused(pool, self.now) {
                 let denial = limited(&refused, self.now);
@@ -68,7 +69,8 @@ impl Check<'_, '_, '_, '_> {
         }
         match self.ticket.workspace {
             None => {
-                let leave = Leave { kid, coins: route.cost, pool, alone, once };
+                let settle = alone && route.settle.is_some();
+                let leave = Leave { kid, coins: route.cost, pool, alone, once, settle };
                 Err(Stop::Need(Need::Workspace(Ask::Leave(leave))))
             }
             // Nothing but the Workspace can tell that it was not admitted before.
@@ -79,7 +81,7 @@ impl Check<'_, '_, '_, '_> {
                     WhenDown::Refuse => Err(Stop::Fault(fault)),
                     WhenDown::Edge => {
                         let metered = self.meter_here(record, kid)?;
-                        Ok(Metering { metered, view: None, degraded: true })
+                        Ok(Metering { degraded: true, ..metered.into() })
                     }
                 }
             }
@@ -115,11 +117,13 @@ pub(super) struct Metering {
     pub(super) metered: Metered,
     pub(super) view: Option<View>,
     pub(super) degraded: bool,
+    /// The call by which it was admitted, if its origin may say that it has cost less.
+    pub(super) admission: Option<CallId>,
 }
 
 impl From<Metered> for Metering {
     fn from(metered: Metered) -> Self {
-        Self { metered, view: None, degraded: false }
+        Self { metered, view: None, degraded: false, admission: None }
     }
 }
 

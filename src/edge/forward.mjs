@@ -9,8 +9,9 @@ const [own, told] = core.header_names().split("\n\n").map((names) => names.split
 const DROPPED = 4 + own.length + told.length;
 
 // `lines`: the plan, see `forward::plan`. A response or the promise of one; needs the Wasm only if the origin
-// fails. `body`: the request's, if it was read.
-export function forward(request, env, lines, body) {
+// fails. `body`: the request's, if it was read. `answered` gets the headers of the origin's answer, if that is
+// the one that the client gets.
+export function forward(request, env, lines, body, answered) {
   const fault = (made, late) => {
     const step = core.origin_fault(made, late, lines[4], lines[3].includes("p"));
     const response = respond(step.split("\n").slice(2), request);
@@ -28,6 +29,7 @@ export function forward(request, env, lines, body) {
     // Until the head only: a body may stream for as long as it likes. What is
     // left unanswered ends with this request's context.
     const fail = (late) => {
+      answered = undefined;
       try {
         resolve(fault(true, late));
       } catch (error) {
@@ -41,6 +43,7 @@ export function forward(request, env, lines, body) {
       (response) => {
         clearTimeout(timer);
         resolve(finish(response, lines));
+        answered?.(response.headers);
       },
       () => {
         clearTimeout(timer);

@@ -32,7 +32,7 @@ pub fn header_names() -> String {
 pub fn decide(facts: String) -> Option<String> {
     let mut ticket = Ticket::default();
     let step = match isolate::step(&facts, &mut ticket, now) {
-        Some(Step::Forward { plan, ahead: None }) => return Some(plan),
+        Some(Step::Forward { plan, reserved: None, ahead: None }) => return Some(plan),
         step => step,
     };
     UNDONE.set(Some(Undone { facts, ticket, step }));

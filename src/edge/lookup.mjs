@@ -2,6 +2,7 @@
 // the numbers of chores to begin, and
 //
 //   forward  the plan
+//   settle   number, the header in which the origin says what the request has cost, the plan
 //   answer   status, names and values of headers in turn, body
 //   manage   a URL in the place of the request's or nothing, then the same for when the management API fails
 //   read     number, milliseconds, name of a row of KV
@@ -19,15 +20,21 @@ import { enter, kept, starts, undecided } from "./restart.mjs";
 
 // The answer to a request, or the promise of one.
 export function pursue(step, request, env, ctx, facts) {
-  const { word, lines } = told(step, env, ctx);
+  const { word, lines, start } = told(step, env, ctx);
   const done = DECIDED[word];
-  return done === undefined ? lookedUp(word, lines, request, env, ctx, facts) : done(request, env, lines, facts);
+  if (done === undefined) return lookedUp(word, lines, request, env, ctx, facts);
+  return done(lines, { start, request, env, ctx, facts });
 }
 
 const DECIDED = {
-  forward: (request, env, plan) => forward(request, env, plan),
-  answer: (request, env, lines) => respond(lines, request),
-  manage: (request, env, lines, facts) => manage(request, env, lines, facts),
+  forward: (plan, { request, env, body }) => forward(request, env, plan, body),
+  settle: ([number, name, ...plan], { start, request, env, ctx, body }) =>
+    forward(request, env, plan, body, (headers) => {
+      // In a Wasm that was started since, the number is another's.
+      if (start === starts()) ctx.waitUntil(chore(number, env, headers.get(name) ?? undefined));
+    }),
+  answer: (lines, { request }) => respond(lines, request),
+  manage: (lines, { request, env, facts }) => manage(request, env, lines, facts),
 };
 
 async function lookedUp(word, lines, request, env, ctx, facts) {
@@ -36,8 +43,7 @@ async function lookedUp(word, lines, request, env, ctx, facts) {
     const decided = await kept(decide(word, lines, held, request, env, ctx, facts));
     if (decided === undefined) return undecided(request);
     // Awaited, as what is sent counts as held.
-    if (decided.word === "forward") return await forward(request, env, decided.lines, held.bytes);
-    return DECIDED[decided.word](request, env, decided.lines, facts);
+    return await DECIDED[decided.word](decided.lines, { ...decided, request, env, ctx, facts, body: held.bytes });
   } catch (error) {
     console.error("portcullis: not decided", error);
     return undecided(request);
@@ -65,18 +71,17 @@ async function decide(word, lines, held, request, env, ctx, facts) {
     if (step === undefined) return undefined;
     ({ word, lines } = told(step, env, ctx));
   } while (DECIDED[word] === undefined);
-  return { word, lines };
+  return { word, lines, start };
 }
 
 function told(step, env, ctx) {
   const [word, chores, ...lines] = step.split("\n");
   if (chores !== "") for (const number of chores.split(" ")) ctx.waitUntil(chore(number, env));
-  return { word, lines };
+  return { word, lines, start: starts() };
 }
 
-async function chore(number, env) {
+async function chore(number, env, came) {
   const start = starts();
-  let came;
   while (start === starts()) {
     const step = enter("resume", Number(number), "", came !== undefined, came ?? undefined);
     if (step === undefined) return;

@@ -9,6 +9,7 @@ use crate::key::Kid;
 use crate::lease::CallId;
 use crate::memory::Memory;
 use crate::need::Need;
+use crate::reservation::Reservation;
 use crate::ticket::Ticket;
 
 /// Something to be done behind an answer.
@@ -24,6 +25,8 @@ enum State {
     Owed(Kid, u32, u32),
     Waiting(Kid, u32),
     Reporting(Enquiry, Kid, u32),
+    /// The origin has it.
+    Reserved(Box<Reservation>),
 }
 
 impl Chore {
@@ -37,6 +40,13 @@ impl Chore {
     /// `None` if somebody will.
     pub fn closing(kid: Kid, gate: &Gate, memory: &mut Memory, now: Now) -> Option<Self> {
         Self::owed(kid, MAX_REPORTS, gate, memory, now)
+    }
+
+    /// Tells the Workspace what a request has cost, if its origin says that it is less than was reserved: the
+    /// value of that header is what comes first, or nothing.
+    #[must_use]
+    pub const fn settling(reserved: Box<Reservation>) -> Self {
+        Self(State::Reserved(reserved))
     }
 
     fn owed(kid: Kid, left: u32, gate: &Gate, memory: &mut Memory, now: Now) -> Option<Self> {
@@ -61,6 +71,18 @@ impl Chore {
                 let begun = LookUp::ahead(need, id, gate, memory, now);
                 return (begun.map(|(begun, errand)| (Self(State::Ahead(begun)), errand)), None);
             }
+            State::Reserved(reserved) => match reserved.less(came.text()) {
+                Ok(None) => return (None, None),
+                Ok(Some(coins)) => {
+                    let (enquiry, text) = Enquiry::settle(&reserved, coins, memory, now);
+                    let errand = call(&enquiry, text, gate);
+                    return (
+                        Some((Self(State::Reporting(enquiry, reserved.kid, 0)), errand)),
+                        None,
+                    );
+                }
+                Err(bad) => return (None, Some(Trouble::Cost(reserved.kid, bad))),
+            },
             State::Owed(kid, millis, left) => {
                 return (Some((Self(State::Waiting(kid, left)), Errand::Wait { millis })), None);
             }
@@ -90,7 +112,7 @@ impl Chore {
 
     pub(super) fn give_up(self, memory: &mut Memory) {
         match self.0 {
-            State::Due(_) | State::Owed(..) | State::Waiting(..) => {}
+            State::Due(_) | State::Owed(..) | State::Waiting(..) | State::Reserved(_) => {}
             State::Ahead(look_up) => look_up.give_up(memory),
             State::Reporting(enquiry, ..) => enquiry.fail(memory),
         }

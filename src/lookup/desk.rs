@@ -8,6 +8,7 @@ use lru::LruCache;
 use super::{Chore, Errand, LookUp};
 use crate::clock::Now;
 use crate::memory::Memory;
+use crate::reservation::Reservation;
 use crate::ticket::Ticket;
 
 /// All that waits in one isolate.
@@ -50,6 +51,17 @@ impl Desk {
     /// Keeps `matter` while `errand` is done; its number.
     pub fn file(&mut self, matter: Matter, errand: &Errand, memory: &mut Memory, now: Now) -> u32 {
         self.file_for(matter, errand.patience(), memory, now)
+    }
+
+    /// Keeps what was reserved while the origin has the request; its number.
+    pub fn file_reserved(
+        &mut self,
+        reserved: Box<Reservation>,
+        memory: &mut Memory,
+        now: Now,
+    ) -> u32 {
+        let millis = reserved.millis;
+        self.file_for(Matter::Chore(Chore::settling(reserved)), millis, memory, now)
     }
 
     /// Keeps a chore that is to be begun at once; its number.

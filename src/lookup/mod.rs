@@ -22,6 +22,7 @@ use crate::lease::CallId;
 use crate::memory::{Memory, Turn};
 use crate::need::{Ask, KvRow, Leave, Need};
 use crate::record::Unusable;
+use crate::reservation::BadCost;
 use crate::ticket::{Body, Ticket};
 use crate::token::{FETCH_MILLIS, KeySet};
 
@@ -324,6 +325,8 @@ pub enum Trouble {
     Workspace(Workspace, Fault),
     /// The issuer of this name did not answer, or with no key set.
     Issuer(String),
+    /// What an origin says that a request of this key has cost is of no account.
+    Cost(Kid, BadCost),
 }
 
 impl Trouble {
@@ -333,6 +336,7 @@ impl Trouble {
             Self::Row(..) => Fault::RecordUnusable,
             Self::Workspace(_, fault) => *fault,
             Self::Issuer(_) => Fault::IssuerUnavailable,
+            Self::Cost(..) => Fault::Internal,
         }
     }
 }
@@ -348,6 +352,7 @@ impl fmt::Display for Trouble {
                 write!(f, "KV row of an imported key: {}", unusable.as_str())
             }
             Self::Issuer(name) => write!(f, "issuer {name}: no key set, or no answer in time"),
+            Self::Cost(kid, bad) => write!(f, "key {kid}: {}", bad.as_str()),
             Self::Workspace(number, fault) => {
                 write!(f, "Workspace {}: {fault:?}", number.as_str())
             }

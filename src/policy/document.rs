@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Alerts, Binding, Bounded, Budget, Cors, Credentials, DocsUrl, Fingerprint, ImportShape,
-    IssuerRules, LeakReports, LeaseSeconds, Limits, Management, Millis, Name, OriginUrl,
-    WorkspaceNumber,
+    Alerts, Binding, Bounded, Budget, Cors, Credentials, DocsUrl, Fingerprint, HeaderName,
+    ImportShape, IssuerRules, LeakReports, LeaseSeconds, Limits, Management, Millis, Name,
+    OriginUrl, WorkspaceNumber,
 };
 use crate::address::Allowlist;
 use crate::host::HostName;
@@ -335,6 +335,10 @@ pub struct Route {
     /// What a request costs, in coins.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub cost: u32,
+    /// The header in which the origin says what of that was spent; only in mode `strict`, since nothing
+    /// comes back of what a lease has spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle: Option<HeaderName>,
     /// The longest body, in bytes; `None` for no limit of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_limit: Option<u64>,

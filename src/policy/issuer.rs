@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bounded, ClaimText, JwksUrl, Name, TokenHeader};
+use super::{Bounded, ClaimText, HeaderName, JwksUrl, Name};
 
 /// An issuer of tokens, and which of its tokens are believed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct IssuerRules {
     pub leeway_seconds: Bounded<0, 300>,
     /// A header in which its tokens come besides `Authorization`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub header: Option<TokenHeader>,
+    pub header: Option<HeaderName>,
 }
 
 /// What a token counts as.

@@ -31,7 +31,7 @@ pub use leaks::{BadKey, LeakReports, PublicKeyPem, ScannerKey};
 pub use limits::{BadLimits, Bounded, LeaseSeconds, Limits, Millis};
 pub use management::Management;
 pub use names::{
-    BadName, Binding, ClaimText, Fingerprint, KeyPrefix, MemberId, Name, TokenHeader,
+    BadName, Binding, ClaimText, Fingerprint, HeaderName, KeyPrefix, MemberId, Name,
     WorkspaceNumber,
 };
 pub use url::{BadUrl, DocsUrl, JwksUrl, OriginUrl, WebOrigin};

@@ -120,16 +120,36 @@ text!(
 );
 
 text!(
-    /// The name of a header that brings tokens: `[a-z0-9-]{1,64}`, and none that has another use here.
-    TokenHeader,
+    /// The name of a header that brings tokens, or in which an origin tells a cost: `[a-z0-9-]{1,64}`, and none
+    /// that has another use.
+    HeaderName,
     |text| (1..=64).contains(&text.len())
         && text.iter().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
         && !TAKEN_HEADERS.iter().any(|taken| taken.as_bytes() == text),
-    TokenHeader
+    HeaderName
 );
 
-const TAKEN_HEADERS: [&str; 6] =
-    ["authorization", "x-api-key", "x-key-id", "x-signature", "cookie", "host"];
+const TAKEN_HEADERS: [&str; 19] = [
+    "age",
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "date",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "retry-after",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-api-key",
+    "x-key-id",
+    "x-signature",
+];
 
 /// Why a text is not such a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,8 +168,8 @@ pub enum BadName {
     MemberId,
     /// Not a [`ClaimText`].
     ClaimText,
-    /// Not a [`TokenHeader`].
-    TokenHeader,
+    /// Not a [`HeaderName`].
+    HeaderName,
 }
 
 impl fmt::Display for BadName {
@@ -162,8 +182,8 @@ impl fmt::Display for BadName {
             Self::KeyPrefix => "a key prefix is a lower-case letter and 1 to 11 of a-z, 0-9",
             Self::MemberId => "a member is an issuer's name, ':', and 1 to 255 visible characters",
             Self::ClaimText => "1 to 256 visible characters, none of them a space",
-            Self::TokenHeader => {
-                "a token's header is 1 to 64 of a-z, 0-9, '-', and none with another use"
+            Self::HeaderName => {
+                "a header's name is 1 to 64 of a-z, 0-9, '-', and none with another use"
             }
         })
     }
@@ -202,9 +222,11 @@ mod tests {
         for text in ["", "a b", "a\n", &"a".repeat(257)] {
             assert_eq!(ClaimText::parse(text), Err(BadName::ClaimText), "{text}");
         }
-        assert!(TokenHeader::parse("cf-access-jwt-assertion").is_ok());
-        for text in ["", "authorization", "cookie", "Cf-Access", "a_b"] {
-            assert_eq!(TokenHeader::parse(text), Err(BadName::TokenHeader), "{text}");
+        assert!(HeaderName::parse("cf-access-jwt-assertion").is_ok());
+        for text in
+            ["", "authorization", "cookie", "Cf-Access", "a_b", "connection", "content-length"]
+        {
+            assert_eq!(HeaderName::parse(text), Err(BadName::HeaderName), "{text}");
         }
     }
 }

@@ -32,6 +32,15 @@ pub enum Call {
         /// Of its leases, and besides.
         told: Told,
     },
+    /// What a request has cost after all.
+    Settle {
+        /// The call by which it was admitted.
+        id: CallId,
+        /// Its key.
+        kid: String,
+        /// What it has cost; of no account if that is not less than was reserved.
+        coins: u32,
+    },
     /// Makes the Workspace, if it is not there.
     Open {
         /// The workspace's number.
@@ -108,6 +117,8 @@ pub struct Admit {
     pub told: Told,
     /// If the request may be admitted once only: what tells it from any other.
     pub once: Option<Once>,
+    /// Whether its coins may turn out to be fewer. Whoever does not know it keeps them all.
+    pub settle: bool,
 }
 
 /// What an isolate tells of a key since the last call.

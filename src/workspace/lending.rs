@@ -184,6 +184,9 @@ impl Object<'_> {
             }
         }
         let view = limited.first().map(|own| own.view(now));
+        if call.settle {
+            self.reserve(call, (pool.shared, pool.own));
+        }
         lease.trial = rules.trials.take(tokens, accounts, pool.product.as_deref(), now);
         let denied = lease.trial.as_ref().map_or(0, |trial| trial.denied(call.at_once()));
         accounts.own.usage.would_deny(Scope::Key.code(), denied);

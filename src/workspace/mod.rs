@@ -13,7 +13,8 @@
 //! | `account/product:<name>` | the same for one product |
 //! | `lease/<kid>/<call>` | a lease that is not over |
 //! | `call/<minute>/<call>` | an answer, for calls that are repeated |
-//! | `once-only/<second>/<kid>/<mark>` | a request that was admitted and may not be again, until when |
+//! | `once-only/<span>/<kid>/<mark>` | a request that was admitted and may not be again |
+//! | `reserved/<span>/<kid>/<call>` | what was taken for a request whose cost its origin tells |
 //! | `usage/<kid>/<hour>` | the use in an hour that is over |
 //! | `outbox/<kid>` | the version that KV is to hold |
 //! | `outbox/d1:<member>` | the change of a membership that a Directory is to know |
@@ -42,7 +43,9 @@ mod lending;
 mod manage;
 mod once;
 mod outbox;
+mod reserved;
 pub mod rows;
+mod span;
 pub mod text;
 mod trial;
 mod usage;
@@ -78,7 +81,10 @@ pub fn answer(text: &str, gate: &Gate, rows: &mut Rows, now: Now) -> Result<Outc
     match Object::open(gate, rows, now).and_then(|mut object| object.answer(&call)) {
         Ok(outcome) => Ok(outcome),
         Err(Stop::Missing(missing)) => Err(missing),
-        Err(Stop::Damaged(row)) => done(Answer::Broken { row }),
+        Err(Stop::Damaged(row)) => {
+            rows.undo();
+            done(Answer::Broken { row })
+        }
     }
 }
 
@@ -90,6 +96,7 @@ pub fn needs(text: &str, now: Now) -> Missing {
         Ok(Call::Admit(call)) => admit::needs(&call, now, &mut missing),
         Ok(Call::Record { kid }) => missing.names.push(keys::row(&kid)),
         Ok(Call::Report { kid, .. }) => admit::report_needs(&kid, &mut missing),
+        Ok(Call::Settle { id, kid, .. }) => reserved::needs(&id, &kid, now, &mut missing),
         _ => {}
     }
     missing
@@ -186,6 +193,7 @@ impl<'a> Object<'a> {
             Call::Record { kid } => self.record(&meta, kid),
             Call::Admit(admit) => self.admit(&meta, admit),
             Call::Report { kid, told } => self.report(&meta, kid, told),
+            Call::Settle { id, kid, coins } => self.refund(id, kid, *coins),
             Call::Open { .. } | Call::Manage(_) => Ok(Answer::Done),
             Call::Put { document, replaces } => self.put(&meta, document, *replaces),
             Call::SetStatus { kid, status } => self.set_status(&meta, kid, *status),

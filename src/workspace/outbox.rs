@@ -60,7 +60,7 @@ impl Object<'_> {
     /// The copies to be made now, and the next time to look.
     pub(super) fn due(&mut self, meta: &Meta) -> Result<Answer, Stop> {
         self.announce_expiries(meta)?;
-        self.forget_once()?;
+        self.forget_spans()?;
         self.forget_incidents()?;
         self.sweep(meta)?;
         self.refresh()?;

@@ -35,7 +35,7 @@ impl From<BadField> for BadCall {
     }
 }
 
-// The three calls that the gate makes are printed by functions of their own: its upload has no others.
+// The four calls that the gate makes are printed by functions of their own: its upload has no others.
 
 /// The text of [`Call::Record`].
 pub(crate) fn print_record(kid: &str) -> String {
@@ -45,6 +45,11 @@ pub(crate) fn print_record(kid: &str) -> String {
 /// The text of [`Call::Report`].
 pub(crate) fn print_report(kid: &str, told: &Told) -> String {
     told.write(begin("report").with("kid", kid)).finish()
+}
+
+/// The text of [`Call::Settle`].
+pub(crate) fn print_settle(id: &CallId, kid: &str, coins: u32) -> String {
+    begin("settle").with("id", id.as_str()).with("kid", kid).with("coins", coins).finish()
 }
 
 impl Admit {
@@ -62,7 +67,8 @@ impl Admit {
             .number("millis", self.millis)
             .all("cost", self.pool.iter().map(|pool| pool.cost))
             .all("product", self.pool.iter().flat_map(|pool| &pool.product))
-            .all("mark", self.once.iter().map(Once::print));
+            .all("mark", self.once.iter().map(Once::print))
+            .flag("settle", self.settle);
         self.told.write(line).finish()
     }
 }
@@ -75,6 +81,7 @@ impl Call {
             Self::Record { kid } => print_record(kid),
             Self::Admit(admit) => admit.print(),
             Self::Report { kid, told } => print_report(kid, told),
+            Self::Settle { id, kid, coins } => print_settle(id, kid, *coins),
             Self::Open { workspace } => begin("open").with("workspace", workspace).finish(),
             Self::Put { document, replaces } => {
                 // A document holds text and numbers alone.
@@ -145,8 +152,14 @@ impl Call {
                 millis: fields.number("millis")?,
                 told: Told::read(fields)?,
                 once,
+                settle: fields.flag("settle"),
             }),
             "report" => Self::Report { kid: named()?, told: Told::read(fields)? },
+            "settle" => Self::Settle {
+                id: CallId::parse(fields.text("id")?)?,
+                kid: named()?,
+                coins: number(fields.text("coins")?)?,
+            },
             "open" => {
                 let number = fields.text("workspace")?;
                 Self::Open {

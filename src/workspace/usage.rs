@@ -42,6 +42,15 @@ impl Use {
         }
     }
 
+    /// Takes back coins of what was admitted.
+    pub(super) fn give_back(&mut self, coins: u64, product: Option<&str>) {
+        self.coins = self.coins.saturating_sub(coins);
+        let mut shares = self.products.iter_mut();
+        if let Some(share) = shares.find(|own| Some(own.product.as_str()) == product) {
+            share.coins = share.coins.saturating_sub(coins);
+        }
+    }
+
     pub(super) fn lose(&mut self, admitted: u32) {
         self.lost = self.lost.saturating_add(admitted.into());
     }

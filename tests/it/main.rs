@@ -32,6 +32,7 @@ mod pools;
 mod robust;
 mod route;
 mod scope;
+mod settle;
 mod shadow;
 mod signed;
 mod simulation;

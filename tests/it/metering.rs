@@ -8,12 +8,14 @@ use portcullis::enquiry::Enquiry;
 use portcullis::forward;
 use portcullis::gate::Gate;
 use portcullis::key::{self, Kid};
+use portcullis::lookup::{Came, Chore, Errand, Trouble};
 use portcullis::memory::Memory;
 use portcullis::mint;
 use portcullis::need::{Ask, KvRow, Leave, Need};
 use portcullis::policy::{Limits, Policy};
 use portcullis::record::{Document, SecretDocument};
 use portcullis::request::Request;
+use portcullis::reservation::Reservation;
 use portcullis::root::Keyring;
 use portcullis::ticket::Ticket;
 use portcullis::workspace::call::{Admit, Answer, Call, Told};
@@ -33,6 +35,8 @@ pub struct Isolate {
     /// What was asked for leave, oldest first.
     pub asked: Vec<Admit>,
     pub calls: u64,
+    /// What was reserved for the request that was allowed last.
+    pub reserved: Option<Reservation>,
     facts: String,
     pub document: Document,
 }
@@ -68,6 +72,7 @@ impl Isolate {
             instead: None,
             asked: Vec::new(),
             calls: 0,
+            reserved: None,
             facts: minted.secret.expose().to_owned(),
             document,
         };
@@ -105,6 +110,7 @@ impl Isolate {
         for _ in 0..look_ups.min(8) {
             match decide(&request, &gate, &mut self.memory, ticket, at(millis)) {
                 Decision::Allow(grant) => {
+                    self.reserved = grant.reservation(&gate);
                     let plan = forward::plan(&request, &grant, &gate, "id", at(millis));
                     return Some(Outcome::Allowed { degraded: told(&plan, DEGRADED_HEADER) });
                 }
@@ -151,6 +157,17 @@ impl Isolate {
             _ => self.workspace.call_text(&text, millis).print(),
         };
         enquiry.learn(&answer, &gate, &mut self.memory, ticket, at(millis))
+    }
+
+    /// What is to be done next of work behind an answer, and what is said in the log.
+    pub fn go_on(
+        &mut self,
+        chore: Chore,
+        came: Option<&str>,
+    ) -> (Option<(Chore, Errand)>, Option<Trouble>) {
+        let came = came.map_or(Came::Nothing, Came::Text);
+        let (gate, memory) = (Rc::clone(&self.gate), &mut self.memory);
+        chore.next(came, call_id(0), &gate, memory, at(0))
     }
 
     /// What there is to tell of the key, if anything.
@@ -281,7 +298,14 @@ fn the_wait_is_told_in_whole_seconds_rounded_up() {
     for (millis, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (59_001, 60)] {
         let mut isolate = lease(an_hour(1));
         isolate.get("plain", 0);
-        let leave = Leave { kid: isolate.kid(), coins: 1, pool: None, alone: false, once: None };
+        let leave = Leave {
+            kid: isolate.kid(),
+            coins: 1,
+            pool: None,
+            alone: false,
+            once: None,
+            settle: false,
+        };
         let (gate, mut ticket) = (Rc::clone(&isolate.gate), Ticket::default());
         let memory = &mut isolate.memory;
         let (enquiry, _) = Enquiry::new(Ask::Leave(leave), call_id(9), &gate, memory, at(0));

@@ -220,7 +220,7 @@ const BROKEN: &[(&str, &str, usize, usize, &str)] = &[
     ("\"two\"", "\"\"", 61, 40, "visible characters"),
     ("\"session\"", "\"key\"", 56, 14, "unknown variant `key`"),
     ("cf-access-jwt-assertion", "authorization", 57, 10, "with another use"),
-    ("cf-access-jwt-assertion", "Cf-Access", 57, 10, "a token's header"),
+    ("cf-access-jwt-assertion", "Cf-Access", 57, 10, "a header's name"),
     ("types = [", "header = \"cf-access-jwt-assertion\"\ntypes = [", 63, 10, "has this 'header'"),
     ("at+jwt", "at jwt", 63, 10, "visible characters"),
     ("leeway_seconds = 5", "leeway_seconds = 301", 64, 18, "from 0 to 300"),

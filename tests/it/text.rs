@@ -59,7 +59,13 @@ fn call() -> impl Strategy<Value = Call> {
                 millis,
                 told,
                 once: (version % 2 == 1).then_some(Once { mark: [7; 16], until: version }),
+                settle: coins % 2 == 1,
             })
+        }),
+        (word(), any::<[u8; 16]>(), any::<u32>()).prop_map(|(kid, id, coins)| Call::Settle {
+            id: CallId::new(id),
+            kid,
+            coins
         }),
         (word(), told()).prop_map(|(kid, told)| Call::Report { kid, told }),
         (vec("[!-~]{1,20}", 6), any::<Option<u64>>(), any::<[u8; 32]>(), "[ -~\n]{0,40}").prop_map(

@@ -103,7 +103,7 @@ fn a_gate_that_is_not_understood_cannot_decide() {
     let now = Now::from_millis(1_000_000);
     for ask in [
         Ask::Record(kid),
-        Ask::Leave(Leave { kid, coins: 1, pool: None, alone: false, once: None }),
+        Ask::Leave(Leave { kid, coins: 1, pool: None, alone: false, once: None, settle: false }),
     ] {
         let (mut memory, mut ticket) = (Memory::default(), Ticket::default());
         let (enquiry, text) = Enquiry::new(ask, CallId::new([7; 16]), &gate, &mut memory, now);

@@ -119,6 +119,7 @@ pub fn admit(id: u64, kid: &Kid, want: u32) -> Admit {
         millis: 2000,
         told: Told::default(),
         once: None,
+        settle: false,
     }
 }
 

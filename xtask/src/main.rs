@@ -103,6 +103,9 @@ enum Task {
         /// Seconds of load a turn.
         #[arg(long, default_value_t = bench::FULL.seconds)]
         seconds: f64,
+        /// Of policies with few and with many routes alone.
+        #[arg(long)]
+        routes: bool,
     },
     /// Run the full size of a bar that has a small size in `test`.
     Prove {
@@ -193,8 +196,9 @@ fn run(task: Task) -> Result<i32> {
             let text = serde_json::to_string_pretty(&document)?;
             std::fs::write(checkout.path("docs/openapi.json"), format!("{text}\n"))?;
         }
-        Task::Bench { rounds, seconds } => {
-            bench::bench(&checkout, bench::Size { rounds, seconds })?;
+        Task::Bench { rounds, seconds, routes } => {
+            let bench = if routes { bench::bench_routes } else { bench::bench };
+            bench(&checkout, bench::Size { rounds, seconds })?;
         }
         Task::Prove { bar, check: true, .. } => prove::check_recorded(&checkout, bar.as_deref())?,
         Task::Prove { bar, small, .. } => prove::prove(&checkout, bar.as_deref(), small)?,

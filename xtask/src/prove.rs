@@ -33,6 +33,7 @@ mod revoke;
 mod roles;
 mod rotation;
 mod schedules;
+mod settle;
 mod signer;
 mod site;
 mod sources;
@@ -126,6 +127,7 @@ const BARS: &[Bar] = &[
     start::BAR,
     limit::BAR,
     budget::BAR,
+    settle::BAR,
     calls::BAR,
     revoke::BAR,
     crash::BAR,

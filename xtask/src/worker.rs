@@ -39,6 +39,15 @@ pub enum Flavour {
         /// The public fingerprint of that root.
         fingerprint: String,
     },
+    /// For the bench: a policy that it has made, for a root of this clone.
+    Bench {
+        /// The policy's file.
+        policy: PathBuf,
+        /// What it is called.
+        name: &'static str,
+        /// The public fingerprint of that root.
+        fingerprint: String,
+    },
 }
 
 /// One of the two.
@@ -184,6 +193,7 @@ impl Flavour {
             Self::Conformance { .. } => "conformance".to_owned(),
             Self::Proof { policy: "policy", .. } => "proof".to_owned(),
             Self::Proof { policy, .. } => format!("proof-{policy}"),
+            Self::Bench { name, .. } => format!("bench-{name}"),
         }
     }
 
@@ -191,7 +201,10 @@ impl Flavour {
     fn folder(&self) -> String {
         match self {
             Self::Production => "build".to_owned(),
-            Self::Dev { .. } | Self::Conformance { .. } | Self::Proof { .. } => {
+            Self::Dev { .. }
+            | Self::Conformance { .. }
+            | Self::Proof { .. }
+            | Self::Bench { .. } => {
                 format!(".portcullis/build-{}", self.name())
             }
         }
@@ -200,7 +213,7 @@ impl Flavour {
     fn policy(&self, checkout: &Checkout) -> PathBuf {
         match self {
             Self::Production | Self::Dev { .. } => checkout.path("policy.toml"),
-            Self::Conformance { policy, .. } => policy.clone(),
+            Self::Conformance { policy, .. } | Self::Bench { policy, .. } => policy.clone(),
             Self::Proof { policy, .. } => checkout.path(proof_policy(policy)),
         }
     }
@@ -215,7 +228,8 @@ impl Flavour {
             Self::Production => env::var(FINGERPRINTS).unwrap_or_default(),
             Self::Dev { fingerprint }
             | Self::Conformance { fingerprint, .. }
-            | Self::Proof { fingerprint, .. } => fingerprint.clone(),
+            | Self::Proof { fingerprint, .. }
+            | Self::Bench { fingerprint, .. } => fingerprint.clone(),
         };
         for text in list.split(',').filter(|text| !text.is_empty()) {
             let fingerprint = Fingerprint::parse(text);
@@ -230,7 +244,10 @@ impl Flavour {
     fn built(&self, checkout: &Checkout) -> String {
         match self {
             Self::Production => commit_date(checkout),
-            Self::Dev { .. } | Self::Conformance { .. } | Self::Proof { .. } => "0".to_owned(),
+            Self::Dev { .. }
+            | Self::Conformance { .. }
+            | Self::Proof { .. }
+            | Self::Bench { .. } => "0".to_owned(),
         }
     }
 }

@@ -118,11 +118,17 @@ impl Isolate {
         loop {
             ticket.drop_body();
             let need = match step {
-                Step::Forward { plan, ahead } => {
+                Step::Forward { plan, reserved, ahead } => {
                     let ahead = ahead.map(Chore::ahead);
                     let file = |chore| self.desk.file_due(chore, &mut self.memory, now);
                     chores.extend(ahead.map(file));
-                    return Told::new("forward", &chores).line(&plan).finish();
+                    let Some(reserved) = reserved else {
+                        return Told::new("forward", &chores).line(&plan).finish();
+                    };
+                    let header = reserved.header.clone();
+                    let number = self.desk.file_reserved(reserved, &mut self.memory, now);
+                    let told = Told::new("settle", &chores).number(number);
+                    return told.line(header.as_str()).line(&plan).finish();
                 }
                 Step::Answer(answer) => {
                     if let Some(kid) = ticket.denied() {
@@ -183,8 +189,9 @@ impl Isolate {
         match decide::decide(&request, gate, &mut self.memory, ticket, now) {
             Decision::Allow(grant) => {
                 let plan = forward::plan(&request, &grant, gate, &request_id, now);
+                let reserved = grant.reservation(gate).map(Box::new);
                 let ahead = grant.ahead(gate, &mut self.memory, now);
-                Step::Forward { plan, ahead }
+                Step::Forward { plan, reserved, ahead }
             }
             Decision::Deny(denial) => {
                 self.memory.note_incident(ticket, &request_id);

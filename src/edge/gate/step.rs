@@ -4,11 +4,13 @@ use crate::answer::Answer;
 use crate::lookup::Errand;
 use crate::need::Need;
 use crate::policy::HELD_BODY_BYTES;
+use crate::reservation::Reservation;
 
 /// What to do with a request now.
 pub(super) enum Step {
-    /// Send it on by this plan; then, perhaps, find something out ahead of need.
-    Forward { plan: String, ahead: Option<Need> },
+    /// Send it on by this plan; then, perhaps, settle what it has cost, and find something out ahead of
+    /// need.
+    Forward { plan: String, reserved: Option<Box<Reservation>>, ahead: Option<Need> },
     /// Answer it.
     Answer(Answer),
     /// Find this out and step again.
@@ -64,7 +66,7 @@ impl Told {
         self
     }
 
-    fn number(self, number: u32) -> Self {
+    pub(super) fn number(self, number: u32) -> Self {
         let mut digits = String::new();
         crate::encoding::append_decimal(number.into(), &mut digits);
         self.line(&digits)

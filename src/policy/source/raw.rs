@@ -8,9 +8,9 @@ use toml::Spanned;
 
 use crate::host::HostName;
 use crate::policy::{
-    Alerts, Alphabet, Binding, Bounded, ClaimText, Coins, Credentials, DocsUrl, JwksUrl, KeyPrefix,
-    LeaseSeconds, Millis, Mode, Name, OriginUrl, Period, SignedBodyBytes, TokenHeader, TokenKind,
-    WhenDown, WorkspaceNumber,
+    Alerts, Alphabet, Binding, Bounded, ClaimText, Coins, Credentials, DocsUrl, HeaderName,
+    JwksUrl, KeyPrefix, LeaseSeconds, Millis, Mode, Name, OriginUrl, Period, SignedBodyBytes,
+    TokenKind, WhenDown, WorkspaceNumber,
 };
 use crate::route::{Methods, Pattern};
 use crate::target::Classes;
@@ -104,7 +104,7 @@ pub(super) struct RawIssuer {
     pub types: Vec<Spanned<String>>,
     #[serde(default = "half_a_minute_of_seconds")]
     pub leeway_seconds: Bounded<0, 300>,
-    pub header: Option<Spanned<TokenHeader>>,
+    pub header: Option<Spanned<HeaderName>>,
 }
 
 #[derive(Deserialize)]
@@ -206,6 +206,7 @@ pub(super) struct RawRoute {
     pub shadow: Option<Spanned<RawShadow>>,
     pub mode: Option<Mode>,
     pub cost: Option<Spanned<u32>>,
+    pub settle: Option<Spanned<HeaderName>>,
     pub body_limit: Option<u64>,
     #[serde(default)]
     pub cookies: bool,

@@ -6,7 +6,7 @@ use super::error::Fault;
 use super::raw::{RawRoute, RawShadow};
 use super::{check_param, list};
 use crate::address::Allowlist;
-use crate::policy::{Cors, Origin, Product, Route, Shadow, usage_entry};
+use crate::policy::{Cors, Credential, Mode, Origin, Product, Route, Shadow, usage_entry};
 use crate::route::{Conflict, Entry, Pattern, RouteTable};
 use crate::scope::Scope;
 
@@ -72,6 +72,7 @@ fn route(raw: RawRoute, context: &Context<'_>) -> Result<Route, Fault> {
     let scope = scope(&raw)?;
     check_bindings(&raw)?;
     check_subject(&raw)?;
+    check_settle(&raw)?;
     Ok(Route {
         methods: raw.methods,
         path: path(&raw.path, product, context)?,
@@ -87,6 +88,7 @@ fn route(raw: RawRoute, context: &Context<'_>) -> Result<Route, Fault> {
         ips: raw.ips.map(|ips| list(&ips, |texts| Allowlist::parse(texts))).transpose()?,
         mode: raw.mode,
         cost: raw.cost.map_or(1, Spanned::into_inner),
+        settle: raw.settle.map(Spanned::into_inner),
         body_limit: raw.body_limit,
         cookies: raw.cookies,
         upgrade: raw.upgrade,
@@ -126,6 +128,25 @@ fn check_cost(raw: &RawRoute, product: Option<usize>, context: &Context<'_>) -> 
         Some(most) if u64::from(*cost.get_ref()) > most => {
             let message = format!("no request could ever pay this: the whole budget is {most}");
             Err(Fault::at(cost, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Of a cost that may turn out to be less, each request has to be asked for.
+fn check_settle(raw: &RawRoute) -> Result<(), Fault> {
+    let Some(settle) = &raw.settle else { return Ok(()) };
+    if !raw.credentials.get_ref().contains(Credential::Key) {
+        return Err(Fault::at(settle, "no key may use this route, so there is nothing to settle"));
+    }
+    if raw.mode != Some(Mode::Strict) {
+        let message = "only what was asked for by itself can be settled: this route needs \
+                       mode = \"strict\"";
+        return Err(Fault::at(settle, message));
+    }
+    match &raw.cost {
+        Some(cost) if *cost.get_ref() == 0 => {
+            Err(Fault::at(settle, "this route costs nothing, so there is nothing to settle"))
         }
         _ => Ok(()),
     }

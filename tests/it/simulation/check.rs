@@ -92,9 +92,10 @@ impl World {
     /// No more coins in a period of the calendar than there are, whichever isolate admits.
     fn check_budget(&self, whose: &str, period: Period, coins: u64, of: &[Admission]) {
         let mut spent: BTreeMap<u64, u64> = BTreeMap::new();
-        for Admission { at, path, .. } in of {
+        for Admission { at, path, call, .. } in of {
             let used = spent.entry(period.start(at / 1000)).or_default();
-            *used += path.cost();
+            let grant = call.as_ref().map(|call| &self.ledger.grants[call]);
+            *used += grant.map_or(path.cost(), Grant::spent);
             assert!(*used <= coins, "{whose}: {used} of {coins} coins by {}", at - START);
         }
     }
@@ -112,7 +113,7 @@ impl World {
         let admitted = self.ledger.admissions.iter();
         let leased = admitted.filter(|admission| admission.key == key && admission.leased);
         let truth = debited + leased.count() as u64;
-        let call = Call::Usage { kid, from: 0, to: 10_000_000 }.print();
+        let call = Call::Usage { kid: kid.clone(), from: 0, to: 10_000_000 }.print();
         let now = portcullis::clock::Now::from_millis(self.now);
         let Answer::Usage { hours, .. } = self.object.call(&call, &self.gate, now).answer else {
             panic!("no usage");
@@ -126,8 +127,15 @@ impl World {
         let coins: u64 = hours.iter().map(|hour| hour.coins).sum();
         let shares = hours.iter().flat_map(|hour| &hour.products);
         let paid: u64 = shares.map(|share| share.requests).sum();
-        let due = exact + paid * (PRICE - 1);
-        assert_eq!(coins, due, "key {key}: {paid} requests cost {PRICE} coins, the others one");
+        let of_key = self.ledger.grants.values().filter(|grant| grant.key == kid);
+        let told = of_key.filter(|grant| grant.told.is_some());
+        let (count, spent) =
+            told.fold((0, 0), |(count, sum), grant| (count + 1, sum + grant.spent()));
+        let due = exact + paid * (PRICE - 1) + spent - count;
+        assert_eq!(
+            coins, due,
+            "key {key}: {paid} requests cost {PRICE} coins, {count} in all {spent}, the others one"
+        );
         assert!(debited <= exact, "key {key}: {exact} are exact, {debited} were debited at once");
     }
 
@@ -145,8 +153,8 @@ impl World {
     /// Invariant 3: none that came after `effective_by`, and strictly none that came after the
     /// change.
     fn check_revocations(&self) {
-        for Admission { key, arrived, at, path, leased } in &self.ledger.admissions {
-            let exact = *path == Path::Exact || self.plan.rules.strict;
+        for Admission { key, arrived, at, path, leased, .. } in &self.ledger.admissions {
+            let exact = matches!(path, Path::Exact | Path::Told) || self.plan.rules.strict;
             for dead in self.ledger.dead.iter().filter(|dead| dead.key == *key) {
                 let from = if exact { dead.from } else { dead.effective_by };
                 assert!(

@@ -25,8 +25,14 @@ fn a_lease_asked_for_by_another_clock_is_not_kept() {
         let mut memory = Memory::default();
         let sent = Now::from_millis(10_000);
         know(&mut memory, sent);
-        let ask =
-            Ask::Leave(Leave { kid: key.kid, coins: 1, pool: None, alone: false, once: None });
+        let ask = Ask::Leave(Leave {
+            kid: key.kid,
+            coins: 1,
+            pool: None,
+            alone: false,
+            once: None,
+            settle: false,
+        });
         let id = CallId::new([7; 16]);
         let (enquiry, _) = Enquiry::new(ask, id, &gate, &mut memory, sent);
         know(&mut memory, Now::from_millis(10_010 - back));

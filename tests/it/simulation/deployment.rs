@@ -36,11 +36,17 @@ pub enum Path {
     Exact,
     /// Of the product; costs [`PRICE`].
     Paid,
+    /// Always strict; costs what the origin says of [`RESERVED`] coins.
+    Told,
 }
 
 impl Path {
     pub fn cost(self) -> u64 {
-        if self == Self::Paid { PRICE } else { 1 }
+        match self {
+            Self::Plain | Self::Exact => 1,
+            Self::Paid => PRICE,
+            Self::Told => RESERVED,
+        }
     }
 }
 
@@ -55,7 +61,7 @@ impl Rules {
 #[derive(Clone, Debug)]
 pub struct Key {
     pub kid: Kid,
-    pub facts: [String; 3],
+    pub facts: [String; 4],
     secret: SecretDocument,
 }
 
@@ -107,6 +113,9 @@ fn policy(rules: &Rules) -> Value {
     exact["mode"] = json!("strict");
     let mut paid = route("/paid");
     (paid["product"], paid["cost"]) = (json!(0), json!(PRICE));
+    let mut told = route("/told");
+    (told["mode"], told["cost"]) = (json!("strict"), json!(RESERVED));
+    told["settle"] = json!("x-cost");
     let mut policy = json!({
         "version": 1, "hosts": ["api.test"], "admin_host": "admin.test", "mode": mode,
         "lease_seconds": rules.lease_seconds, "kv_timeout_ms": KV_TIMEOUT,
@@ -116,7 +125,7 @@ fn policy(rules: &Rules) -> Value {
             "upstream": {"service": {"binding": "ORIGIN"}}}],
         "tiers": [], "static_keys": [], "imports": [],
         "products": [{"name": "paid"}],
-        "routes": [route("/plain"), exact, paid],
+        "routes": [route("/plain"), exact, paid, told],
     });
     if let Some(shared) = rules.shared {
         policy["workspace_limits"] = serde_json::to_value(limits(shared)).unwrap();
@@ -137,7 +146,7 @@ fn mint(n: u8) -> Key {
     let workspace = Workspace::parse(WORKSPACE).unwrap();
     let minted = mint::native(ring.newest(), "ak", workspace, &[n; 22]).unwrap();
     let secret = minted.secret.expose();
-    let facts = ["plain", "exact", "paid"]
+    let facts = ["plain", "exact", "paid", "told"]
         .map(|path| format!("GET\nhttp://api.test/{path}\nx-api-key\n{secret}"));
     Key { kid: minted.kid, facts, secret: SecretDocument::new(0, 1, &minted.digest) }
 }
@@ -162,5 +171,6 @@ pub const LEASE: Rules = Rules {
     product: None,
 };
 pub const PRICE: u64 = 3;
+pub const RESERVED: u64 = 4;
 pub const WORKSPACE: &str = "DEM0WS";
 pub const KV_TIMEOUT: u64 = 200;

@@ -7,7 +7,7 @@ use portcullis::lease::{CallId, Granted};
 use portcullis::record::Status;
 use portcullis::workspace::call::{Answer, Call};
 
-use super::deployment::Path;
+use super::deployment::{Path, RESERVED};
 use super::lookup::Request;
 use super::object::Effect;
 use super::plan::{Operation, START};
@@ -21,7 +21,16 @@ pub struct Grant {
     pub tokens: u32,
     pub cost: u64,
     pub product: bool,
+    /// Of a request whose origin tells its cost: whether it has, and what.
+    pub told: Option<Option<u64>>,
     answer: Answer,
+}
+
+impl Grant {
+    /// What the request that asked has cost.
+    pub fn spent(&self) -> u64 {
+        self.told.flatten().unwrap_or(self.cost)
+    }
 }
 
 /// A request that was forwarded.
@@ -34,6 +43,8 @@ pub struct Admission {
     pub at: u64,
     pub leased: bool,
     pub path: Path,
+    /// The call, if it was by one.
+    pub call: Option<CallId>,
 }
 
 /// A request that was not.
@@ -107,6 +118,13 @@ impl Ledger {
             let value = value.as_deref().unwrap_or("-");
             self.hear(at, || format!("    {name} {}", value.get(..150).unwrap_or(value)));
         }
+        if let Call::Settle { id, coins, .. } = call {
+            let told = self.grants.get_mut(id).unwrap().told.as_mut().unwrap();
+            assert_eq!(told.is_some(), effect.changes.is_empty(), "the first changes something");
+            assert!(u64::from(*coins) < RESERVED);
+            told.get_or_insert((*coins).into());
+            return;
+        }
         let Call::Admit(admit) = call else { return };
         if let Some(first) = self.grants.get(&admit.id) {
             assert_eq!(first.answer, effect.answer, "a repeated call has the same answer");
@@ -115,9 +133,10 @@ impl Ledger {
             let at_once = u32::from(!admit.ahead);
             assert!(tokens >= 1 && tokens <= admit.want.max(1), "no more than is wanted");
             let (key, answer) = (admit.kid.clone(), effect.answer.clone());
-            let cost = admit.pool.as_ref().map_or(1, |pool| pool.cost.into());
+            let cost = admit.pool.as_ref().map_or(admit.coins.max(1), |pool| pool.cost).into();
             let product = admit.pool.as_ref().is_some_and(|pool| pool.product.is_some());
-            let grant = Grant { at, key, at_once, tokens, cost, product, answer };
+            let told = admit.settle.then_some(None);
+            let grant = Grant { at, key, at_once, tokens, cost, product, told, answer };
             self.grants.insert(admit.id.clone(), grant);
         }
     }
@@ -140,10 +159,10 @@ impl Ledger {
         }
         match outcome {
             Outcome::Admitted(by) => {
-                let granted = by.map(|id| self.grants[&id].at);
+                let granted = by.as_ref().map(|id| self.grants[id].at);
                 let at = granted.unwrap_or(now);
                 let leased = granted.is_none();
-                self.admissions.push(Admission { key, arrived, at, leased, path });
+                self.admissions.push(Admission { key, arrived, at, leased, path, call: by });
             }
             Outcome::Denied(denial) => {
                 self.refusals.push(Refusal { key, arrived, at: now, denial });

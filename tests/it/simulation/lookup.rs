@@ -56,11 +56,17 @@ impl World {
             let need = match decide(&parsed, &gate, &mut isolate.memory, &mut ticket, now) {
                 Decision::Allow(grant) => {
                     let ahead = grant.ahead(&gate, &mut isolate.memory, now);
+                    let reserved = grant.reservation(&gate).map(Box::new);
+                    let reserved = reserved
+                        .map(|own| isolate.desk.file_reserved(own, &mut isolate.memory, now));
                     let by =
                         (word && !has_word(&ticket)).then(|| request.granted.clone()).flatten();
                     self.ledger.decided(self.now, request, Outcome::Admitted(by));
                     if let Some(need) = ahead {
                         self.begin(at, Chore::ahead(need));
+                    }
+                    if let Some(number) = reserved {
+                        self.forward(at, number);
                     }
                     return;
                 }
@@ -94,6 +100,16 @@ impl World {
                 self.send(at, Some(id), matter, errand);
                 return;
             }
+        }
+    }
+
+    /// The origin answers, or does not, and says what it has cost, or something.
+    fn forward(&mut self, at: usize, number: u32) {
+        let task = Task { isolate: at, life: self.isolates[at].life, request: None, number };
+        let (delay, said) = (self.random.between(0, 1_500), self.random.below(9));
+        let said = ["0", "1", "1", "3", "4", "5", "x"].get(said).map(|word| (*word).to_owned());
+        if !self.random.chance(100) {
+            self.after(delay, Event::Answered { task, said });
         }
     }
 

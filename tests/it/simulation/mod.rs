@@ -49,9 +49,10 @@ fn schedules() {
     }
     println!("{count} schedules: {told:?}");
     // What never happens is not tested.
-    for what in
-        ["leased", "pooled", "asked", "limited", "unpaid", "refused", "faults", "revoked", "grants"]
-    {
+    for what in [
+        "leased", "pooled", "asked", "limited", "unpaid", "refused", "faults", "revoked", "grants",
+        "settled",
+    ] {
         assert!(told[what] > count / 100, "{what}: {told:?}");
     }
 }
@@ -97,13 +98,14 @@ fn stage(seed: u64) -> World {
     World::new(plan, random)
 }
 
-fn tell(world: &World) -> [(&'static str, u64); 10] {
+fn tell(world: &World) -> [(&'static str, u64); 11] {
     let ledger = &world.ledger;
     let leased = ledger.admissions.iter().filter(|admission| admission.leased).count() as u64;
     let limited =
         ledger.refusals.iter().filter(|refusal| refusal.denial.code() == "RATE_LIMITED").count();
     let unpaid =
         ledger.refusals.iter().filter(|own| own.denial.code() == "BUDGET_EXHAUSTED").count();
+    let settled = ledger.grants.values().filter(|grant| grant.told.flatten().is_some()).count();
     let pooled =
         ledger.admissions.iter().filter(|own| own.leased && own.path == Path::Paid).count();
     [
@@ -117,6 +119,7 @@ fn tell(world: &World) -> [(&'static str, u64); 10] {
         ("faults", ledger.faults.into()),
         ("revoked", ledger.dead.iter().filter(|dead| dead.until == u64::MAX).count() as u64),
         ("grants", ledger.grants.len() as u64),
+        ("settled", settled as u64),
     ]
 }
 

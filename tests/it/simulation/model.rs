@@ -197,6 +197,7 @@ impl Search {
             millis: LEASE,
             told: Told { reports: reports.clone(), ..Told::default() },
             once: None,
+            settle: false,
         });
         let text = call.print();
         state.waits[isolate] = (Some(state.messages.len()), state.waits[isolate].1 - 1);

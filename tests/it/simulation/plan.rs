@@ -130,7 +130,8 @@ impl Plan {
                 let isolate = only.unwrap_or_else(|| random.below(self.clocks.len()));
                 let key = random.below(self.limits.len());
                 let path = match (mixed && random.chance(200), paid && random.chance(400)) {
-                    (true, _) => Path::Exact,
+                    (true, true) => Path::Told,
+                    (true, false) => Path::Exact,
                     (false, true) => Path::Paid,
                     (false, false) => Path::Plain,
                 };

@@ -23,6 +23,7 @@ pub enum Event {
     Waited { task: Task },
     Read { task: Task, value: Result<Option<String>, ()> },
     Deliver { call: usize, attempt: usize },
+    Answered { task: Task, said: Option<String> },
     Reply { call: usize, attempt: usize, text: Option<String> },
     Late { call: usize, attempt: usize },
     Operate(Operation),
@@ -155,6 +156,9 @@ impl World {
                     Err(()) => Came::Nothing,
                 };
                 self.resume(&task, came);
+            }
+            Event::Answered { task, said } => {
+                self.resume(&task, said.as_deref().map_or(Came::Nothing, Came::Text));
             }
             Event::Deliver { call, attempt } => self.deliver(call, attempt),
             Event::Reply { call, attempt, text } => self.reply(call, attempt, text),

@@ -15,6 +15,7 @@ use portcullis::signature::{Generation, Signing, Version, v1};
 use portcullis::workspace::call::Call;
 
 use super::leases::Leases;
+use super::routes;
 use crate::checkout::{Checkout, run};
 use crate::http::Reply;
 use crate::keys::{self, Spec};
@@ -38,8 +39,10 @@ impl Contest {
     pub fn prepare(checkout: &Checkout) -> Result<Self> {
         let root = seed::dev_root(checkout)?;
         let fingerprint = seed::fingerprint(&root)?;
-        let built = worker::build(checkout, &worker::Flavour::Dev { fingerprint })?;
+        let flavour = worker::Flavour::Dev { fingerprint: fingerprint.clone() };
+        let built = worker::build(checkout, &flavour)?;
         let folder = checkout.private("bench")?;
+        routes::build(checkout, &folder, &fingerprint)?;
         copy(&checkout.path("benches/peers"), &folder)?;
         for module in worker::MODULES {
             let copy = folder.join("workers").join(module);
@@ -83,7 +86,7 @@ impl Contest {
             .context("workerd does not start")?;
         let workerd = Workerd(child);
         let deadline = Instant::now() + Duration::from_secs(10);
-        for peer in PEERS {
+        for peer in PEERS.iter().chain(&routes::PEERS) {
             while std::net::TcpStream::connect(address(peer)).is_err() {
                 if Instant::now() > deadline {
                     bail!(
@@ -102,12 +105,33 @@ impl Contest {
 
     /// Loads a contender; fails unless every request was answered 200.
     pub fn turn(&self, peer: &Peer, kind: Kind, seconds: f64) -> Result<Report> {
+        self.turn_at(peer, kind, &["/v1/agents/agent-123?limit=10".to_owned()], seconds)
+    }
+
+    /// The same with requests to these targets in turn.
+    pub fn turn_at(
+        &self,
+        peer: &Peer,
+        kind: Kind,
+        targets: &[String],
+        seconds: f64,
+    ) -> Result<Report> {
+        let requests: Vec<_> =
+            targets.iter().map(|target| self.request(peer, kind, target)).collect::<Result<_>>()?;
+        let until = Until::Elapsed(Duration::from_secs_f64(seconds));
+        let load = Load { address: address(peer), connections: CONNECTIONS, until };
+        let report = repeat(&load, &requests)?;
+        report.all(200).with_context(|| peer.name)?;
+        Ok(report)
+    }
+
+    fn request(&self, peer: &Peer, kind: Kind, target: &str) -> Result<Vec<u8>> {
         let (key, signing) = if peer.ours {
             (self.key.as_str(), self.signing.clone())
         } else {
             (PEERS_KEY, MacKey::new(PEERS_SIGNING.as_bytes()))
         };
-        let (method, target) = ("GET", "/v1/agents/agent-123?limit=10");
+        let method = "GET";
         let signature = match kind {
             Kind::Bearer => String::new(),
             Kind::Signed => {
@@ -123,11 +147,7 @@ impl Contest {
              Accept: application/json\r\nAuthorization: Bearer {key}\r\n{signature}\
              CF-Connecting-IP: 203.0.113.9\r\n\r\n"
         );
-        let until = Until::Elapsed(Duration::from_secs_f64(seconds));
-        let load = Load { address: address(peer), connections: CONNECTIONS, until };
-        let report = repeat(&load, &[request.into_bytes()])?;
-        report.all(200).with_context(|| peer.name)?;
-        Ok(report)
+        Ok(request.into_bytes())
     }
 }
 
@@ -248,7 +268,8 @@ pub enum Kind {
 pub struct Peer {
     /// In the table.
     pub name: &'static str,
-    port: u16,
+    /// Where it listens.
+    pub port: u16,
     /// Whether it is the gate under test.
     pub ours: bool,
     /// Whether it verifies signatures, or decides nothing at all.

@@ -80,7 +80,8 @@ impl Leases {
             | Call::Alerts { .. }
             | Call::Sent { .. }
             | Call::Manage(_)
-            | Call::Copied { .. } => {}
+            | Call::Copied { .. }
+            | Call::Settle { .. } => {}
         }
     }
 

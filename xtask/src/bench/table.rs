@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Result, ensure};
+
 use super::contest::{BASELINE, GATE, HONO, HONO_FORWARD, JS, JS_WEBCRYPTO, Kind, PASS};
 use crate::interval::Interval;
 
@@ -12,6 +14,14 @@ pub struct Table {
     pub text: String,
     /// Goals whose 95 % interval lies on the wrong side.
     pub missed: Vec<String>,
+}
+
+impl Table {
+    /// Fails if a goal was missed.
+    pub fn judge(&self) -> Result<()> {
+        ensure!(self.missed.is_empty(), "missed: {}", self.missed.join("; "));
+        Ok(())
+    }
 }
 
 /// One contender's turn of a round.
@@ -71,6 +81,18 @@ pub fn tabulate(rounds: &[BTreeMap<&str, Turn>], kind: Kind) -> Table {
         Kind::Bearer => "warm bearer request",
         Kind::Signed => "warm bearer request, signed (v1)",
     };
+    table(title, rows)
+}
+
+/// The same of policies with few and many routes.
+pub fn of_routes(rounds: &[BTreeMap<&str, Turn>], one: &str, many: &str) -> Table {
+    let ratios: Vec<_> = rounds.iter().map(|turns| turns[many].rate / turns[one].rate).collect();
+    let ratio = Interval::of(&ratios).unwrap_or(UNKNOWN);
+    let name = format!("throughput, {many} / {one}");
+    table("warm bearer request, by policy", vec![(name, ratio, Goal::AtLeast(0.97))])
+}
+
+fn table(title: &str, rows: Vec<(String, Interval, Goal)>) -> Table {
     let mut text = format!("{title:<48} {:>8}  {:>17}  goal", "median", "95 % interval");
     let mut missed = Vec::new();
     for (name, median, goal) in rows {

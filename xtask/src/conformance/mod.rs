@@ -17,6 +17,7 @@ mod panics;
 mod people;
 mod programs;
 mod raw;
+mod settled;
 mod signatures;
 mod signed;
 mod tokens;

@@ -255,7 +255,7 @@ fn answer(stream: &mut TcpStream, seen: &Seen) -> io::Result<()> {
         }
         "late" => {
             sleep(LATE);
-            send(stream, "200 OK", "", &told(seen))
+            send(stream, "200 OK", &asked(seen), &told(seen))
         }
         "late-close" => {
             sleep(LATE);
@@ -303,14 +303,18 @@ fn answer(stream: &mut TcpStream, seen: &Seen) -> io::Result<()> {
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n")
         }
         _ => {
-            let asked = seen.headers.iter().filter_map(|(name, value)| {
-                name.strip_prefix("x-answer-").map(|name| format!("{name}: {value}\r\n"))
-            });
-            let fields: String =
-                asked.chain(["Content-Type: application/json\r\n".into()]).collect();
+            let fields = asked(seen) + "Content-Type: application/json\r\n";
             send(stream, "200 OK", &fields, &told(seen))
         }
     }
+}
+
+/// The fields that the request asks for.
+fn asked(seen: &Seen) -> String {
+    let asked = seen.headers.iter().filter_map(|(name, value)| {
+        name.strip_prefix("x-answer-").map(|name| format!("{name}: {value}\r\n"))
+    });
+    asked.collect()
 }
 
 /// What the origin makes of a request: method, target and whose it is.

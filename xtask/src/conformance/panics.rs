@@ -181,7 +181,7 @@ pub fn form(bench: &mut Bench) -> Result<()> {
     })
 }
 
-fn provoked(bench: &mut Bench, act: impl FnOnce(&Bench) -> Result<()>) -> Result<()> {
+pub fn provoked(bench: &mut Bench, act: impl FnOnce(&Bench) -> Result<()>) -> Result<()> {
     gather(bench)?;
     bench.options.provoke = true;
     let outcome = bench.restart().and_then(|()| act(bench));
@@ -330,7 +330,7 @@ fn origin_failed(bench: &Bench, reply: &Reply) -> Result<()> {
     Ok(())
 }
 
-fn provoke(bench: &Bench, method: &str, accept: &str, how: &str, key: &str) -> Result<Reply> {
+pub fn provoke(bench: &Bench, method: &str, accept: &str, how: &str, key: &str) -> Result<Reply> {
     let fields = format!("Accept: {accept}\r\nX-Provoke: {how}\r\n");
     exchange(bench.address, &request(bench, method, "/near/x", key, &fields)?, TIMEOUT)
 }
@@ -345,7 +345,7 @@ fn sleep_until(then: Instant) {
     std::thread::sleep(then.saturating_duration_since(Instant::now()));
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+pub fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + TIMEOUT;
     while !holds()? {
         ensure!(Instant::now() < deadline, "not within {TIMEOUT:?}: {what}");

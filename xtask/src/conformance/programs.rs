@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::origin::Origin;
 use super::{
-    Bench, TIMEOUT, authority, jose, keysets, leaks, management, panics, people, raw, signed,
-    tokens, wycheproof,
+    Bench, TIMEOUT, authority, jose, keysets, leaks, management, panics, people, raw, settled,
+    signed, tokens, wycheproof,
 };
 use crate::http::{Connection, Reply, exchange};
 
@@ -73,6 +73,10 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("a key at its limit, and people", people::unmetered),
     ("people whose issuer is down", people::down),
     ("people of a cold issuer, many at once", people::crowd),
+    ("an origin says what a request has cost", settled::told),
+    ("an origin that has not answered says nothing of a cost", settled::without_an_answer),
+    ("a settlement is lost", settled::lost),
+    ("a trap while an origin has a request to settle", settled::after_a_trap),
     ("O06 a Workspace that is silent about a signed request", signed::silent),
     ("D20 bodies of signed requests that never end", signed::crowded),
     ("D15 a body that is cut off is never whole at the origin", cut_off),

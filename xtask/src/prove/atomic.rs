@@ -39,6 +39,7 @@ pub(super) fn run(stage: &mut Stage, verdict: &mut Verdict) -> Result<()> {
             incidents: Vec::new(),
         },
         once: None,
+        settle: false,
     };
     let report = |spent, closed| Report { lease: lease.clone(), spent, coins: 1, closed };
     let copied = || Call::Copied { copies: vec![(kid.clone(), 1)], failed: false };

@@ -1,5 +1,6 @@
 //! Budgets are spent to the last coin and never beyond it, whatever the isolates do.
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,8 @@ use crate::http;
 pub(super) const BAR: Bar = Bar {
     name: "budget",
     goal: "of 100 requests at once against a budget of 50 exactly 50 pass in mode strict, at most 50 in mode \
-           lease, where the rest is usable one by one; no budget is exceeded though workerd is killed (SIGKILL)",
+           lease, where the rest is usable one by one; sessions pass always, beside them and when nothing is left; \
+           no budget is exceeded though workerd is killed (SIGKILL)",
     unit: "rounds in each mode over 8 isolates, of one product and of the whole workspace; half as many kills \
            in each mode under load",
     ci: 2,
@@ -29,7 +31,7 @@ pub(super) const BAR: Bar = Bar {
 
 fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
     let mut verdict = Verdict::default();
-    let mut fleet = Fleet::start(site, "budget")?;
+    let mut fleet = Fleet::with_issuer(site, "budget")?;
     for mode in [Mode::Strict, Mode::Lease] {
         let mut passed = Vec::new();
         for round in 0..size {
@@ -43,7 +45,9 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
         }
         // The policy knows this one by its number: there is one round of it.
         passed.push(at_once(&mut fleet, mode, mode.budgeted(), "/near/x", &mut verdict)?);
-        verdict.figure(&format!("{mode:?}, 100 at once of 50"), json!(passed));
+        let name =
+            format!("{mode:?}, 100 at once of 50: passed at once, in all; sessions beside, after");
+        verdict.figure(&name, json!(passed));
     }
     let mut random = Random::new(SEED);
     for mode in [Mode::Strict, Mode::Lease] {
@@ -93,26 +97,42 @@ impl Mode {
     }
 }
 
-/// 100 requests at once, then one by one; how many have passed of the crowd, and in all.
+/// 100 requests with keys at once, with sessions beside them, then one by one; how many with keys have passed of
+/// the crowd, and in all, and how many with sessions, before and after.
 fn at_once(
     fleet: &mut Fleet<'_>,
     mode: Mode,
     workspace: &str,
     target: &'static str,
     verdict: &mut Verdict,
-) -> Result<[usize; 2]> {
+) -> Result<[usize; 4]> {
     let keys = keys(fleet, workspace)?;
+    let gates = fleet.gates()?;
+    let sessions =
+        (0..4).map(|at| fleet.token(&format!("user-{at}"))).collect::<Result<Vec<_>>>()?;
+    know_issuer(&gates, &sessions)?;
     let begun = Instant::now();
+    let passing = || sessions_pass(&gates, &sessions, target);
     let crowd = Crowd { clients: 100, each: 1, time: TIMEOUT, every: Duration::ZERO };
-    let shots = crowd.run_at(&fleet.gates()?, &keys, target)?;
+    let (shots, beside) = std::thread::scope(|scope| -> Result<_> {
+        let beside = scope.spawn(passing);
+        let shots = crowd.run_at(&gates, &keys, target)?;
+        Ok((shots, beside.join().map_err(|_| anyhow!("a client panicked"))??))
+    })?;
     let lost = shots.iter().filter(|shot| !matches!(shot.status, 200 | 429)).count();
-    let crowd = arrivals_since(fleet, begun).len();
+    let crowd = arrivals_since(fleet, begun).len().saturating_sub(beside);
     if mode == Mode::Lease {
         // What was lent comes back when the leases are over and told of.
         std::thread::sleep(SETTLED);
     }
     let refusal = one_by_one(fleet, &keys, target)?;
-    let all = arrivals_since(fleet, begun).len();
+    let all = arrivals_since(fleet, begun).len().saturating_sub(beside);
+    let after = passing()?;
+    verdict.require(beside == SESSIONS && after == SESSIONS, || {
+        format!(
+            "{mode:?}, {workspace}: of {SESSIONS} sessions {beside} passed beside, {after} after"
+        )
+    });
     let told = || {
         format!("{mode:?}, {workspace}: {crowd} of 100 passed at once, {all} in all; {lost} lost")
     };
@@ -126,7 +146,28 @@ fn at_once(
     verdict.require(refusal.0 == "BUDGET_EXHAUSTED" && refusal.1 > 0, || {
         format!("{mode:?}, {workspace}: refused by {refusal:?}")
     });
-    Ok([crowd, all])
+    Ok([crowd, all, beside, after])
+}
+
+/// Waits until every isolate has the issuer's keys: what that takes is no matter of budgets.
+fn know_issuer(gates: &[SocketAddr], sessions: &[String]) -> Result<()> {
+    let deadline = Instant::now() + 3 * TIMEOUT;
+    for gate in gates {
+        let text = request("GET", "/near/x", sessions.first().map(String::as_str));
+        while http::exchange(*gate, text.as_bytes(), TIMEOUT)?.status != 200 {
+            ensure!(Instant::now() < deadline, "the issuer's keys do not come");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+    Ok(())
+}
+
+/// How many requests with sessions pass, of [`SESSIONS`].
+fn sessions_pass(gates: &[SocketAddr], sessions: &[String], target: &str) -> Result<usize> {
+    let each = SESSIONS / gates.len();
+    let crowd = Crowd { clients: gates.len(), each, time: TIMEOUT, every: Duration::ZERO };
+    let shots = crowd.run_at(gates, sessions, target)?;
+    Ok(shots.iter().filter(|shot| shot.status == 200).count())
 }
 
 /// A crowd that would spend more than the budget while workerd is killed; coins spent in all.
@@ -192,6 +233,8 @@ fn one_by_one(fleet: &Fleet<'_>, keys: &[String], target: &str) -> Result<(Strin
 
 /// As the policy of the proofs has them.
 const BUDGET: usize = 50;
+/// Of each of two crowds.
+const SESSIONS: usize = 80;
 const LOAD_COINS: usize = 2000;
 const LOAD_COST: usize = 3;
 /// In each round under load.

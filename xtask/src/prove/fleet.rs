@@ -19,6 +19,7 @@ use super::signer::Signer;
 use super::site::{Gate, Site, free_ports, now};
 use super::upstream::Upstream;
 use crate::control::Control;
+use crate::issuer::Issuer;
 use crate::workerd::{Options, Part};
 
 /// Gates that share everything but their memory.
@@ -30,6 +31,7 @@ pub(super) struct Fleet<'a> {
     seen: Arc<Mutex<Targets>>,
     number: u64,
     origin: Upstream,
+    issuer: Option<Issuer>,
 }
 
 /// How often the origin saw each target.
@@ -66,6 +68,15 @@ impl<'a> Fleet<'a> {
         Ok(fleet)
     }
 
+    /// The same with an issuer, whose tokens are sessions.
+    pub(super) fn with_issuer(site: &'a Site, name: &str) -> Result<Self> {
+        let mut fleet = Self::without_processes(site)?;
+        fleet.issuer = Some(Issuer::start(0, &site.folder(name)?)?);
+        fleet.add(name, Part::Whole, free_ports(ISOLATES)?, ISOLATES)?;
+        fleet.open()?;
+        Ok(fleet)
+    }
+
     /// Starts it with the gates in two processes, and Workspaces and KV in a third.
     pub(super) fn split(site: &'a Site, name: &str) -> Result<Self> {
         let mut fleet = Self::without_processes(site)?;
@@ -90,14 +101,16 @@ impl<'a> Fleet<'a> {
             *targets.entry(request.target.clone()).or_default() += 1;
             drop(targets);
             wire.body(request, |_| ())?;
-            wire.ok("")
+            wire.ok_with(&format!("X-Cost: {TOLD_COST}\r\n"), "")
         })?;
-        Ok(Self { site, processes: Vec::new(), arrivals, seen, number: 0, origin })
+        let processes = Vec::new();
+        Ok(Self { site, processes, arrivals, seen, number: 0, origin, issuer: None })
     }
 
     fn add(&mut self, name: &str, part: Part, port: u16, isolates: u16) -> Result<()> {
         let options = self.site.options(self.origin.address)?;
-        let options = Options { part, port, isolates, ..options };
+        let issuer = self.issuer.as_ref().map(|issuer| issuer.address);
+        let options = Options { part, port, isolates, issuer, ..options };
         let gate = Some(self.site.start(name, true, &options)?);
         self.processes.push(Process { name: name.to_owned(), options, gate });
         Ok(())
@@ -177,6 +190,19 @@ impl<'a> Fleet<'a> {
         let answer = self.call(workspace, &put)?;
         ensure!(matches!(answer, Answer::Written { .. }), "{answer:?}");
         Ok(())
+    }
+
+    /// A token of somebody.
+    pub(super) fn token(&self, subject: &str) -> Result<String> {
+        self.issuer.as_ref().context("no issuer")?.token(subject)
+    }
+
+    /// The rows of a Workspace.
+    pub(super) fn rows(&self, workspace: &str) -> Result<BTreeMap<String, String>> {
+        let rows = self.control()?.workspace_rows(workspace)?;
+        let text = |row: &Value, name| row[name].as_str().unwrap_or_default().to_owned();
+        let rows = rows.as_array().context("no rows")?.iter();
+        Ok(rows.map(|row| (text(row, "name"), text(row, "value"))).collect())
     }
 
     /// How often the origin has seen each target.
@@ -276,6 +302,8 @@ impl Run {
 }
 
 pub(super) const ISOLATES: u16 = 8;
+/// What the origin says of each request that it has cost.
+pub(super) const TOLD_COST: u64 = 4;
 pub(super) const STRICT: &str = "STR1CT";
 pub(super) const LEASE: &str = "1EASE0";
 /// With a limit that all their keys share.

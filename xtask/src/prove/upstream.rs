@@ -139,8 +139,13 @@ impl Wire {
 
     /// Answers 200 with this body.
     pub(super) fn ok(&mut self, body: &str) -> io::Result<Next> {
+        self.ok_with("", body)
+    }
+
+    /// The same with more fields, each with its end of line.
+    pub(super) fn ok_with(&mut self, fields: &str, body: &str) -> io::Result<Next> {
         let length = body.len();
-        let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+        let response = format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {length}\r\n\r\n{body}");
         self.send(response.as_bytes())?;
         Ok(Next::Keep)
     }
