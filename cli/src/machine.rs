@@ -2,7 +2,8 @@
 
 use std::env;
 use std::io::{self, IsTerminal, Read};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use portcullis::root::Keyring;
 
@@ -15,6 +16,13 @@ pub(crate) fn now() -> Result<u64, Failure> {
         .duration_since(UNIX_EPOCH)
         .map(|since| since.as_secs())
         .map_err(|_| Failure::refused("the clock is before 1970"))
+}
+
+/// Seconds of a clock that nobody sets, from some instant on.
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the clock")]
+pub(crate) fn uptime() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_secs()
 }
 
 /// Random bytes of the operating system.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use crate::output::{Failure, USAGE};
+use crate::output::{Exit, Failure};
 
 /// Prints what clap has to say; help and version are no errors.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
@@ -28,7 +28,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         }
     }
     eprint!("{text}");
-    ExitCode::from(USAGE)
+    ExitCode::from(Exit::Usage as u8)
 }
 
 /// Whether secrets are written in such characters.
