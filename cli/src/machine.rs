@@ -1,7 +1,9 @@
 //! What only the machine knows: the time, entropy, the environment, standard input.
 
 use std::env;
+use std::fs;
 use std::io::{self, IsTerminal, Read};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -88,6 +90,14 @@ pub(crate) fn stdin_bytes() -> Result<Vec<u8>, Failure> {
     let read = io::stdin().lock().take(MAX_STDIN).read_to_end(&mut bytes);
     read.map_err(|error| Failure::io("standard input", &error))?;
     Ok(bytes)
+}
+
+/// A file; `-` is standard input.
+pub(crate) fn file_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path == Path::new("-") {
+        return stdin_bytes();
+    }
+    fs::read(path).map_err(|error| Failure::io(path.display(), &error))
 }
 
 fn root_variable() -> Result<Option<String>, Failure> {

@@ -6,6 +6,7 @@
 
 mod api;
 mod config;
+mod denials;
 mod environment;
 mod explain;
 mod key;
@@ -18,13 +19,17 @@ mod online;
 mod output;
 mod policy;
 mod profile;
+mod progress;
 mod redact;
+mod request;
 mod root;
 mod secret;
 mod setup;
+mod signer;
 mod site;
 mod table;
 mod token;
+mod verify;
 mod view;
 mod when;
 mod workspace;
@@ -64,6 +69,16 @@ enum Noun {
     /// Workspaces: limits, members, audit log.
     #[command(subcommand)]
     Workspace(workspace::Verb),
+    /// Print the headers of a signed request, or a curl line.
+    Sign(request::Sign),
+    /// Send a request to the gate, signed if need be, and print the answer.
+    Request(request::Send),
+    /// Say whether a key (standard input) holds, by its record and PORTCULLIS_ROOT alone.
+    Verify(verify::Verify),
+    /// Tell of requests that the gates refuse, by code, until it is ended.
+    Tail(Online<denials::Tail>),
+    /// Say by what a request was refused.
+    Denial(Online<denials::Denial>),
     /// Root secrets, from which everything else is derived.
     #[command(subcommand)]
     Root(root::Verb),
@@ -95,13 +110,13 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return redact::usage(&error),
     };
-    match run(arguments.noun) {
+    match run(arguments.noun, arguments.json) {
         Ok(output) => output.print(arguments.json),
         Err(failure) => failure.print(),
     }
 }
 
-fn run(noun: Noun) -> Result<Output, Failure> {
+fn run(noun: Noun, json: bool) -> Result<Output, Failure> {
     match noun {
         Noun::Setup(arguments) => setup::setup(arguments),
         Noun::Login(arguments) => setup::login(arguments),
@@ -109,6 +124,11 @@ fn run(noun: Noun) -> Result<Output, Failure> {
         Noun::Config(verb) => config::run(verb),
         Noun::Keys(verb) => keys::run(verb),
         Noun::Workspace(verb) => workspace::run(verb),
+        Noun::Sign(arguments) => request::sign(&arguments),
+        Noun::Request(arguments) => request::send(&arguments),
+        Noun::Verify(arguments) => verify::verify(&arguments),
+        Noun::Tail(online) => denials::tail(&online, json),
+        Noun::Denial(online) => denials::denial(&online),
         Noun::Root(verb) => root::run(verb),
         Noun::Key(verb) => key::run(verb),
         Noun::Policy(verb) => policy::run(verb),

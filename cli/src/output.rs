@@ -13,7 +13,7 @@ pub(crate) struct Output {
     text: Text,
     json: Value,
     notes: Vec<String>,
-    refused: bool,
+    exit: Exit,
 }
 
 enum Text {
@@ -23,7 +23,7 @@ enum Text {
 
 impl Output {
     pub(crate) fn new(text: String, json: Value) -> Self {
-        Self { text: Text::Plain(text), json, notes: Vec::new(), refused: false }
+        Self { text: Text::Plain(text), json, notes: Vec::new(), exit: Exit::Done }
     }
 
     /// Of a command that has printed what it had to print, one JSON value a line.
@@ -52,7 +52,15 @@ impl Output {
 
     /// Says that what was looked at does not hold.
     pub(crate) fn refused_if(mut self, refused: bool) -> Self {
-        self.refused |= refused;
+        if refused {
+            self.exit = Exit::Refused;
+        }
+        self
+    }
+
+    /// Says how the command ends.
+    pub(crate) fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
         self
     }
 
@@ -69,7 +77,7 @@ impl Output {
         {
             return Failure::io("standard output", &error).print();
         }
-        ExitCode::from(if self.refused { Exit::Refused } else { Exit::Done } as u8)
+        ExitCode::from(self.exit as u8)
     }
 }
 

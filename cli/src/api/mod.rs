@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::site::Site;
 
 pub(crate) use agent::agent;
-pub(crate) use problem::{failure, unreachable};
+pub(crate) use problem::{exit, failure, unreachable};
 pub(crate) use retry::Retry;
 
 /// Asks one deployment in one person's name.
@@ -49,6 +49,11 @@ impl<'a> Call<'a> {
     ) -> Result<Self, Failure> {
         let random = data_encoding::HEXLOWER.encode(&machine::entropy::<16>()?);
         Ok(Self { method, body, idempotency: Some(random), ..Self::read(target) })
+    }
+
+    /// Changes something that is once only by itself, so that it needs no name.
+    pub(crate) fn again(method: &'static str, target: String, body: &'a Value) -> Self {
+        Self { method, body: Some(body), ..Self::read(target) }
     }
 
     /// Only if this is the version that is there.

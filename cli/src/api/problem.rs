@@ -10,7 +10,7 @@ use crate::site::Site;
 
 /// The failure that an answer is.
 pub(crate) fn failure<B: AsRef<[u8]>>(status: StatusCode, body: B, site: &Site) -> Failure {
-    let exit = exit(status);
+    let exit = if status.as_u16() < 400 { Exit::Refused } else { exit(status) };
     let parsed: Option<Value> = serde_json::from_slice(body.as_ref()).ok();
     let Some(error) = parsed.as_ref().and_then(|body| body.get("error")) else {
         let status = status.as_u16();
@@ -37,8 +37,10 @@ pub(crate) fn unreachable(site: &Site, error: &ureq::Error) -> Failure {
     Failure::new(Exit::Unreachable, format!("{site} is not reached: {error}"))
 }
 
-const fn exit(status: StatusCode) -> Exit {
+/// How a command ends that is answered so.
+pub(crate) fn exit(status: StatusCode) -> Exit {
     match status.as_u16() {
+        100..=399 => Exit::Done,
         401 => Exit::Unauthenticated,
         403 => Exit::Forbidden,
         404 => Exit::Absent,

@@ -62,7 +62,8 @@ enum Environment {
 pub(super) fn create(online: Online<Create>) -> Result<Output, Failure> {
     let Online { verb, connection } = online;
     let mut body = verb.fields.body(machine::now()?)?;
-    body.entry("scopes").or_insert_with(|| json!([]));
+    let scoped = body.contains_key("scopes");
+    body.entry("scopes").or_insert_with(|| json!(["read"]));
     let of_project = verb.project_id.as_ref().map(|_| Kind::Project);
     if let Some(kind) = verb.kind.or(of_project) {
         body.insert("type".to_owned(), json!(word(kind)));
@@ -76,11 +77,10 @@ pub(super) fn create(online: Online<Create>) -> Result<Output, Failure> {
     if !verb.add_ip.is_empty() {
         body.insert("ips".to_owned(), json!(verb.add_ip));
     }
-    let scopes = body.get("scopes").and_then(Value::as_array).map_or(0, Vec::len);
     let reply = connection.workspace()?.change("POST", "/api-keys", Some(&body.into()))?;
     let output = handed_over(&connection, reply.body, reply.replayed, &verb.shown)?;
-    let none = "it has no scope, so only routes with scope = \"none\" take it; give --scope";
-    let output = if scopes == 0 { output.note(none) } else { output };
+    let output =
+        if scoped { output } else { output.note("it may read, and nothing else: see --scope") };
     Ok(output.quiet_if(verb.shown.quiet))
 }
 

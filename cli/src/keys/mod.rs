@@ -4,6 +4,7 @@ mod alert;
 mod change;
 mod create;
 mod fields;
+mod import;
 mod list;
 mod update;
 mod usage;
@@ -17,6 +18,7 @@ use crate::key;
 use crate::online::Online;
 use crate::output::{Failure, Output};
 
+pub(crate) use fields::SignatureVersion;
 pub(crate) use usage::shown as usage_shown;
 
 #[derive(Subcommand)]
@@ -43,6 +45,8 @@ pub(crate) enum Verb {
     Usage(Online<usage::Usage>),
     /// Say at which part of its limit a key is told of.
     Alert(Online<alert::Alert>),
+    /// Import keys that were made elsewhere, by their SHA-256.
+    Import(Box<Online<import::Import>>),
     /// Mint a key without a Workspace: as `key mint`.
     Mint(key::Mint),
     /// Print the SHA-256 of a secret (standard input) in hex.
@@ -68,6 +72,7 @@ pub(crate) fn run(verb: Verb) -> Result<Output, Failure> {
         Verb::RevokeAll(online) => change::revoke_all(&online),
         Verb::Usage(online) => usage::usage(&online),
         Verb::Alert(online) => alert::alert(&online.connection.workspace()?, &online.verb),
+        Verb::Import(online) => import::import(&online),
         Verb::Mint(arguments) => key::run(key::Verb::Mint(arguments)),
         Verb::Hash => key::run(key::Verb::Hash),
         Verb::Inspect { policy } => key::run(key::Verb::Inspect { policy }),
