@@ -7,6 +7,7 @@
 mod api;
 mod config;
 mod denials;
+mod doctor;
 mod environment;
 mod explain;
 mod key;
@@ -79,6 +80,8 @@ enum Noun {
     Tail(Online<denials::Tail>),
     /// Say by what a request was refused.
     Denial(Online<denials::Denial>),
+    /// Look at a deployment: is it fit, is there one way in, which keys need an old root?
+    Doctor(Box<Online<doctor::Doctor>>),
     /// Root secrets, from which everything else is derived.
     #[command(subcommand)]
     Root(root::Verb),
@@ -129,6 +132,7 @@ fn run(noun: Noun, json: bool) -> Result<Output, Failure> {
         Noun::Verify(arguments) => verify::verify(&arguments),
         Noun::Tail(online) => denials::tail(&online, json),
         Noun::Denial(online) => denials::denial(&online),
+        Noun::Doctor(online) => doctor::doctor(&online),
         Noun::Root(verb) => root::run(verb),
         Noun::Key(verb) => key::run(verb),
         Noun::Policy(verb) => policy::run(verb),

@@ -100,6 +100,23 @@ impl Connection {
         Ok(Workspace { client, path: format!("/api/v1/workspaces/{number}") })
     }
 
+    /// One workspace, whatever the flags and the profile name.
+    pub(crate) fn workspace_of(
+        &self,
+        number: &portcullis::key::Workspace,
+    ) -> Result<Workspace, Failure> {
+        let path = format!("/api/v1/workspaces/{}", number.as_str());
+        Ok(Workspace { client: self.client()?, path })
+    }
+
+    /// Where the management API is, and where the profile says that gated requests go.
+    pub(crate) fn sites(&self) -> Result<(Site, Option<Site>), Failure> {
+        let profile = self.profile()?;
+        let admin = self.site(profile.as_ref())?;
+        let gate = profile.filter(|(_, own)| own.url == admin).and_then(|(_, own)| own.gate);
+        Ok((admin, gate))
+    }
+
     fn site(&self, profile: Option<&(String, Profile)>) -> Result<Site, Failure> {
         let of_profile = || profile.map(|(_, profile)| profile.url.clone());
         self.url.clone().or_else(of_profile).ok_or_else(profile::no_profile)

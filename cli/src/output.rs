@@ -140,6 +140,12 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 /// Says something on standard error.
 pub(crate) fn note(words: &str) {
     let _ = writeln!(io::stderr(), "{}", visible(words));
