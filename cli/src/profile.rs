@@ -106,7 +106,10 @@ impl Profiles {
         let Some(name) = name.or(self.default.as_deref()) else { return Ok(None) };
         match self.profiles.get_key_value(name) {
             Some((name, profile)) => Ok(Some((name, profile))),
-            None => Err(Failure::usage(format!("--profile: there is no profile {name}"))),
+            // Not repeated: a key that was pasted in its place must not end in a log.
+            None => {
+                Err(Failure::usage("there is no profile of this name: portcullis config profiles"))
+            }
         }
     }
 

@@ -19,7 +19,7 @@ use crate::progress::{Bar, Mark};
 
 #[derive(Args)]
 pub(crate) struct Import {
-    /// One key a line: the SHA-256 of its text (hex, base64 or base64url), or a JSON object with `sha256` and
+    /// One key a line: the SHA-256 of its text in hex, or a JSON object with `sha256` and
     /// fields of its own; `-` is standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -27,7 +27,7 @@ pub(crate) struct Import {
     #[arg(long)]
     texts: bool,
     /// Requests under way at once, of 100 keys each.
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16), value_name = "COUNT")]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=16), value_name = "COUNT")]
     parallel: u8,
     /// Begin with the first line, whatever an earlier run has done.
     #[arg(long)]
@@ -105,10 +105,13 @@ fn rows(
             })?;
             row.extend(own);
         } else {
-            portcullis::management::body::sha256(line).ok_or_else(|| {
-                let number = number.saturating_add(1);
-                Failure::refused(format!("line {number}: no SHA-256; for texts there is --texts"))
-            })?;
+            // In base64 a hash could be a key's own text, which must not be sent.
+            portcullis::management::body::sha256(line).filter(|_| line.len() == HEX).ok_or_else(
+                || {
+                    let number = number.saturating_add(1);
+                    Failure::refused(format!("line {number}: no SHA-256 in hex; see --texts"))
+                },
+            )?;
             row.insert("sha256".to_owned(), line.into());
         }
         row.entry("scopes").or_insert_with(|| json!(["read"]));
@@ -147,6 +150,8 @@ impl Tally {
     }
 }
 
+/// Digits of a SHA-256.
+const HEX: usize = 64;
 /// Keys a request, as many as the API takes.
 const BATCH: usize = 100;
 /// Refused lines that are told by words; `--json` has all.

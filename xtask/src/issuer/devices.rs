@@ -27,8 +27,7 @@ impl Devices {
         self.0.retain(|_, device| now < device.until);
         let device_code = encode(seed::entropy::<32>()?);
         let [a, b] = seed::entropy::<2>()?;
-        let user_code =
-            format!("{:04}-{:04}", u16::from(a) * 37 % 10_000, u16::from(b) * 37 % 10_000);
+        let user_code = format!("{a:03}-{b:03}");
         let client = fields.get("client_id").cloned().unwrap_or_default();
         let until = now + SECONDS;
         let device = Device { user_code: user_code.clone(), client, subject: None, until };
