@@ -60,20 +60,30 @@ pub(crate) fn run(arguments: &Explain) -> Result<Output, Failure> {
         (None, true) => Case::of_key(document, arguments.kv.as_deref())?,
         (None, false) => Case::without_key(document)?,
     };
-    let facts = facts(arguments, case.key.as_deref())?;
+    let facts = facts(arguments, case.key())?;
     let request = Request::parse(&facts)
         .ok_or_else(|| Failure::usage("--url: http:// or https://, a host and a path"))?;
-    let decision = decided(&request, &case.gate, &mut case.memory, &case.rows, now)?;
-    let known = case.kid.map(|kid| case.memory.record(&kid, now));
-    let record = match &known {
-        Some(Known::Is(record)) => Some(&**record),
-        Some(Known::Absent | Known::Unknown) | None => None,
-    };
-    Ok(shown(&Explanation::new(&decision, &request, &case.gate, record), &case.note))
+    case.explained(&request, now)
+}
+
+impl Explain {
+    /// A GET of this URL from this address.
+    pub(crate) fn of(url: &str, ip: Option<String>) -> Self {
+        Self {
+            file: PathBuf::new(),
+            method: "GET".to_owned(),
+            url: url.to_owned(),
+            ip,
+            header: Vec::new(),
+            key_record: None,
+            key: true,
+            kv: None,
+        }
+    }
 }
 
 /// A gate, and a key to ask it with.
-struct Case {
+pub(crate) struct Case {
     gate: Gate,
     memory: Memory,
     rows: Rows,
@@ -117,16 +127,36 @@ impl Case {
     }
 
     fn of_key(document: PolicyDocument, kv: Option<&Path>) -> Result<Self, Failure> {
+        Self::of_key_in(document, kv.map(Rows::read).transpose()?.unwrap_or_default())
+    }
+
+    /// Of the key on standard input, where KV has these rows.
+    pub(crate) fn of_key_in(document: PolicyDocument, rows: Rows) -> Result<Self, Failure> {
         let gate = gate(document, &machine::root_text()?, &machine::static_keys()?)?;
         let key = machine::stdin_text("a key")?;
         let kid = match KeyText::recognise(&key) {
             Some(Ok(text)) => Some(text.kid()),
             Some(Err(_)) | None => None,
         };
-        let rows = kv.map(Rows::read).transpose()?.unwrap_or_default();
         let note =
             kid.map_or_else(|| "a key of another form".to_owned(), |kid| format!("key {kid}"));
         Ok(Self { gate, memory: Memory::default(), rows, key: Some(key), kid, note })
+    }
+
+    /// The key, if there is one.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// What becomes of a request.
+    pub(crate) fn explained(&mut self, request: &Request<'_>, now: Now) -> Result<Output, Failure> {
+        let decision = decided(request, &self.gate, &mut self.memory, &self.rows, now)?;
+        let known = self.kid.map(|kid| self.memory.record(&kid, now));
+        let record = match &known {
+            Some(Known::Is(record)) => Some(&**record),
+            Some(Known::Absent | Known::Unknown) | None => None,
+        };
+        Ok(shown(&Explanation::new(&decision, request, &self.gate, record), &self.note))
     }
 }
 
@@ -139,7 +169,7 @@ fn gate(mut document: PolicyDocument, root: &str, keys: &str) -> Result<Gate, Fa
     Gate::new(policy, root, keys, 0).map_err(Failure::refused)
 }
 
-fn record(file: &Path) -> Result<Document, Failure> {
+pub(crate) fn record(file: &Path) -> Result<Document, Failure> {
     let bytes = if file == Path::new("-") {
         machine::stdin_bytes()?
     } else {
@@ -191,7 +221,7 @@ fn decided<'g>(
 }
 
 /// The request as an adapter hands it over.
-fn facts(arguments: &Explain, key: Option<&str>) -> Result<String, Failure> {
+pub(crate) fn facts(arguments: &Explain, key: Option<&str>) -> Result<String, Failure> {
     let Explain { method, url, ip, header, .. } = arguments;
     let authority = url.split("://").nth(1).unwrap_or_default();
     let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();

@@ -1,8 +1,11 @@
 //! What only the machine knows: the time, entropy, the environment, standard input.
 
 use std::env;
+use std::fs;
 use std::io::{self, IsTerminal, Read};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use portcullis::root::Keyring;
 
@@ -15,6 +18,13 @@ pub(crate) fn now() -> Result<u64, Failure> {
         .duration_since(UNIX_EPOCH)
         .map(|since| since.as_secs())
         .map_err(|_| Failure::refused("the clock is before 1970"))
+}
+
+/// Seconds of a clock that nobody sets, from some instant on.
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the clock")]
+pub(crate) fn uptime() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_secs()
 }
 
 /// Random bytes of the operating system.
@@ -80,6 +90,14 @@ pub(crate) fn stdin_bytes() -> Result<Vec<u8>, Failure> {
     let read = io::stdin().lock().take(MAX_STDIN).read_to_end(&mut bytes);
     read.map_err(|error| Failure::io("standard input", &error))?;
     Ok(bytes)
+}
+
+/// A file; `-` is standard input.
+pub(crate) fn file_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path == Path::new("-") {
+        return stdin_bytes();
+    }
+    fs::read(path).map_err(|error| Failure::io(path.display(), &error))
 }
 
 fn root_variable() -> Result<Option<String>, Failure> {

@@ -6,17 +6,34 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use crate::table::Table;
+
 /// The result of a command.
 pub(crate) struct Output {
-    text: String,
+    text: Text,
     json: Value,
     notes: Vec<String>,
-    refused: bool,
+    exit: Exit,
+}
+
+enum Text {
+    Plain(String),
+    Table(Table),
 }
 
 impl Output {
     pub(crate) fn new(text: String, json: Value) -> Self {
-        Self { text, json, notes: Vec::new(), refused: false }
+        Self { text: Text::Plain(text), json, notes: Vec::new(), exit: Exit::Done }
+    }
+
+    /// Of a command that has printed what it had to print, one JSON value a line.
+    pub(crate) fn nothing() -> Self {
+        Self::new(String::new(), Value::Null)
+    }
+
+    /// Columns: drawn on a terminal, separated by tabs elsewhere.
+    pub(crate) fn table(table: Table, json: Value) -> Self {
+        Self { text: Text::Table(table), ..Self::new(String::new(), json) }
     }
 
     /// Adds words about it.
@@ -25,55 +42,117 @@ impl Output {
         self
     }
 
+    /// Takes all words away.
+    pub(crate) fn quiet_if(mut self, quiet: bool) -> Self {
+        if quiet {
+            self.notes.clear();
+        }
+        self
+    }
+
     /// Says that what was looked at does not hold.
     pub(crate) fn refused_if(mut self, refused: bool) -> Self {
-        self.refused |= refused;
+        if refused {
+            self.exit = Exit::Refused;
+        }
+        self
+    }
+
+    /// Says how the command ends.
+    pub(crate) fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
         self
     }
 
     pub(crate) fn print(&self, json: bool) -> ExitCode {
-        for note in &self.notes {
-            let _ = writeln!(io::stderr(), "{note}");
-        }
-        let text = if json { self.json.to_string() } else { self.text.clone() };
+        self.notes.iter().for_each(|words| note(words));
+        let text = match &self.text {
+            _ if json && self.json.is_null() => String::new(),
+            _ if json => self.json.to_string(),
+            Text::Plain(text) => text.clone(),
+            Text::Table(table) => table.print(),
+        };
         if !text.is_empty()
-            && let Err(error) = writeln!(io::stdout(), "{text}")
+            && let Err(error) = writeln!(anstream::stdout(), "{text}")
         {
             return Failure::io("standard output", &error).print();
         }
-        ExitCode::from(if self.refused { REFUSED } else { 0 })
+        ExitCode::from(self.exit as u8)
     }
+}
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// Done.
+    Done = 0,
+    /// What was given is refused, or does not hold.
+    Refused = 1,
+    /// The arguments are wrong.
+    Usage = 2,
+    /// Something could not be read or written.
+    Io = 3,
+    /// No token, or one that is no good.
+    Unauthenticated = 4,
+    /// The token's subject may not.
+    Forbidden = 5,
+    /// There is nothing of this name.
+    Absent = 6,
+    /// Nobody answers.
+    Unreachable = 7,
+    /// Refused for now: limits, or the deployment cannot tell.
+    Busy = 8,
 }
 
 /// Why a command did nothing.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    exit: u8,
+    exit: Exit,
     message: String,
 }
 
 impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl fmt::Display) -> Self {
+        Self { exit, message: message.to_string() }
+    }
+
     /// What was given is not right.
     pub(crate) fn refused(message: impl fmt::Display) -> Self {
-        Self { exit: REFUSED, message: message.to_string() }
+        Self::new(Exit::Refused, message)
     }
 
     /// The arguments do not fit together.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self { exit: USAGE, message: message.to_string() }
+        Self::new(Exit::Usage, message)
     }
 
     /// Something could not be read or written.
     pub(crate) fn io(what: impl fmt::Display, error: &dyn fmt::Display) -> Self {
-        Self { exit: IO, message: format!("{what}: {error}") }
+        Self::new(Exit::Io, format!("{what}: {error}"))
     }
 
     pub(crate) fn print(&self) -> ExitCode {
-        let _ = writeln!(io::stderr(), "error: {}", self.message);
-        ExitCode::from(self.exit)
+        let red = anstyle::AnsiColor::Red.on_default().bold();
+        let message = visible(&self.message);
+        let _ = writeln!(anstream::stderr(), "{red}error:{red:#} {message}");
+        ExitCode::from(self.exit as u8)
     }
 }
 
-const REFUSED: u8 = 1;
-pub(crate) const USAGE: u8 = 2;
-const IO: u8 = 3;
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Says something on standard error.
+pub(crate) fn note(words: &str) {
+    let _ = writeln!(io::stderr(), "{}", visible(words));
+}
+
+/// The text, so that what others have written cannot steer the terminal.
+pub(crate) fn visible(text: &str) -> String {
+    let steers = |c: char| c.is_control() && c != '\n';
+    text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use crate::output::{Failure, USAGE};
+use crate::output::{Exit, Failure};
 
 /// Prints what clap has to say; help and version are no errors.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
@@ -27,8 +27,20 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
             text = text.replace(part, "[redacted]");
         }
     }
-    eprint!("{text}");
-    ExitCode::from(USAGE)
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprint!("{text}");
+        return ExitCode::from(Exit::Usage as u8);
+    }
+    Failure::usage(one_line(&text)).print()
+}
+
+/// What is wrong, and the tip if there is one, without the usage that `--help` has.
+fn one_line(text: &str) -> String {
+    let text = text.split("\n\nUsage:").next().unwrap_or_default();
+    let text = text.split("\n\nFor more information").next().unwrap_or_default();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }
 
 /// Whether secrets are written in such characters.

@@ -115,6 +115,7 @@ const SECRET: Object = Object {
     name: "SecretState",
     fields: &[
         Field::required("generation", COUNT, "Rises with each rotation."),
+        Field::required("root", COUNT, "The version of the root secret that made it."),
         Field::required(
             "expires",
             Kind::Optional(&Kind::Time),
@@ -147,6 +148,7 @@ const SIGNING_STATE: Object = Object {
     name: "SigningSecretState",
     fields: &[
         Field::required("generation", COUNT, "Rises with each rotation."),
+        Field::required("root", COUNT, "The version of the root secret that made it."),
         Field::required(
             "expires",
             Kind::Optional(&Kind::Time),

@@ -151,6 +151,7 @@ fn run(
     let mut bash = checkout.command("bash");
     bash.current_dir(&desk).arg("-c").arg(format!("{PRELUDE}\n{script}"));
     bash.env("PATH", path).env("CHECKOUT", checkout.path("")).env("WRANGLER_SEND_METRICS", "false");
+    bash.env("XDG_CONFIG_HOME", desk.join("config")).env("XDG_STATE_HOME", desk.join("state"));
     bash.env("PORTCULLIS_DEV_STATE", checkout.private(STATE)?);
     bash.env_remove("PORTCULLIS_ROOT").env_remove("PORTCULLIS_STATIC_KEYS");
     for (key, text) in &running.seeds.keys {

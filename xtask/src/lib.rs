@@ -3,6 +3,7 @@
 pub mod api;
 pub mod bench;
 pub mod checkout;
+pub mod cli;
 pub mod conformance;
 pub mod control;
 pub mod docs;

@@ -19,6 +19,7 @@ mod flip;
 mod forged;
 mod fresh;
 mod future;
+mod import;
 mod inspector;
 mod limit;
 mod memory;
@@ -142,6 +143,7 @@ const BARS: &[Bar] = &[
     flip::BAR,
     future::BAR,
     webhooks::BAR,
+    import::BAR,
 ];
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, run, say};
-use crate::{bench, conformance, docs, products, prove, signers, tools, worker};
+use crate::{bench, cli, conformance, docs, products, prove, signers, tools, worker};
 
 /// A named step.
 struct Step {
@@ -23,6 +23,7 @@ const STEPS: &[Step] = &[
     Step { name: "build", run: build },
     Step { name: "upload", run: upload },
     Step { name: "docs", run: docs::test },
+    Step { name: "cli", run: cli::test },
     Step { name: "signers", run: signers::test },
     Step { name: "conformance", run: conformance::run },
     Step { name: "products", run: products::run },

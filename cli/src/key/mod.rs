@@ -18,10 +18,12 @@ use serde_json::json;
 use crate::machine;
 use crate::output::{Failure, Output};
 
+pub(crate) use mint::Mint;
+
 #[derive(Subcommand)]
 pub(crate) enum Verb {
     /// Mint a key: print it once, write the row by which KV knows it.
-    Mint(mint::Mint),
+    Mint(Mint),
     /// Let an existing secret be used as a key. Its text comes by standard input.
     Import(import::Import),
     /// Print the SHA-256 of a secret (standard input) in hex, for `import --sha256` elsewhere.

@@ -83,6 +83,7 @@ impl Known {
             let last_used = replaced.iter().find(|(own, _)| *own == secret.generation);
             json!({
                 "generation": secret.generation,
+                "root": secret.root,
                 "expires": time(secret.expires),
                 "last_used": last_used.map(|(_, second)| time::print(*second)),
             })

@@ -127,7 +127,7 @@ impl Object<'_> {
 pub(super) fn view(signing: &Signing) -> Json {
     let secret = |own: &Generation| {
         let expires = own.expires.map(time::print);
-        json!({ "generation": own.generation, "expires": expires })
+        json!({ "generation": own.generation, "root": own.root, "expires": expires })
     };
     json!({
         "version": signing.version,

@@ -26,7 +26,7 @@ fn a_signing_secret_is_shown_by_the_answer_that_made_it_and_stored_nowhere() {
     assert_eq!(created.body["signing_secret"], first);
     let signing = json!({
         "version": "v2", "hosts": [], "nonce": false, "debug_until": null,
-        "secrets": [{"generation": 0, "expires": null}],
+        "secrets": [{"generation": 0, "root": 1, "expires": null}],
     });
     assert_eq!(created.body["signing"], signing);
     let path = format!("{KEYS}/{kid}");
@@ -83,7 +83,7 @@ fn a_key_gets_a_signing_secret_when_signatures_are_first_asked_for() {
         );
         let next = secret(&mut desk, &kid, generation);
         assert_eq!(changed.body["signing_secret"], next);
-        let left = json!([{"generation": generation, "expires": null}]);
+        let left = json!([{"generation": generation, "root": 1, "expires": null}]);
         assert_eq!(changed.body["signing"]["secrets"], left);
     }
 }

@@ -4,6 +4,7 @@
 //! listens on, since a policy is compiled into the build.
 
 pub mod codes;
+pub mod devices;
 pub mod key;
 mod pages;
 pub mod scanner;
@@ -20,6 +21,7 @@ use tiny_http::{Method, Response, Server};
 
 use crate::seed;
 use codes::{Codes, Grant};
+use devices::Devices;
 use key::{SigningKey, encode};
 use pages::Page;
 
@@ -49,7 +51,12 @@ impl Issuer {
             .map_err(|error| anyhow!("the issuer cannot listen on port {port}: {error}"))?;
         let address = server.server_addr().to_ip().context("no address")?;
         let stop = Arc::new(Stop(server));
-        let service = Service { key: Arc::clone(&key), address, codes: Mutex::default() };
+        let service = Service {
+            key: Arc::clone(&key),
+            address,
+            codes: Mutex::default(),
+            devices: Mutex::default(),
+        };
         let served = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             for request in served.0.incoming_requests() {
@@ -100,6 +107,7 @@ struct Service {
     key: Arc<SigningKey>,
     address: SocketAddr,
     codes: Mutex<Codes>,
+    devices: Mutex<Devices>,
 }
 
 impl Service {
@@ -117,11 +125,13 @@ impl Service {
                 Page::json(200, &scanner::published(&[&self.key]))
             }
             (Method::Get, "/authorize") => self.authorize(query),
-            (Method::Post, "/token") => {
+            (Method::Get, "/device") => self.device(query),
+            (Method::Post, "/token" | "/device_authorization") => {
                 let mut form = String::new();
                 let mut body = std::io::Read::take(request.as_reader(), MAX_FORM);
                 match std::io::Read::read_to_string(&mut body, &mut form) {
-                    Ok(_) => self.redeem(&form),
+                    Ok(_) if path == "/token" => self.redeem(&form),
+                    Ok(_) => self.authorize_device(&form),
                     Err(_) => Page::error(400, "invalid_request", "the form cannot be read"),
                 }
             }
@@ -143,13 +153,14 @@ impl Service {
             "issuer": ISSUER,
             "authorization_endpoint": format!("{here}/authorize"),
             "token_endpoint": format!("{here}/token"),
+            "device_authorization_endpoint": format!("{here}/device_authorization"),
             "jwks_uri": format!("{ISSUER}/jwks.json"),
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": ["none"],
-            "grant_types_supported": ["authorization_code"],
+            "grant_types_supported": ["authorization_code", DEVICE],
         })
     }
 
@@ -159,7 +170,9 @@ impl Service {
             Ok(redirect) => redirect,
             Err(problem) => return Page::error(400, "invalid_request", problem),
         };
-        let Some(subject) = fields.get("subject") else { return pages::choice(&fields, SUBJECTS) };
+        let Some(subject) = fields.get("subject") else {
+            return pages::choice("/authorize", &fields, SUBJECTS);
+        };
         let granted = now().and_then(|now| {
             let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
             codes.issue(Grant::of(&fields, subject), now)
@@ -170,11 +183,41 @@ impl Service {
         }
     }
 
+    fn authorize_device(&self, form: &str) -> Page {
+        let here = format!("http://{}", self.address);
+        let issued = now().and_then(|now| {
+            let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+            devices.issue(&pages::fields(form), &here, now)
+        });
+        issued.map_or_else(
+            |_| Page::error(500, "server_error", "no code could be made"),
+            |codes| Page::json(200, &codes),
+        )
+    }
+
+    fn device(&self, query: &str) -> Page {
+        let fields = pages::fields(query);
+        if !fields.contains_key("subject") {
+            return pages::choice("/device", &fields, SUBJECTS);
+        }
+        let Ok(now) = now() else { return Page::error(500, "server_error", "no clock") };
+        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        if devices.approve(&fields, now) {
+            Page::json(200, &json!({ "device": "is let in" }))
+        } else {
+            Page::error(404, "not_found", "no device waits with this code")
+        }
+    }
+
     fn redeem(&self, form: &str) -> Page {
         let fields = pages::fields(form);
         let Ok(now) = now() else { return Page::error(500, "server_error", "no clock") };
-        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
-        match codes.redeem(&fields, now) {
+        let redeemed = if fields.get("grant_type").is_some_and(|grant| grant == DEVICE) {
+            self.devices.lock().unwrap_or_else(PoisonError::into_inner).redeem(&fields, now)
+        } else {
+            self.codes.lock().unwrap_or_else(PoisonError::into_inner).redeem(&fields, now)
+        };
+        match redeemed {
             Ok(grant) => match self.tokens_of(&grant, now) {
                 Ok(tokens) => Page::json(200, &tokens),
                 Err(_) => Page::error(500, "server_error", "no token could be made"),
@@ -234,6 +277,7 @@ pub const SUBJECTS: &[&str] = &["owner", "admin", "member", "stranger", "foreign
 pub const ISSUER: &str = "http://127.0.0.1:8788";
 /// Where it listens if it can.
 pub const PORT: u16 = 8788;
+const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const AUDIENCE: &str = "portcullis";
 const SCOPE: &str = "*:*";
 /// Seconds: a day's work.

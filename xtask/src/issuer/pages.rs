@@ -40,7 +40,7 @@ impl Page {
 }
 
 /// The page on which a subject is chosen.
-pub fn choice(fields: &Fields, subjects: &[&str]) -> Page {
+pub fn choice(action: &str, fields: &Fields, subjects: &[&str]) -> Page {
     let mut hidden = String::new();
     for (name, value) in fields {
         let (name, value) = (escaped(name), escaped(value));
@@ -56,7 +56,7 @@ pub fn choice(fields: &Fields, subjects: &[&str]) -> Page {
     let client = fields.get("client_id").map(|client| escaped(client)).unwrap_or_default();
     let body = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Development issuer</title>\n\
-         <h1>Sign in to {client} as</h1>\n<form action=\"/authorize\" method=\"get\">\n{hidden}{buttons}</form>\n\
+         <h1>Sign in to {client} as</h1>\n<form action=\"{action}\" method=\"get\">\n{hidden}{buttons}</form>\n\
          <p>This issuer is for development on this machine: it asks nobody for a password.</p>\n</html>\n"
     );
     let policy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'";
@@ -96,7 +96,7 @@ mod tests {
     fn what_came_in_a_query_is_text() {
         let fields = fields("client_id=%22%3E%3Cscript%3E&state=%27&a=1&a=2");
         assert_eq!(fields["a"], "2");
-        let body = choice(&fields, &["owner"]).body;
+        let body = choice("/authorize", &fields, &["owner"]).body;
         assert!(!body.contains("<script"), "{body}");
         assert!(body.contains("value=\"&quot;&gt;&lt;script&gt;\""), "{body}");
         assert!(body.contains("value=\"&#39;\""), "{body}");

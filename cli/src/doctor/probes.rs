@@ -1,0 +1,172 @@
+//! Requests without a credential, and files.
+
+use std::path::{Path, PathBuf};
+
+use portcullis::root::Keyring;
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+use ureq::http::Response;
+
+use super::{Finding, Verdict};
+use crate::api::{agent, body_of, unreachable};
+use crate::machine;
+use crate::output::Failure;
+use crate::policy;
+use crate::site::Site;
+
+pub(super) fn health_and_clock(admin: &Site) -> Result<Vec<Finding>, Failure> {
+    let what = "deployment is fit to decide";
+    let response = match get(admin, "/healthz") {
+        Ok(response) => response,
+        Err(failure) => return Ok(vec![Finding::new(what, Verdict::Wrong, failure.to_string())]),
+    };
+    let status = response.status();
+    let verdict = if status.is_success() { Verdict::Well } else { Verdict::Wrong };
+    let health = Finding::new(what, verdict, format!("{admin}/healthz: {status}"));
+    Ok(vec![health, clock(&response, machine::now()?)])
+}
+
+/// Signatures and tokens need clocks that agree.
+fn clock(response: &Response<ureq::Body>, now: u64) -> Finding {
+    let date = response.headers().get("date").and_then(|date| date.to_str().ok());
+    // An HTTP date is one of RFC 2822, but for the name of its zone.
+    let date = date.map(|date| date.replace("GMT", "+0000"));
+    let date = date.and_then(|date| OffsetDateTime::parse(&date, &Rfc2822).ok());
+    let told = date.and_then(|date| u64::try_from(date.unix_timestamp()).ok());
+    let what = "clock of this machine";
+    match told.map(|told| now.abs_diff(told)) {
+        None => Finding::new(what, Verdict::Unknown, "the answer has no Date"),
+        Some(apart) => {
+            let verdict = if apart <= APART { Verdict::Well } else { Verdict::Wrong };
+            Finding::new(what, verdict, format!("{apart} s from the deployment's"))
+        }
+    }
+}
+
+pub(super) fn gate(gate: Option<&Site>, path: &str) -> Finding {
+    let what = "gate refuses without a credential";
+    let Some(gate) = gate else {
+        return Finding::new(what, Verdict::Unknown, "the profile has no gate; give --gate");
+    };
+    let answer = get(gate, path).and_then(|response| {
+        let status = response.status();
+        Ok((status, body_of(response, gate)?))
+    });
+    match answer {
+        Err(failure) => Finding::new(what, Verdict::Wrong, failure.to_string()),
+        Ok((status, body)) => {
+            let code = code(&body).unwrap_or_else(|| "not Portcullis's answer".to_owned());
+            let refused = REFUSALS.contains(&code.as_str());
+            let verdict = if refused { Verdict::Well } else { Verdict::Wrong };
+            Finding::new(what, verdict, format!("{gate}{path}: {} {code}", status.as_u16()))
+        }
+    }
+}
+
+/// Whoever finds an origin must not come by the gate.
+pub(super) fn origin(url: &str) -> Finding {
+    let what = "origin refuses what did not pass the gate";
+    match open(url) {
+        Err(Problem::Url(reason)) => Finding::new(what, Verdict::Unknown, reason),
+        Err(Problem::Silence(reason)) => Finding::new(what, Verdict::Well, reason),
+        Ok(response) => {
+            let status = response.status().as_u16();
+            let verdict = if matches!(status, 401 | 403) { Verdict::Well } else { Verdict::Wrong };
+            Finding::new(what, verdict, format!("{url}: {status}"))
+        }
+    }
+}
+
+/// A second way to the gate would be one that nobody watches.
+pub(super) fn workers_dev(url: &str) -> Finding {
+    let what = "workers_dev is off";
+    match open(url) {
+        Err(Problem::Url(reason)) => Finding::new(what, Verdict::Unknown, reason),
+        Err(Problem::Silence(reason)) => Finding::new(what, Verdict::Well, reason),
+        Ok(response) => {
+            let ours = response.headers().contains_key("x-request-id");
+            let status = response.status();
+            let off = !ours && status == ureq::http::StatusCode::NOT_FOUND;
+            let verdict = if off { Verdict::Well } else { Verdict::Wrong };
+            Finding::new(what, verdict, format!("{url}: {}", status.as_u16()))
+        }
+    }
+}
+
+pub(super) fn configurations(named: &[PathBuf]) -> Result<Vec<Finding>, Failure> {
+    let here = ["wrangler.toml", "workspace.toml"].map(PathBuf::from);
+    let here = here.into_iter().filter(|file| named.is_empty() && file.exists());
+    here.chain(named.iter().cloned()).map(|file| configuration(&file)).collect()
+}
+
+fn configuration(file: &Path) -> Result<Finding, Failure> {
+    let text =
+        std::fs::read_to_string(file).map_err(|error| Failure::io(file.display(), &error))?;
+    let what = format!("{}: one way in", file.display());
+    let parsed: Result<toml::Table, _> = toml::from_str(&text);
+    let Ok(table) = parsed else {
+        return Ok(Finding::new(what, Verdict::Wrong, "it is no TOML"));
+    };
+    let on = ["workers_dev", "preview_urls"]
+        .into_iter()
+        .filter(|name| table.get(*name).and_then(toml::Value::as_bool) != Some(false));
+    let on: Vec<_> = on.collect();
+    Ok(if on.is_empty() {
+        Finding::new(what, Verdict::Well, "workers_dev and preview_urls are false")
+    } else {
+        Finding::new(what, Verdict::Wrong, format!("not false: {}", on.join(", ")))
+    })
+}
+
+pub(super) fn fingerprints(file: Option<&Path>) -> Result<Finding, Failure> {
+    let what = "policy has the root's fingerprints";
+    let here = Path::new("policy.toml");
+    let Some(file) = file.or_else(|| here.exists().then_some(here)) else {
+        return Ok(Finding::new(what, Verdict::Unknown, "there is no policy here; give --policy"));
+    };
+    let Some(keyring) = machine::optional_root()? else {
+        return Ok(Finding::new(what, Verdict::Unknown, "PORTCULLIS_ROOT is not set"));
+    };
+    let policy = policy::read(file)?;
+    let missing = missing(&keyring, &policy);
+    Ok(if missing.is_empty() {
+        Finding::new(what, Verdict::Well, format!("{} versions", keyring.versions().count()))
+    } else {
+        Finding::new(what, Verdict::Wrong, format!("not those of {}", missing.join(", ")))
+    })
+}
+
+fn missing(keyring: &Keyring, policy: &portcullis::policy::Document) -> Vec<String> {
+    let known: Vec<String> = policy.root_fingerprints.iter().map(ToString::to_string).collect();
+    let versions =
+        keyring.versions().filter(|root| !known.iter().any(|own| own == root.fingerprint()));
+    versions.map(|root| format!("v{}", root.version())).collect()
+}
+
+/// Why there is no answer.
+enum Problem {
+    Url(String),
+    Silence(String),
+}
+
+fn open(url: &str) -> Result<Response<ureq::Body>, Problem> {
+    let site = Site::parse(url).map_err(Problem::Url)?;
+    get(&site, "").map_err(|failure| Problem::Silence(failure.to_string()))
+}
+
+fn get(site: &Site, path: &str) -> Result<Response<ureq::Body>, Failure> {
+    let response = agent(site).get(format!("{site}{path}")).call();
+    response.map_err(|error| unreachable(site, &error))
+}
+
+fn code(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    body.get("error")?.get("code")?.as_str().map(str::to_owned)
+}
+
+/// Of the gate, to a request without a credential.
+const REFUSALS: &[&str] =
+    &["MISSING_API_KEY", "UNKNOWN_ROUTE", "METHOD_NOT_ALLOWED", "IP_NOT_ALLOWED"];
+/// Seconds: half of how far ahead a signature may be.
+const APART: u64 = 30;

@@ -1,0 +1,159 @@
+//! `keys import`: keys that were made elsewhere, by the hundred.
+//!
+//! A hash is imported once within a workspace, so an import that was broken off is simply run again: what is
+//! there is told as such. A note of how far it came spares asking for all of it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use data_encoding::HEXLOWER;
+use portcullis::crypto;
+use serde_json::{Map, Value, json};
+
+use super::fields::Fields;
+use crate::api::Call;
+use crate::machine;
+use crate::online::{Online, Workspace};
+use crate::output::{Failure, Output, note};
+use crate::progress::{Bar, Mark};
+
+#[derive(Args)]
+pub(crate) struct Import {
+    /// One key a line: the SHA-256 of its text in hex, or a JSON object with `sha256` and
+    /// fields of its own; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The lines are the keys' texts: hash them here, and send the hashes.
+    #[arg(long)]
+    texts: bool,
+    /// Requests under way at once, of 100 keys each.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=16), value_name = "COUNT")]
+    parallel: u8,
+    /// Begin with the first line, whatever an earlier run has done.
+    #[arg(long)]
+    restart: bool,
+    /// What the lines do not say of their keys.
+    #[command(flatten)]
+    fields: Fields,
+}
+
+/// What became of rows.
+#[derive(Default)]
+struct Tally {
+    created: usize,
+    exists: usize,
+    refused: Vec<(usize, String)>,
+}
+
+pub(super) fn import(online: &Online<Import>) -> Result<Output, Failure> {
+    let Online { verb, connection } = online;
+    let bytes = machine::file_bytes(&verb.file)?;
+    let text = str::from_utf8(&bytes).map_err(|_| Failure::refused("the file is not UTF-8"))?;
+    let defaults = verb.fields.body(machine::now()?)?;
+    let lines: Vec<(usize, &str)> =
+        text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect();
+    let workspace = connection.workspace()?;
+    let mark = Mark::of(&[workspace.at("").as_bytes(), &bytes])?;
+    let before = if verb.restart { 0 } else { mark.read().min(lines.len()) };
+    if before > 0 {
+        note(&format!("an earlier run has done {before} of {}", lines.len()));
+    }
+    let mut tally = Tally::default();
+    let mut bar = Bar::new("keys", before, lines.len());
+    let window = BATCH.saturating_mul(verb.parallel.into());
+    for lines in lines.get(before..).unwrap_or_default().chunks(window) {
+        let batches = lines.chunks(BATCH).map(|lines| rows(lines, verb, &defaults));
+        let batches = batches.collect::<Result<Vec<_>, _>>()?;
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let sent = batches.iter().map(|body| scope.spawn(|| sent(&workspace, body)));
+            let sent: Vec<_> = sent.collect();
+            sent.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+        });
+        for (answer, lines) in answers.into_iter().zip(lines.chunks(BATCH)) {
+            let answer = answer.map_err(|_| Failure::refused("an import ended by itself"))?;
+            tally.count(&answer.inspect_err(|_| note(AGAIN))?, lines);
+            bar.advance(lines.len());
+            mark.write(bar.done())?;
+        }
+    }
+    bar.end();
+    mark.forget();
+    Ok(tally.told(before))
+}
+
+fn sent(workspace: &Workspace, body: &Value) -> Result<Value, Failure> {
+    workspace.send(&Call::again("POST", workspace.at("/api-keys/import"), body)).map(|r| r.body)
+}
+
+/// The body of a request. What a line holds is not repeated in an error: it may be a key.
+fn rows(
+    lines: &[(usize, &str)],
+    import: &Import,
+    defaults: &Map<String, Value>,
+) -> Result<Value, Failure> {
+    let row = |(number, line): &(usize, &str)| {
+        let line = line.trim();
+        let mut row = defaults.clone();
+        if import.texts {
+            row.insert(
+                "sha256".to_owned(),
+                HEXLOWER.encode(&crypto::sha256(line.as_bytes())).into(),
+            );
+        } else if line.starts_with('{') {
+            let own: Map<String, Value> = serde_json::from_str(line).map_err(|_| {
+                Failure::refused(format!("line {}: no JSON object", number.saturating_add(1)))
+            })?;
+            row.extend(own);
+        } else {
+            // In base64 a hash could be a key's own text, which must not be sent.
+            portcullis::management::body::sha256(line).filter(|_| line.len() == HEX).ok_or_else(
+                || {
+                    let number = number.saturating_add(1);
+                    Failure::refused(format!("line {number}: no SHA-256 in hex; see --texts"))
+                },
+            )?;
+            row.insert("sha256".to_owned(), line.into());
+        }
+        row.entry("scopes").or_insert_with(|| json!(["read"]));
+        Ok(Value::Object(row))
+    };
+    let rows = lines.iter().map(row).collect::<Result<Vec<_>, Failure>>()?;
+    Ok(json!({ "keys": rows }))
+}
+
+impl Tally {
+    fn count(&mut self, answer: &Value, lines: &[(usize, &str)]) {
+        let rows = answer.get("rows").and_then(Value::as_array);
+        for (row, (number, _)) in rows.into_iter().flatten().zip(lines) {
+            let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
+            match text("result") {
+                "created" => self.created = self.created.saturating_add(1),
+                "exists" => self.exists = self.exists.saturating_add(1),
+                _ => self.refused.push((number.saturating_add(1), text("message").to_owned())),
+            }
+        }
+    }
+
+    fn told(self, before: usize) -> Output {
+        let Self { created, exists, refused } = self;
+        let text = format!("{created} created, {exists} there already, {} refused", refused.len());
+        let lines: Vec<_> = refused
+            .iter()
+            .map(|(line, message)| json!({ "line": line, "message": message }))
+            .collect();
+        let json = json!({
+            "created": created, "exists": exists, "refused": lines, "done_before": before,
+        });
+        let output = Output::new(text, json).refused_if(!refused.is_empty());
+        let shown = refused.iter().take(SHOWN);
+        shown.fold(output, |output, (line, message)| output.note(format!("line {line}: {message}")))
+    }
+}
+
+/// Digits of a SHA-256.
+const HEX: usize = 64;
+/// Keys a request, as many as the API takes.
+const BATCH: usize = 100;
+/// Refused lines that are told by words; `--json` has all.
+const SHOWN: usize = 20;
+const AGAIN: &str = "what was imported so far stays; the same command goes on from there";

@@ -1,0 +1,41 @@
+//! Device authorization (RFC 8628): a code that is entered on any machine with a browser.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::issuer::Issuer;
+use super::{How, not_signed_in};
+use crate::machine;
+use crate::output::{Failure, note};
+use crate::secret::Secret;
+use crate::site::Site;
+
+pub(super) fn token(issuer: &Issuer, device: &Site, how: &How<'_>) -> Result<Secret, Failure> {
+    let (well, body) = issuer.post(device, how.fields())?;
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    let seconds = |name: &str| body.get(name).and_then(Value::as_u64);
+    if !well {
+        return Err(not_signed_in(text("error")));
+    }
+    let complete = text("verification_uri_complete");
+    let place = if complete.is_empty() { text("verification_uri") } else { complete };
+    note(&format!("Sign in with any browser, by the code {}:\n{place}", text("user_code")));
+    let end = machine::uptime().saturating_add(seconds("expires_in").unwrap_or(0));
+    let mut pause = seconds("interval").unwrap_or(5).max(1);
+    while machine::uptime() < end {
+        std::thread::sleep(Duration::from_secs(pause));
+        let redeemed = issuer.redeem([
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("device_code", text("device_code")),
+            ("client_id", how.client_id),
+        ])?;
+        match redeemed {
+            Ok(token) => return Ok(token),
+            Err(code) if code == "authorization_pending" => {}
+            Err(code) if code == "slow_down" => pause = pause.saturating_add(5),
+            Err(code) => return Err(not_signed_in(&code)),
+        }
+    }
+    Err(not_signed_in(&format!("{}: the code has expired", issuer.site)))
+}

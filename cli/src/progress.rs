@@ -1,0 +1,92 @@
+//! How far a long work is: told while it lasts, and kept over its end.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use data_encoding::HEXLOWER;
+use etcetera::BaseStrategy;
+use portcullis::crypto;
+
+use crate::kv::create;
+use crate::machine;
+use crate::output::{Failure, note};
+
+/// A line on standard error: anew in its place on a terminal, now and then elsewhere.
+pub(crate) struct Bar {
+    what: &'static str,
+    start: usize,
+    done: usize,
+    all: usize,
+    begun: u64,
+    told: u64,
+}
+
+impl Bar {
+    pub(crate) fn new(what: &'static str, done: usize, all: usize) -> Self {
+        let now = machine::uptime();
+        Self { what, start: done, done, all, begun: now, told: now }
+    }
+
+    pub(crate) const fn done(&self) -> usize {
+        self.done
+    }
+
+    pub(crate) fn advance(&mut self, by: usize) {
+        self.done = self.done.saturating_add(by);
+        if io::stderr().is_terminal() {
+            let _ = write!(io::stderr(), "\r{}", self.line());
+        } else if machine::uptime() >= self.told.saturating_add(PAUSE) {
+            self.told = machine::uptime();
+            note(&self.line());
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        if io::stderr().is_terminal() {
+            let _ = writeln!(io::stderr());
+        }
+    }
+
+    fn line(&self) -> String {
+        let seconds = machine::uptime().saturating_sub(self.begun).max(1);
+        let here = self.done.saturating_sub(self.start);
+        let rate = u64::try_from(here).unwrap_or(0).checked_div(seconds).unwrap_or(0);
+        format!("{} of {} {}, {rate} a second", self.done, self.all, self.what)
+    }
+}
+
+/// How far a work came, in a file that is named by the work.
+pub(crate) struct Mark(PathBuf);
+
+impl Mark {
+    /// Of the work that these texts make up.
+    pub(crate) fn of(work: &[&[u8]]) -> Result<Self, Failure> {
+        let parts: Vec<u8> = work.iter().flat_map(|part| crypto::sha256(part)).collect();
+        let base = etcetera::choose_base_strategy()
+            .map_err(|_| Failure::refused("neither XDG_STATE_HOME nor HOME is set"))?;
+        let folder = base.state_dir().unwrap_or_else(|| base.data_dir()).join("portcullis");
+        fs::create_dir_all(&folder).map_err(|error| Failure::io(folder.display(), &error))?;
+        Ok(Self(folder.join(HEXLOWER.encode(&crypto::sha256(&parts)))))
+    }
+
+    /// 0 if nothing is known.
+    pub(crate) fn read(&self) -> usize {
+        fs::read_to_string(&self.0).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+
+    pub(crate) fn write(&self, done: usize) -> Result<(), Failure> {
+        let part = self.0.with_extension("part");
+        let written = create(&part)
+            .and_then(|mut file| writeln!(file, "{done}"))
+            .and_then(|()| fs::rename(&part, &self.0));
+        written.map_err(|error| Failure::io(self.0.display(), &error))
+    }
+
+    pub(crate) fn forget(&self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Seconds.
+const PAUSE: u64 = 5;

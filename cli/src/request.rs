@@ -1,0 +1,233 @@
+//! `sign` and `request`: a request at the gate, as a client of it sends it.
+
+use std::fs;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+use ureq::http::{Request as HttpRequest, Response, Uri};
+
+use crate::api::{agent, body_of, exit, unreachable};
+use crate::keys::SignatureVersion;
+use crate::machine;
+use crate::online::variable;
+use crate::output::{Failure, Output};
+use crate::profile::{Profile, Profiles};
+use crate::secret::Secret;
+use crate::signer::{Mode, Sent, Signer};
+use crate::site::Site;
+
+/// A request.
+#[derive(Args)]
+struct Asked {
+    /// A path at the profile's gate, as /v1/agents?page=2, or a whole URL.
+    #[arg(value_name = "PATH|URL")]
+    target: String,
+    /// Its method [default: GET, or POST with --data].
+    #[arg(long, short = 'X')]
+    method: Option<String>,
+    /// Its body; @FILE reads a file, @- standard input.
+    #[arg(long, short)]
+    data: Option<String>,
+    /// Its Content-Type, if it has a body.
+    #[arg(long, default_value = "application/json", value_name = "TYPE")]
+    content_type: String,
+    /// By which rules it is signed.
+    #[arg(long, value_enum, default_value = "v2", value_name = "VERSION")]
+    signature_version: SignatureVersion,
+    /// Signature version 1: sign a nonce.
+    #[arg(long)]
+    signature_nonce: bool,
+    /// The profile [default: the last that was set up or chosen].
+    #[arg(long, env = "PORTCULLIS_PROFILE", value_name = "NAME")]
+    profile: Option<String>,
+}
+
+/// Prints the headers of a signed request, or a curl line. The secret is the profile's, or
+/// PORTCULLIS_SIGNING_SECRET.
+#[derive(Args)]
+pub(crate) struct Sign {
+    #[command(flatten)]
+    asked: Asked,
+    /// What goes with it besides the signature.
+    #[arg(long, value_enum, default_value = "only")]
+    signature: Mode,
+    /// Print a line for a shell.
+    #[arg(long)]
+    curl: bool,
+}
+
+/// Sends a request and prints the answer. Key and signing secret are the profile's, or
+/// PORTCULLIS_API_KEY and PORTCULLIS_SIGNING_SECRET.
+#[derive(Args)]
+pub(crate) struct Send {
+    #[command(flatten)]
+    asked: Asked,
+    /// What goes with it: the key, a signature, or both.
+    #[arg(long, value_enum, default_value = "none")]
+    signature: Mode,
+    /// One more header, as `Name: value`; may be repeated.
+    #[arg(long, short = 'H', value_name = "HEADER")]
+    header: Vec<String>,
+    /// Print status and headers, too.
+    #[arg(long, short)]
+    include: bool,
+}
+
+/// A request that is ready to be signed.
+struct Ready {
+    site: Site,
+    uri: Uri,
+    method: String,
+    body: Vec<u8>,
+    profile: Option<Profile>,
+}
+
+pub(crate) fn sign(sign: &Sign) -> Result<Output, Failure> {
+    let ready = Ready::of(&sign.asked)?;
+    if sign.signature == Mode::None {
+        return Err(Failure::usage("--signature: required or only"));
+    }
+    let headers = ready.signed(&sign.asked, sign.signature)?;
+    let mut lines: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let json: Map<String, Value> =
+        headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
+    if !sign.curl {
+        return Ok(Output::new(lines.join("\n"), json.into()));
+    }
+    if !ready.body.is_empty() {
+        lines.push(format!("Content-Type: {}", sign.asked.content_type));
+    }
+    let mut line =
+        format!("curl -i -X {} {}", quoted(&ready.method), quoted(&ready.uri.to_string()));
+    for header in &lines {
+        line.push_str(&format!(" -H {}", quoted(header)));
+    }
+    if sign.signature == Mode::Required {
+        // The key is for the environment of whoever runs it, not for a history of commands.
+        line.push_str(" -H \"Authorization: Bearer $PORTCULLIS_API_KEY\"");
+    }
+    if !ready.body.is_empty() {
+        let body = String::from_utf8(ready.body).map_err(|_| {
+            Failure::refused("--curl: a body that is no text cannot stand in a line")
+        })?;
+        line.push_str(&format!(" --data-binary {}", quoted(&body)));
+    }
+    Ok(Output::new(line, json.into()))
+}
+
+pub(crate) fn send(send: &Send) -> Result<Output, Failure> {
+    let ready = Ready::of(&send.asked)?;
+    let mut request = HttpRequest::builder().method(ready.method.as_str()).uri(&ready.uri);
+    if send.signature != Mode::None {
+        for (name, value) in ready.signed(&send.asked, send.signature)? {
+            request = request.header(name, value);
+        }
+    }
+    if send.signature != Mode::Only
+        && let Some(key) = ready.secret("PORTCULLIS_API_KEY", |own| own.api_key.as_ref())?
+    {
+        request = request.header("Authorization", format!("Bearer {}", key.expose()));
+    }
+    for line in &send.header {
+        let (name, value) =
+            line.split_once(':').ok_or_else(|| Failure::usage("--header: Name: value"))?;
+        request = request.header(name.trim(), value.trim());
+    }
+    let agent = agent(&ready.site);
+    let wrong = |_| Failure::usage("method, URL or header is none of HTTP");
+    let answer = if ready.body.is_empty() {
+        agent.run(request.body(()).map_err(wrong)?)
+    } else {
+        let request = request.header("Content-Type", &send.asked.content_type);
+        agent.run(request.body(ready.body.as_slice()).map_err(wrong)?)
+    };
+    told(answer.map_err(|error| unreachable(&ready.site, &error))?, &ready.site, send.include)
+}
+
+fn told(response: Response<ureq::Body>, site: &Site, include: bool) -> Result<Output, Failure> {
+    let status = response.status();
+    let headers: Vec<(String, String)> = response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+        .collect();
+    let body = body_of(response, site)?;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let mut text = String::new();
+    if include {
+        text = format!("HTTP/1.1 {status}\n");
+        headers.iter().for_each(|(name, value)| text.push_str(&format!("{name}: {value}\n")));
+        text.push('\n');
+    }
+    text.push_str(&body);
+    let headers: Map<String, Value> =
+        headers.into_iter().map(|(name, value)| (name, value.into())).collect();
+    let json = json!({ "status": status.as_u16(), "headers": headers, "body": body });
+    Ok(Output::new(text, json).note(format!("{status}")).exit(exit(status)))
+}
+
+impl Ready {
+    fn of(asked: &Asked) -> Result<Self, Failure> {
+        let profiles = Profiles::read()?;
+        let profile = profiles.find(asked.profile.as_deref())?.map(|(_, own)| own.clone());
+        let at_gate = asked.target.starts_with('/');
+        let url = if at_gate {
+            let gate = profile.as_ref().and_then(|own| own.gate.as_ref()).ok_or_else(|| {
+                Failure::usage("a path needs the profile's gate: portcullis config set --key gate")
+            })?;
+            format!("{gate}{}", asked.target)
+        } else {
+            asked.target.clone()
+        };
+        let uri: Uri =
+            url.parse().map_err(|_| Failure::usage("a path as /v1/agents, or a whole URL"))?;
+        let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority());
+        let authority = authority.map(ToString::to_string).unwrap_or_default();
+        let site = Site::parse(&format!("{scheme}://{authority}")).map_err(Failure::usage)?;
+        // The profile's secrets are for the profile's gate.
+        let is_gate = profile.as_ref().is_some_and(|own| own.gate.as_ref() == Some(&site));
+        let body = asked.data.as_deref().map(body).transpose()?.unwrap_or_default();
+        let method = match (&asked.method, &asked.data) {
+            (Some(method), _) => method.clone(),
+            (None, Some(_)) => "POST".to_owned(),
+            (None, None) => "GET".to_owned(),
+        };
+        Ok(Self { site, uri, method, body, profile: profile.filter(|_| is_gate) })
+    }
+
+    fn signed(&self, asked: &Asked, mode: Mode) -> Result<Vec<(&'static str, String)>, Failure> {
+        let secret = self.secret("PORTCULLIS_SIGNING_SECRET", |own| own.signing_secret.as_ref())?;
+        let secret = secret.ok_or_else(|| {
+            Failure::refused(
+                "no signing secret for this URL: portcullis config set --key signing_secret, or \
+                 PORTCULLIS_SIGNING_SECRET",
+            )
+        })?;
+        let signer = Signer::new(secret, asked.signature_version, asked.signature_nonce)?;
+        let content_type = (!self.body.is_empty()).then_some(asked.content_type.as_str());
+        let sent = Sent { method: &self.method, uri: &self.uri, content_type, body: &self.body };
+        signer.headers(&sent, mode)
+    }
+
+    fn secret(
+        &self,
+        name: &str,
+        of_profile: impl Fn(&Profile) -> Option<&Secret>,
+    ) -> Result<Option<Secret>, Failure> {
+        Ok(variable(name)?.or_else(|| self.profile.as_ref().and_then(of_profile).cloned()))
+    }
+}
+
+fn body(data: &str) -> Result<Vec<u8>, Failure> {
+    match data.strip_prefix('@') {
+        Some("-") => machine::stdin_bytes(),
+        Some(file) => fs::read(file).map_err(|error| Failure::io(file, &error)),
+        None => Ok(data.as_bytes().to_vec()),
+    }
+}
+
+/// As one word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
