@@ -41,8 +41,8 @@ pub struct Document {
     pub workspace_limits: Option<Limits>,
     /// See [`Policy::workspace_shadow`](super::Policy::workspace_shadow).
     // Who admits by limits counts by them too: the Workspace.
-    #[cfg_attr(feature = "gate", serde(skip))]
-    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(any(feature = "gate", feature = "js"), serde(skip))]
+    #[cfg_attr(not(any(feature = "gate", feature = "js")), serde(default, skip_serializing_if = "Option::is_none"))]
     pub workspace_shadow: Option<Limits>,
     /// See [`Policy::budget`](super::Policy::budget).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,22 +78,22 @@ pub struct Document {
     /// See [`Policy::imports`](super::Policy::imports).
     pub imports: Vec<ImportShape>,
     /// See [`Policy::management`](super::Policy::management).
-    #[cfg_attr(feature = "gate", serde(skip))]
+    #[cfg_attr(any(feature = "gate", feature = "js"), serde(skip))]
     #[cfg_attr(
-        not(feature = "gate"),
+        not(any(feature = "gate", feature = "js")),
         serde(default, skip_serializing_if = "Management::is_default")
     )]
     pub management: Management,
     /// See [`Policy::alerts`](super::Policy::alerts).
-    #[cfg_attr(feature = "gate", serde(skip))]
-    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Alerts::is_default"))]
+    #[cfg_attr(any(feature = "gate", feature = "js"), serde(skip))]
+    #[cfg_attr(not(any(feature = "gate", feature = "js")), serde(default, skip_serializing_if = "Alerts::is_default"))]
     pub alerts: Alerts,
     /// See [`Policy::issuers`](super::Policy::issuers).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<IssuerRules>,
     /// See [`Policy::leak_reports`](super::Policy::leak_reports).
-    #[cfg_attr(feature = "gate", serde(skip))]
-    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(any(feature = "gate", feature = "js"), serde(skip))]
+    #[cfg_attr(not(any(feature = "gate", feature = "js")), serde(default, skip_serializing_if = "Option::is_none"))]
     pub leak_reports: Option<LeakReports>,
     /// How long ahead the expiry of a key is told, in days.
     #[serde(default = "default_notice", skip_serializing_if = "is_default_notice")]
