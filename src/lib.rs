@@ -68,6 +68,6 @@ pub mod root;
 #[allow(missing_docs, missing_debug_implementations, reason = "wasm-bindgen's expansion")]
 mod edge;
 
-#[cfg(feature = "js")]
+#[cfg(any(feature = "js", feature = "ledger"))]
 #[allow(missing_docs, missing_debug_implementations, reason = "wasm-bindgen's expansion")]
 mod js;

@@ -2,6 +2,7 @@
 
 import { Kept, generation, setsAddress, toldNames } from "./core.js";
 import { ask, body, download, read, sleep, verify } from "./errands.js";
+import { without } from "./policy.js";
 import type { Ledger, Store } from "./stores.js";
 import { type Verdict, unavailable, verdict } from "./verdict.js";
 
@@ -46,7 +47,7 @@ export interface Gate {
 
 /** Makes a gate. Throws a `TypeError` if policy, root and environment keys do not fit together. */
 export function createGate({ policy, root, store, ledger, staticKeys = "" }: GateOptions): Gate {
-  const core = new Kept(reduced(policy), root, staticKeys);
+  const core = new Kept(without(policy, NOT_FOR_GATE), root, staticKeys);
   const env = { KEYS: store, WORKSPACE: ledger };
   return {
     verify(request, circumstances = {}) {
@@ -166,13 +167,6 @@ function facts(request: Request | Incoming, address: string | undefined): string
     if (/[\n\r]/.test(request.method + request.url)) return "";
   }
   return address === undefined ? text : `${text}\n${ADDRESS}\n${address}`;
-}
-
-/** The policy less what only Workspaces have a use for: the core does not read it. */
-function reduced(policy: string | object): string {
-  const document = { ...(typeof policy === "string" ? JSON.parse(policy) : policy) };
-  for (const name of NOT_FOR_GATE) delete document[name];
-  return JSON.stringify(document);
 }
 
 /** `Document::NOT_FOR_GATE`. */

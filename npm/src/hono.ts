@@ -4,9 +4,7 @@ import type { Gate } from "./gate.js";
 import { type Grant, tell } from "./verdict.js";
 
 /** What handlers behind the middleware find: `c.get("portcullis")`. */
-export interface Variables {
-  portcullis: Grant;
-}
+export type Variables = { portcullis: Grant };
 
 /**
  * Middleware that only admitted requests pass.
@@ -21,16 +19,12 @@ export function portcullis(
   return async (context, next) => {
     const own = typeof gate === "function" ? gate(context) : gate;
     const known = address?.(context);
-    const verdict = await own.verify(context.req.raw, {
-      ...(known !== undefined && { address: known }),
-      waitUntil: (work) => behind(context, work),
-    });
+    const waitUntil = (work: Promise<unknown>) => behind(context, work);
+    const verdict = await own.verify(context.req.raw, known === undefined ? { waitUntil } : { address: known, waitUntil });
     if (verdict.decision !== "allow") return verdict.response;
     context.set("portcullis", verdict.grant);
     await next();
-    const answer = context.res;
-    if (answer.status === 101) return;
-    const told = new Response(answer.body, answer);
+    const told = new Response(context.res.body, context.res);
     tell(verdict.grant, told.headers);
     // Else Hono would lay the old headers over these.
     context.res = undefined;
@@ -38,10 +32,9 @@ export function portcullis(
   };
 }
 
+/** Servers that live on have no such context, and need none. */
 function behind(context: Context, work: Promise<unknown>): void {
   try {
     context.executionCtx.waitUntil(work);
-  } catch {
-    // A server that lives on needs no telling.
-  }
+  } catch {}
 }

@@ -14,29 +14,28 @@
 // The Wasm keeps what waits under its number, and forgets it if nobody comes back.
 
 import { ask, body, download, read, respond, sleep, verify } from "./errands.mjs";
-import { forward } from "./forward.mjs";
 import { enter, kept, starts, undecided } from "./restart.mjs";
 
-// The answer to a request, or the promise of one.
-export function pursue(step, request, env, ctx, facts) {
+// The answer to a request or, if it is admitted, what `onward` makes of its plan; or the promise of one.
+export function pursue(step, request, env, ctx, facts, onward) {
   const { word, lines } = told(step, env, ctx);
+  if (word === "forward") return onward(request, env, lines);
   const done = DECIDED[word];
-  return done === undefined ? lookedUp(word, lines, request, env, ctx, facts) : done(request, env, lines, facts);
+  return done === undefined ? lookedUp(word, lines, request, env, ctx, facts, onward) : done(request, env, lines, facts);
 }
 
 const DECIDED = {
-  forward: (request, env, plan) => forward(request, env, plan),
   answer: (request, env, lines) => respond(lines, request),
   manage: (request, env, lines, facts) => manage(request, env, lines, facts),
 };
 
-async function lookedUp(word, lines, request, env, ctx, facts) {
+async function lookedUp(word, lines, request, env, ctx, facts, onward) {
   const held = { bytes: undefined, release() {} };
   try {
     const decided = await kept(decide(word, lines, held, request, env, ctx, facts));
     if (decided === undefined) return undecided(request);
     // Awaited, as what is sent counts as held.
-    if (decided.word === "forward") return await forward(request, env, decided.lines, held.bytes);
+    if (decided.word === "forward") return await onward(request, env, decided.lines, held.bytes);
     return DECIDED[decided.word](request, env, decided.lines, facts);
   } catch (error) {
     console.error("portcullis: not decided", error);
@@ -64,7 +63,7 @@ async function decide(word, lines, held, request, env, ctx, facts) {
     }
     if (step === undefined) return undefined;
     ({ word, lines } = told(step, env, ctx));
-  } while (DECIDED[word] === undefined);
+  } while (word !== "forward" && DECIDED[word] === undefined);
   return { word, lines };
 }
 

@@ -1,90 +1,23 @@
-//! The core as the npm package calls it: conversions, and what is done next for a request.
-//!
-//! As in the gate's Worker, a request is facts in and a text out; what cannot be decided yet is told as
-//! an errand, which JavaScript does before it comes back with what came of it.
+//! The core as the npm package calls it: conversions. A gate and a ledger are a Wasm each, so that who has a
+//! use for one does not load both.
 
-mod entropy;
-mod isolate;
-mod told;
-
-use wasm_bindgen::prelude::*;
+#[cfg(feature = "js")]
+mod gate;
+#[cfg(feature = "ledger")]
+mod ledger;
 
 use crate::clock::Now;
-use crate::denial::Fault;
-use crate::forward;
-use crate::gate;
+use crate::gate::{Gate, Unfit};
 use crate::json;
-use crate::lookup::Came;
 use crate::policy::{Document, Policy};
-use crate::ticket::Body;
-use isolate::Isolate;
 
-/// A deployment in one process.
-#[wasm_bindgen]
-pub struct Gate(Isolate);
-
-#[wasm_bindgen]
-impl Gate {
-    /// `policy` is the text that `portcullis policy compile` writes, less [`Document::NOT_FOR_GATE`].
-    ///
-    /// # Errors
-    /// Why it must not decide.
-    #[wasm_bindgen(constructor)]
-    pub fn new(policy: &str, root: &str, static_keys: &str) -> Result<Self, String> {
-        let document = json::read::<Document>(policy.as_bytes());
-        let policy: Option<Policy> = document.and_then(|document| document.try_into().ok());
-        let policy = policy.ok_or(gate::Unfit::Policy);
-        let gate = policy.and_then(|policy| gate::Gate::new(policy, root, static_keys, 0));
-        match gate {
-            Ok(gate) => Ok(Self(Isolate::new(gate))),
-            Err(unfit) => Err(unfit.to_string()),
-        }
-    }
-
-    /// What is to be done for a request of these facts: a text as in [`told`].
-    pub fn decide(&mut self, facts: &str) -> String {
-        self.0.decide(facts, now())
-    }
-
-    /// What is to be done next where `number` waits for what came of its errand; see the gate's `resume`.
-    pub fn resume(
-        &mut self,
-        number: u32,
-        facts: &str,
-        came: bool,
-        text: Option<String>,
-    ) -> Option<String> {
-        let came = match &text {
-            Some(text) => Came::Text(text),
-            None if came => Came::NoRow,
-            None => Came::Nothing,
-        };
-        self.0.resume(number, facts, came, now())
-    }
-
-    /// The same where a body came: its bytes or, in their place, `long`, `full` or `late`.
-    pub fn resume_with_body(
-        &mut self,
-        number: u32,
-        facts: &str,
-        bytes: Option<Vec<u8>>,
-        instead: &str,
-    ) -> Option<String> {
-        let body = match (bytes, instead) {
-            (Some(bytes), _) => Body::Read(bytes),
-            (None, "long") => Body::TooLong,
-            (None, "full") => Body::Failed(Fault::NoRoom),
-            (None, _) => Body::Late,
-        };
-        self.0.resume(number, facts, Came::Body(body), now())
-    }
-}
-
-/// The names of [`forward::TOLD`].
-#[wasm_bindgen]
-#[must_use]
-pub fn told_names() -> String {
-    forward::TOLD.join("\n")
+/// A deployment; or why there is none.
+fn deployment(policy: &str, root: &str, static_keys: &str) -> Result<Gate, String> {
+    let document = json::read::<Document>(policy.as_bytes());
+    let policy: Option<Policy> = document.and_then(|document| document.try_into().ok());
+    let gate = policy.ok_or(Unfit::Policy);
+    let gate = gate.and_then(|policy| Gate::new(policy, root, static_keys, 0));
+    gate.map_err(|unfit| unfit.to_string())
 }
 
 #[expect(

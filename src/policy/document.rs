@@ -42,7 +42,10 @@ pub struct Document {
     /// See [`Policy::workspace_shadow`](super::Policy::workspace_shadow).
     // Who admits by limits counts by them too: the Workspace.
     #[cfg_attr(any(feature = "gate", feature = "js"), serde(skip))]
-    #[cfg_attr(not(any(feature = "gate", feature = "js")), serde(default, skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(
+        not(any(feature = "gate", feature = "js")),
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
     pub workspace_shadow: Option<Limits>,
     /// See [`Policy::budget`](super::Policy::budget).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,12 +71,12 @@ pub struct Document {
     pub signed_body_bytes: SignedBodyBytes,
     /// See [`Policy::origins`](super::Policy::origins).
     // Each Worker carries what it has a use for: reading the rest would be a good part of its upload.
-    #[cfg_attr(feature = "workspace", serde(skip))]
+    #[cfg_attr(any(feature = "workspace", feature = "ledger"), serde(skip))]
     pub origins: Vec<Origin>,
     /// See [`Policy::tiers`](super::Policy::tiers).
     pub tiers: Vec<Tier>,
     /// See [`Policy::static_keys`](super::Policy::static_keys).
-    #[cfg_attr(feature = "workspace", serde(skip))]
+    #[cfg_attr(any(feature = "workspace", feature = "ledger"), serde(skip))]
     pub static_keys: Vec<StaticKey>,
     /// See [`Policy::imports`](super::Policy::imports).
     pub imports: Vec<ImportShape>,
@@ -86,20 +89,26 @@ pub struct Document {
     pub management: Management,
     /// See [`Policy::alerts`](super::Policy::alerts).
     #[cfg_attr(any(feature = "gate", feature = "js"), serde(skip))]
-    #[cfg_attr(not(any(feature = "gate", feature = "js")), serde(default, skip_serializing_if = "Alerts::is_default"))]
+    #[cfg_attr(
+        not(any(feature = "gate", feature = "js")),
+        serde(default, skip_serializing_if = "Alerts::is_default")
+    )]
     pub alerts: Alerts,
     /// See [`Policy::issuers`](super::Policy::issuers).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<IssuerRules>,
     /// See [`Policy::leak_reports`](super::Policy::leak_reports).
     #[cfg_attr(any(feature = "gate", feature = "js"), serde(skip))]
-    #[cfg_attr(not(any(feature = "gate", feature = "js")), serde(default, skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(
+        not(any(feature = "gate", feature = "js")),
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
     pub leak_reports: Option<LeakReports>,
     /// How long ahead the expiry of a key is told, in days.
     #[serde(default = "default_notice", skip_serializing_if = "is_default_notice")]
     pub expiry_notice_days: Bounded<0, 365>,
     /// See [`Policy::routes`](super::Policy::routes).
-    #[cfg_attr(feature = "workspace", serde(skip))]
+    #[cfg_attr(any(feature = "workspace", feature = "ledger"), serde(skip))]
     pub routes: Vec<Route>,
 }
 

@@ -13,6 +13,7 @@ pub mod issuer;
 pub mod keys;
 pub mod load;
 pub mod members;
+pub mod npm;
 pub mod prove;
 pub mod seed;
 pub mod serve;

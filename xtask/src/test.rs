@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, run, say};
-use crate::{bench, conformance, docs, prove, signers, tools, worker};
+use crate::{bench, conformance, docs, npm, prove, signers, tools, worker};
 
 /// A named step.
 struct Step {
@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     Step { name: "upload", run: upload },
     Step { name: "docs", run: docs::test },
     Step { name: "signers", run: signers::test },
+    Step { name: "npm", run: npm::test },
     Step { name: "conformance", run: conformance::run },
     Step { name: "proofs", run: prove::check },
     Step { name: "bench", run: bench_small },
@@ -76,6 +77,7 @@ fn lint(checkout: &Checkout) -> Result<()> {
         "--package portcullis --lib --target wasm32-unknown-unknown --features gate",
         "--package portcullis --lib --target wasm32-unknown-unknown --features workspace",
         "--package portcullis --lib --target wasm32-unknown-unknown --features js",
+        "--package portcullis --lib --target wasm32-unknown-unknown --features ledger",
     ] {
         let mut clippy = checkout.command("cargo");
         clippy

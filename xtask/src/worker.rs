@@ -252,6 +252,13 @@ fn worker_build(checkout: &Checkout, worker: Worker, folder: &Path) -> Command {
 
 /// Optimises in place and drops the names of functions, a tenth of the upload.
 fn wasm_opt(checkout: &Checkout, wasm: &Path) -> Command {
+    let mut command = optimise(checkout, WASM_OPT);
+    command.arg(wasm).arg("-o").arg(wasm);
+    command
+}
+
+/// `wasm-opt` at this level, files aside.
+pub(crate) fn optimise(checkout: &Checkout, level: &str) -> Command {
     let mut command = checkout.command(tools::npm_bin(checkout, "wasm-opt"));
     // What rustc emits for wasm32-unknown-unknown by `RUSTFLAGS`, and what wasm-bindgen adds.
     let features = [
@@ -264,8 +271,7 @@ fn wasm_opt(checkout: &Checkout, wasm: &Path) -> Command {
         "--enable-exception-handling",
         "--enable-simd",
     ];
-    command.args(features).args(WASM_OPT);
-    command.arg(wasm).arg("-o").arg(wasm);
+    command.args(features).arg(level).args(WASM_FLAGS);
     command
 }
 
@@ -295,7 +301,7 @@ fn stamp(checkout: &Checkout, worker: Worker) -> Result<String> {
         digest.update(format!("{}\0{}\n", file.display(), sha256(&bytes)));
     }
     digest.update(format!("{} {} {RUSTFLAGS}\n", worker.name(), worker.opt_level()));
-    digest.update(WASM_OPT.join(" "));
+    digest.update(format!("{WASM_OPT} {}", WASM_FLAGS.join(" ")));
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "NO_MINIFY"] {
         digest.update(format!("{name}={:?}\n", env::var_os(name)));
     }
@@ -343,9 +349,10 @@ fn proof_policy(name: &str) -> String {
     format!("tests/prove/{name}.toml")
 }
 /// SHA-256 takes a sixth less time by vectors, and the upload is smaller.
-const RUSTFLAGS: &str = "-C target-feature=+simd128";
+pub(crate) const RUSTFLAGS: &str = "-C target-feature=+simd128";
 /// Nothing lies in the lowest kilobyte, which is the far end of the stack: so offsets of a field need no
 /// instruction of their own.
-const WASM_OPT: [&str; 4] = ["-O3", "--low-memory-unused", "--strip-debug", "--strip-producers"];
+const WASM_FLAGS: [&str; 3] = ["--low-memory-unused", "--strip-debug", "--strip-producers"];
+const WASM_OPT: &str = "-O3";
 /// A comma list.
 const FINGERPRINTS: &str = "PORTCULLIS_ROOT_FINGERPRINT";

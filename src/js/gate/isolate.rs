@@ -34,12 +34,7 @@ enum Looked {
 
 impl Isolate {
     pub(super) fn new(gate: Gate) -> Self {
-        Self {
-            gate,
-            memory: Memory::default(),
-            entropy: Entropy::default(),
-            desk: Desk::default(),
-        }
+        Self { gate, memory: Memory::default(), entropy: Entropy::default(), desk: Desk::default() }
     }
 
     pub(super) fn decide(&mut self, facts: &str, now: Now) -> String {
