@@ -102,7 +102,8 @@ pub(crate) fn granted(
     request_id: &str,
     now: Now,
 ) -> String {
-    let mut out = request_id.to_owned();
+    let mut out = String::with_capacity(GRANT_BYTES);
+    out.push_str(request_id);
     let keyed = if grant.caller.is_anyone() { "" } else { "k" };
     let told = grant.caller.told();
     let values = [keyed, told.key, told.workspace, told.kind, told.scopes, told.subject];
@@ -262,5 +263,8 @@ const NAMES: &[&str] = &[
 const PREFIXES: &[&str] =
     &["x-portcullis-", "x-forwarded", "x-http-method", "x-original-", "x-rewrite-"];
 
+/// A grant with the headers of two limits fits.
+#[cfg(feature = "js")]
+const GRANT_BYTES: usize = 512;
 /// A plan with an assertion fits.
 const PLAN_BYTES: usize = 1536;

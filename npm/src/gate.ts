@@ -71,49 +71,52 @@ interface Matter {
 }
 
 function pursue(step: string, matter: Matter): Promise<Verdict> {
-  const [word, lines] = begun(step, matter);
-  if (DECIDED.has(word)) return Promise.resolve(verdict(word, lines, matter.request.method, toldNames()));
-  return lookedUp(word, lines, matter).catch(() => unavailable(matter.request.method));
+  const told = begun(step, matter);
+  if (DECIDED.has(told[0]!)) return Promise.resolve(verdict(told, matter.request.method, toldNames()));
+  return lookedUp(told, matter).catch(() => unavailable(matter.request.method));
 }
 
-async function lookedUp(word: string, lines: string[], matter: Matter): Promise<Verdict> {
+async function lookedUp(step: string[], matter: Matter): Promise<Verdict> {
   const { core, request, told } = matter;
+  let [word, , ...lines] = step as [string, string, ...string[]];
   const start = generation();
   let release = () => {};
   try {
     while (!DECIDED.has(word)) {
       const number = Number(lines[0]);
-      let step: string | undefined;
+      let next: string | undefined;
       if (word === "body") {
         const [, millis, limit, most] = lines.map(Number) as [number, number, number, number];
         const held = await body({ body: opened(request) }, millis, limit, most);
         release = held.release;
         if (start !== generation()) return unavailable(request.method);
-        step = core.enter((core) => core.resume_with_body(number, told, held.bytes, held.instead));
+        next = core.enter((core) => core.resume_with_body(number, told, held.bytes, held.instead));
       } else {
         const came = await run(word, lines, matter);
         if (start !== generation()) return unavailable(request.method);
-        step = core.enter((core) => core.resume(number, told, came !== undefined, came ?? undefined));
+        next = core.enter((core) => core.resume(number, told, came !== undefined, came ?? undefined));
       }
-      if (step === undefined) return unavailable(request.method);
-      [word, lines] = begun(step, matter);
+      if (next === undefined) return unavailable(request.method);
+      step = begun(next, matter);
+      [word, , ...lines] = step as [string, string, ...string[]];
     }
-    return verdict(word, lines, request.method, toldNames());
+    return verdict(step, request.method, toldNames());
   } finally {
     release();
   }
 }
 
-/** Reads a step, and begins what is to be done behind the answer. */
-function begun(step: string, matter: Matter): [word: string, lines: string[]] {
-  const [word, chores, ...lines] = step.split("\n") as [string, string, ...string[]];
-  if (chores !== "") {
+/** The lines of a step; what is to be done behind the answer is begun. */
+function begun(step: string, matter: Matter): string[] {
+  const lines = step.split("\n");
+  const chores = lines[1];
+  if (chores) {
     for (const number of chores.split(" ")) {
       const work = chore(Number(number), matter).catch(() => {});
       matter.circumstances.waitUntil?.(work);
     }
   }
-  return [word, lines];
+  return lines;
 }
 
 async function chore(number: number, matter: Matter): Promise<void> {

@@ -27,33 +27,33 @@ export type Verdict =
   /** A browser asked whether a page may send a request: it may. */
   | { readonly decision: "preflight"; readonly status: number; readonly response: Response };
 
-/** Reads the lines that `src/js/told.rs` writes. `names`: of the headers of limits. */
-export function verdict(word: string, lines: string[], method: string, names: readonly string[]): Verdict {
+/** Reads the lines that `src/js/gate/told.rs` writes. `names`: of the headers of limits. */
+export function verdict(lines: string[], method: string, names: readonly string[]): Verdict {
+  const word = lines[0];
   if (word === "allow") return { decision: "allow", grant: grant(lines, names) };
-  const [status, code, ...rest] = lines as [string, string, ...string[]];
+  const [, , status, code, ...rest] = lines as [string, string, string, string, ...string[]];
   const response = respond([status, ...rest], { method });
-  const told = { code, status: response.status, response };
   if (word === "pages") return { decision: "preflight", status: response.status, response };
-  return word === "deny" ? { decision: "deny", ...told } : { decision: "unavailable", ...told };
+  return { decision: word === "deny" ? "deny" : "unavailable", code, status: response.status, response };
 }
 
+/** By index: this is what every admitted request costs. */
 function grant(lines: string[], names: readonly string[]): Grant {
-  const [requestId, flags, key, workspace, type, scopes, subject] = lines as [string, string, string, string, string, string, string];
-  const headers: [string, string][] = [["x-request-id", requestId]];
-  for (const [at, name] of names.entries()) {
+  const headers: [string, string][] = [["x-request-id", lines[2]!]];
+  for (let at = 0; at < names.length; at++) {
     const value = lines[TOLD + at];
-    if (value) headers.push([name, value]);
+    if (value) headers.push([names[at]!, value]);
   }
   for (let at = TOLD + names.length; at + 1 < lines.length; at += 2) headers.push([lines[at]!, lines[at + 1]!]);
   return {
-    requestId,
-    key: key || null,
-    workspace: workspace || null,
-    type: (type || null) as Grant["type"],
-    scopes: scopes === "" ? [] : scopes.split(" "),
-    subject: subject || null,
+    requestId: lines[2]!,
+    isPrivate: lines[3]!.includes("k"),
+    key: lines[4] || null,
+    workspace: lines[5] || null,
+    type: (lines[6] || null) as Grant["type"],
+    scopes: lines[7] ? lines[7].split(" ") : [],
+    subject: lines[8] || null,
     headers,
-    isPrivate: flags.includes("k"),
   };
 }
 
@@ -96,4 +96,4 @@ export function tell(grant: Grant, headers: Headers): void {
 const SHARED = ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"];
 
 // Where the values of the headers of limits begin.
-const TOLD = 7;
+const TOLD = 9;

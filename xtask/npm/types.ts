@@ -60,7 +60,7 @@ void [answer, claims.sub, formed];
 
 const call = createManagement({ url: "https://admin.test", token: "" });
 const keys = await call("/api/v1/workspaces/{workspace}/api-keys", "get", { path: { workspace: "current" } });
-void keys.data.data.map((key) => key.kid);
+void keys.data.keys.map((key) => key.kid);
 // @ts-expect-error a path that is not there
 await call("/api/v1/nothing", "get");
 // @ts-expect-error a key needs a name

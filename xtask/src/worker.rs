@@ -252,13 +252,13 @@ fn worker_build(checkout: &Checkout, worker: Worker, folder: &Path) -> Command {
 
 /// Optimises in place and drops the names of functions, a tenth of the upload.
 fn wasm_opt(checkout: &Checkout, wasm: &Path) -> Command {
-    let mut command = optimise(checkout, WASM_OPT);
+    let mut command = optimise(checkout);
     command.arg(wasm).arg("-o").arg(wasm);
     command
 }
 
-/// `wasm-opt` at this level, files aside.
-pub(crate) fn optimise(checkout: &Checkout, level: &str) -> Command {
+/// `wasm-opt`, files aside.
+pub(crate) fn optimise(checkout: &Checkout) -> Command {
     let mut command = checkout.command(tools::npm_bin(checkout, "wasm-opt"));
     // What rustc emits for wasm32-unknown-unknown by `RUSTFLAGS`, and what wasm-bindgen adds.
     let features = [
@@ -271,7 +271,7 @@ pub(crate) fn optimise(checkout: &Checkout, level: &str) -> Command {
         "--enable-exception-handling",
         "--enable-simd",
     ];
-    command.args(features).arg(level).args(WASM_FLAGS);
+    command.args(features).args(WASM_OPT);
     command
 }
 
@@ -301,7 +301,7 @@ fn stamp(checkout: &Checkout, worker: Worker) -> Result<String> {
         digest.update(format!("{}\0{}\n", file.display(), sha256(&bytes)));
     }
     digest.update(format!("{} {} {RUSTFLAGS}\n", worker.name(), worker.opt_level()));
-    digest.update(format!("{WASM_OPT} {}", WASM_FLAGS.join(" ")));
+    digest.update(WASM_OPT.join(" "));
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "NO_MINIFY"] {
         digest.update(format!("{name}={:?}\n", env::var_os(name)));
     }
@@ -352,7 +352,6 @@ fn proof_policy(name: &str) -> String {
 pub(crate) const RUSTFLAGS: &str = "-C target-feature=+simd128";
 /// Nothing lies in the lowest kilobyte, which is the far end of the stack: so offsets of a field need no
 /// instruction of their own.
-const WASM_FLAGS: [&str; 3] = ["--low-memory-unused", "--strip-debug", "--strip-producers"];
-const WASM_OPT: &str = "-O3";
+const WASM_OPT: [&str; 4] = ["-O3", "--low-memory-unused", "--strip-debug", "--strip-producers"];
 /// A comma list.
 const FINGERPRINTS: &str = "PORTCULLIS_ROOT_FINGERPRINT";
