@@ -150,15 +150,19 @@ function run(word: string, lines: string[], { env }: Matter): Promise<string | n
 
 /** The body, of which a copy is read: the request keeps its own. */
 function opened(request: Request | Incoming): ReadableStream<Uint8Array> | null {
-  if (request instanceof Request) return request.body === null ? null : request.clone().body;
-  return request.body?.() ?? null;
+  return isWhole(request) ? request.clone().body : (request.body?.() ?? null);
+}
+
+/** By its methods, as a server may have a class of its own. */
+function isWhole(request: Request | Incoming): request is Request {
+  return "clone" in request;
 }
 
 /** See `src/request.rs`. */
 function facts(request: Request | Incoming, address: string | undefined): string {
   const believed = address === undefined && setsAddress();
   let text = `${request.method}${request.body == null ? "" : " body"}\n${request.url}`;
-  if (request instanceof Request) {
+  if (isWhole(request)) {
     request.headers.forEach((value, name) => {
       if (believed || name !== ADDRESS) text += `\n${name}\n${value}`;
     });

@@ -8,15 +8,17 @@ import { type Grant, tell } from "./verdict.js";
 /** What a gate is told of a request, whose body can be read by others afterwards. */
 export function incoming(message: IncomingMessage, scheme: string, target: string): Incoming {
   const headers = new Map<string, string>();
-  // `headers` has one value where several were sent.
-  for (const [name, values] of Object.entries(message.headersDistinct)) {
-    if (values !== undefined && !name.startsWith(":")) headers.set(name, values.join(", "));
+  // Of HTTP/1 `headers` has one value where several were sent.
+  for (const [name, values] of Object.entries(message.headersDistinct ?? message.headers)) {
+    if (values !== undefined) headers.set(name, typeof values === "string" ? values : values.join(", "));
   }
-  const host = message.headers.host ?? (message.headers[":authority"] as string | undefined) ?? "";
+  const host = headers.get("host") ?? headers.get(":authority") ?? "";
+  for (const name of headers.keys()) if (name.startsWith(":")) headers.delete(name);
   const hasBody = headers.has("transfer-encoding") || Number(message.headers["content-length"] ?? 0) > 0;
   return {
     method: message.method ?? "",
-    url: `${scheme}://${host}${target}`,
+    // What is no path, as a proxy is sent, is none of ours.
+    url: target.startsWith("/") ? `${scheme}://${host}${target}` : "",
     headers,
     body: hasBody ? () => copied(message) : null,
   };

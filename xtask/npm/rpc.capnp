@@ -3,12 +3,16 @@ using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (services = [
   (name = "main", worker = (
     modules = [
-      (name = "rpc.mjs", esModule = embed "rpc.mjs"),
-      (name = "vectors.json", json = embed "vectors.json"),
+      (name = "rpc.js", esModule = embed "out/rpc.js"),
+      (name = "portcullis.wasm", wasm = embed "out/portcullis.wasm"),
     ],
     compatibilityDate = "2026-10-01",
     compatibilityFlags = ["nodejs_compat"],
-    bindings = [(name = "GATE", service = (name = "gate", entrypoint = "Verify"))],
+    bindings = [
+      (name = "GATE", service = (name = "gate", entrypoint = "Verify")),
+      (name = "KEYS", kvNamespace = "kv"),
+      (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
+    ],
   )),
   (name = "gate", worker = (
     modules = [
@@ -18,10 +22,29 @@ const config :Workerd.Config = (services = [
     compatibilityDate = "2026-10-01",
     bindings = [
       (name = "KEYS", kvNamespace = "kv"),
+      (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
       (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
       (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
     ],
   )),
+  (name = "workspace", worker = (
+    modules = [
+      (name = "index.js", esModule = embed "workspace/index.js"),
+      (name = "index_bg.wasm", wasm = embed "workspace/index_bg.wasm"),
+    ],
+    compatibilityDate = "2026-10-01",
+    durableObjectNamespaces = [
+      (className = "Workspace", uniqueKey = "workspace", enableSql = true),
+      (className = "Directory", uniqueKey = "directory", enableSql = true),
+    ],
+    durableObjectStorage = (localDisk = "disk"),
+    bindings = [
+      (name = "KEYS", kvNamespace = "kv"),
+      (name = "DIRECTORY", durableObjectNamespace = "Directory"),
+      (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
+    ],
+  )),
+  (name = "disk", disk = (path = "out/objects", writable = true)),
   (name = "kv", worker = (
     modules = [(name = "rows.mjs", esModule = embed "rows.mjs")],
     compatibilityDate = "2026-10-01",

@@ -1,5 +1,7 @@
-// Another Worker asks the built gate by its entrypoint `Verify`.
+// Beside the built Workers: this one asks the gate by its entrypoint `Verify`, and has a gate of the package's own
+// with their KV and their Durable Objects.
 import { strict as assert } from "node:assert";
+import { createGate } from "portcullis";
 import vectors from "./vectors.json";
 
 const { world } = vectors;
@@ -20,9 +22,26 @@ export default {
     assert.equal((await ask(env, undefined)).code, "MISSING_API_KEY");
     const admin = await env.GATE.verify(new Request("http://portcullis.localhost/api/v1/workspaces", { method: "POST", body: "{}" }));
     assert.deepEqual([admin.decision, admin.status], ["deny", 404]);
-    // Nobody counts here, so what may be forwarded once is not admitted.
-    const strict = await ask(env, world.keys.full, {}, "/v1/strict");
-    assert.deepEqual([strict.decision, strict.code, strict.status], ["unavailable", "AUTH_UNAVAILABLE", 503]);
-    console.log("rpc 9");
+    // A key that KV knows and its Workspace does not.
+    const unknown = await ask(env, world.keys.full, {}, "/v1/strict");
+    assert.deepEqual([unknown.decision, unknown.code, unknown.status], ["unavailable", "AUTH_UNAVAILABLE", 503]);
+
+    const kid = world.keys.limits_of_two.split("_").at(-2);
+    const [, , ...json] = world.kv[`k1:${kid}`].split(".");
+    const stub = env.WORKSPACE.get(env.WORKSPACE.idFromName("TEST00"));
+    const call = async (body) => (await stub.fetch("https://workspace/", { method: "POST", body })).text();
+    assert.equal(await call("open v=1 workspace=TEST00"), "done");
+    assert.match(await call(`put v=1\n${json.join(".")}`), /^written version=1/);
+    const { policy, root, static_keys: staticKeys } = world;
+    const own = createGate({ policy, root, staticKeys, store: env.KEYS, ledger: env.WORKSPACE });
+    const request = new Request("http://api.test/v1/strict", { headers: { "x-api-key": world.keys.limits_of_two } });
+    const first = await own.verify(request);
+    assert.deepEqual([first.decision, new Headers(first.grant?.headers).get("x-ratelimit-remaining")], ["allow", "1"]);
+    // Both gates ask one Workspace.
+    assert.equal((await env.GATE.verify(request.clone())).decision, "allow");
+    for (const verdict of [await own.verify(request), await env.GATE.verify(request.clone())]) {
+      assert.deepEqual([verdict.code, verdict.response.headers.has("ratelimit")], ["RATE_LIMITED", true]);
+    }
+    console.log("cases: 14");
   },
 };

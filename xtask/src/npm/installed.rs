@@ -109,9 +109,21 @@ fn programs(checkout: &Checkout, project: &Path) -> Result<Vec<(&'static str, Co
         command.arg(checkout.path(""));
         command
     };
-    let bundle = ["workerd.mjs", "--bundle", "--format=esm", "--log-level=warning", "--outdir=out"];
+    let bundle = [
+        "workerd.mjs",
+        "rpc.mjs",
+        "--bundle",
+        "--format=esm",
+        "--log-level=warning",
+        "--outdir=out",
+    ];
     let mut esbuild = program(bin("esbuild"), &bundle);
-    esbuild.args(["--conditions=workerd", "--loader:.wasm=copy", "--asset-names=[name]"]);
+    esbuild.args([
+        "--conditions=workerd",
+        "--external:node:*",
+        "--loader:.wasm=copy",
+        "--asset-names=[name]",
+    ]);
     run("esbuild", esbuild.current_dir(project))?;
     let mut chromium = with_checkout("node".into(), "chromium.mjs");
     chromium.arg(tools::chromium(checkout)?);
@@ -126,7 +138,7 @@ fn programs(checkout: &Checkout, project: &Path) -> Result<Vec<(&'static str, Co
         ("parts", program("node".into(), &["parts.mjs"]), 200),
         ("servers, the machine's Node.js", with_checkout("node".into(), "servers.mjs"), 50),
         ("servers, Node.js 24", with_checkout(bin("node"), "servers.mjs"), 50),
-        ("RPC", rpc(checkout, project, workerd)?, 9),
+        ("Workers", rpc(checkout, project, workerd)?, 14),
         ("bench, the machine's Node.js", with_checkout("node".into(), "bench.mjs"), 100),
         ("bench, Node.js 24", with_checkout(bin("node"), "bench.mjs"), 100),
     ])
@@ -137,9 +149,13 @@ fn rpc(checkout: &Checkout, project: &Path, workerd: PathBuf) -> Result<Command>
     let world = World::read(checkout)?;
     let (policy, fingerprint) = (checkout.path(POLICY), seed::fingerprint(&world.root)?);
     let built = worker::build(checkout, &Flavour::Conformance { policy, fingerprint })?;
-    fs::create_dir_all(project.join("gate"))?;
-    for module in ["index.js", "index_bg.wasm"] {
-        fs::copy(built.folder.join("gate").join(module), project.join("gate").join(module))?;
+    fs::create_dir_all(project.join("out/objects"))?;
+    for worker in ["gate", "workspace"] {
+        fs::create_dir_all(project.join(worker))?;
+        for module in ["index.js", "index_bg.wasm"] {
+            let module = Path::new(worker).join(module);
+            fs::copy(built.folder.join(&module), project.join(module))?;
+        }
     }
     let mut command = Command::new(workerd);
     command.args(["test", "rpc.capnp"]);
