@@ -9,6 +9,7 @@ const config :Workerd.Config = (services = [
     compatibilityDate = "2026-10-01",
     compatibilityFlags = ["nodejs_compat"],
     bindings = [
+      (name = "FRONT", service = "gate"),
       (name = "GATE", service = (name = "gate", entrypoint = "Verify")),
       (name = "KEYS", kvNamespace = "kv"),
       (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
@@ -24,6 +25,7 @@ const config :Workerd.Config = (services = [
       (name = "KEYS", kvNamespace = "kv"),
       (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
       (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT"),
+      (name = "ORIGIN", service = (name = "main", entrypoint = "origin")),
       (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
     ],
   )),

@@ -1,12 +1,29 @@
 // Beside the built Workers: this one asks the gate by its entrypoint `Verify`, and has a gate of the package's own
-// with their KV and their Durable Objects.
+// with their KV and their Durable Objects. It is the gate's origin, too.
 import { strict as assert } from "node:assert";
 import { createGate } from "portcullis";
+import { verifyAssertion } from "portcullis/assertion";
 import vectors from "./vectors.json";
 
 const { world } = vectors;
 const ask = (env, key, init = {}, target = "/v1/agents") =>
   env.GATE.verify(new Request(`http://api.test${target}`, { ...init, headers: { ...(key && { "x-api-key": key }), ...init.headers } }));
+
+export const origin = {
+  async fetch(request) {
+    const [, newest] = /^v\d+:([^,]+)/.exec(world.root);
+    const key = await derived(await derived(bytes(newest), "k_assert"), "assertion:near");
+    return Response.json(await verifyAssertion(request, btoa(String.fromCharCode(...key)), { origin: "near" }));
+  },
+};
+
+async function derived(secret, info) {
+  const key = await crypto.subtle.importKey("raw", secret, "HKDF", false, ["deriveBits"]);
+  const [salt, label] = ["portcullis/1", info].map((text) => new TextEncoder().encode(text));
+  return new Uint8Array(await crypto.subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt, info: label }, key, 256));
+}
+
+const bytes = (base64) => Uint8Array.from(atob(base64), (symbol) => symbol.charCodeAt(0));
 
 export default {
   async test(_, env) {
@@ -22,6 +39,9 @@ export default {
     assert.equal((await ask(env, undefined)).code, "MISSING_API_KEY");
     const admin = await env.GATE.verify(new Request("http://portcullis.localhost/api/v1/workspaces", { method: "POST", body: "{}" }));
     assert.deepEqual([admin.decision, admin.status], ["deny", 404]);
+    const forwarded = await env.FRONT.fetch("http://api.test/v1/agents?page=2", { headers: { "x-api-key": world.keys.full } });
+    assert.equal((await forwarded.json()).sub, allowed.grant.key);
+
     // A key that KV knows and its Workspace does not.
     const unknown = await ask(env, world.keys.full, {}, "/v1/strict");
     assert.deepEqual([unknown.decision, unknown.code, unknown.status], ["unavailable", "AUTH_UNAVAILABLE", 503]);
@@ -42,6 +62,6 @@ export default {
     for (const verdict of [await own.verify(request), await env.GATE.verify(request.clone())]) {
       assert.deepEqual([verdict.code, verdict.response.headers.has("ratelimit")], ["RATE_LIMITED", true]);
     }
-    console.log("cases: 14");
+    console.log("cases: 15");
   },
 };

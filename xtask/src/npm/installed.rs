@@ -138,7 +138,7 @@ fn programs(checkout: &Checkout, project: &Path) -> Result<Vec<(&'static str, Co
         ("parts", program("node".into(), &["parts.mjs"]), 200),
         ("servers, the machine's Node.js", with_checkout("node".into(), "servers.mjs"), 50),
         ("servers, Node.js 24", with_checkout(bin("node"), "servers.mjs"), 50),
-        ("Workers", rpc(checkout, project, workerd)?, 14),
+        ("Workers", rpc(checkout, project, workerd)?, 15),
         ("bench, the machine's Node.js", with_checkout("node".into(), "bench.mjs"), 100),
         ("bench, Node.js 24", with_checkout(bin("node"), "bench.mjs"), 100),
     ])
