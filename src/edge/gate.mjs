@@ -3,8 +3,9 @@
 import { forward } from "./forward.mjs";
 import { pursue } from "./lookup.mjs";
 import { core, deployed, keep, panicked, undecided } from "./restart.mjs";
+import { verifying } from "./verify.mjs";
 
-export { Verify } from "./verify.mjs";
+export const Verify = verifying(decided);
 
 export default {
   fetch(request, env, ctx) {
@@ -13,7 +14,7 @@ export default {
 };
 
 // The answer to a request or, if it is admitted, what `onward` makes of its plan; or the promise of one.
-export function decided(request, env, ctx, onward) {
+function decided(request, env, ctx, onward) {
   keep(env, ctx);
   try {
     const told = facts(request);

@@ -3,20 +3,21 @@
 
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { own, told } from "./forward.mjs";
-import { decided } from "./gate.mjs";
 
-export class Verify extends WorkerEntrypoint {
-  // As the npm package's `gate.verify`.
-  async verify(request) {
-    const outcome = await decided(request, Object.create(this.env, NO_MANAGEMENT), this.ctx, granted);
-    if (!(outcome instanceof Response)) return { decision: "allow", grant: outcome };
-    const { status } = outcome;
-    if (status < 400) return { decision: "preflight", status, response: outcome };
-    const body = await outcome.clone().json().catch(() => ({}));
-    const code = (body.error ?? body).code;
-    return { decision: status < 500 ? "deny" : "unavailable", code, status, response: outcome };
-  }
-}
+// The class, by what decides.
+export const verifying = (decided) =>
+  class extends WorkerEntrypoint {
+    // As the npm package's `gate.verify`.
+    async verify(request) {
+      const outcome = await decided(request, Object.create(this.env, NO_MANAGEMENT), this.ctx, granted);
+      if (!(outcome instanceof Response)) return { decision: "allow", grant: outcome };
+      const { status } = outcome;
+      if (status < 400) return { decision: "preflight", status, response: outcome };
+      const body = await outcome.clone().json().catch(() => ({}));
+      const code = (body.error ?? body).code;
+      return { decision: status < 500 ? "deny" : "unavailable", code, status, response: outcome };
+    }
+  };
 
 // What a plan says of the caller and of the answer.
 function granted(request, env, lines) {

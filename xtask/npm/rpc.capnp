@@ -7,7 +7,6 @@ const config :Workerd.Config = (services = [
       (name = "portcullis.wasm", wasm = embed "out/portcullis.wasm"),
     ],
     compatibilityDate = "2026-10-01",
-    compatibilityFlags = ["nodejs_compat"],
     bindings = [
       (name = "FRONT", service = "gate"),
       (name = "GATE", service = (name = "gate", entrypoint = "Verify")),
