@@ -59,6 +59,24 @@ const alone = createGate({ policy, root, store: memoryStore(Object.entries(kv).m
 const strict = await alone.verify(new Request("http://api.test/v1/strict", { headers: { "x-api-key": keys.full } }));
 is([strict.decision, strict.status, (await strict.response.json()).error.code], ["unavailable", 503, "AUTH_UNAVAILABLE"], "nobody counts");
 
+// A Wasm that fails is started again: whoever waits is answered 503, and the next by a new one.
+const { Kept } = await import(new URL("node_modules/portcullis/dist/core.js", import.meta.url));
+let bring;
+const slow = createGate({ policy, root, store: { get: () => new Promise((resolve) => (bring = resolve)) } });
+const waiter = verified(slow, keys.full);
+const { management, alerts, leak_reports, workspace_shadow, ...read } = policy;
+const trapped = new Kept(JSON.stringify(read), root, "");
+const silenced = console.error;
+console.error = () => {};
+assert.throws(() => trapped.enter(() => {
+  throw new WebAssembly.RuntimeError("unreachable");
+}), WebAssembly.RuntimeError);
+console.error = silenced;
+bring(null);
+is(await waiter, "AUTH_UNAVAILABLE", "who waited");
+is(await verified(own, made.key), "INVALID_API_KEY", "who comes next");
+is((await alone.verify(new Request("http://api.test/v1/agents", { headers: { "x-api-key": keys.full } }))).decision, "allow", "and is known");
+
 // Assertions.
 const secret = Buffer.alloc(32, 7).toString("base64url");
 const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -113,6 +131,14 @@ is(codes, ["STALE_TIMESTAMP", "allow", "allow"], "its clock was set once");
 codes.length = 0;
 const metered = createClient({ apiKey: keys.limits_of_two, maxWait: 1, fetch: atTheGate });
 for (const status of [200, 200, 429]) is((await metered(`${url}/v1/strict`)).status, status, "within its limit, then not for an hour");
+
+// What its Workspace is told takes effect at the gate, and is not to be copied for ever.
+const tell = async (body) => (await ledger.get(ledger.idFromName("TEST00")).fetch("https://workspace/", { method: "POST", body })).text();
+is((await tell(`status v=1 kid=${wanted[0]} status=revoked`)).split(" ")[0], "written", "a revocation");
+is(await tell("due v=1"), "due", "nothing is left to copy");
+codes.length = 0;
+await signing(`${url}/near/v1/a`, { method: "POST", body: "three" });
+is(codes, ["REVOKED_API_KEY"], "at once");
 
 const answers = [];
 const said = [];
