@@ -139,8 +139,8 @@ fn programs(checkout: &Checkout, project: &Path) -> Result<Vec<(&'static str, Co
         ("servers, the machine's Node.js", with_checkout("node".into(), "servers.mjs"), 50),
         ("servers, Node.js 24", with_checkout(bin("node"), "servers.mjs"), 50),
         ("Workers", rpc(checkout, project, workerd)?, 15),
-        ("bench, the machine's Node.js", with_checkout("node".into(), "bench.mjs"), 100),
-        ("bench, Node.js 24", with_checkout(bin("node"), "bench.mjs"), 100),
+        ("bench, the machine's Node.js", with_checkout("node".into(), "bench.mjs"), SLOWEST),
+        ("bench, Node.js 24", with_checkout(bin("node"), "bench.mjs"), SLOWEST),
     ])
 }
 
@@ -209,11 +209,13 @@ fn count(what: &str, command: &mut Command) -> Result<usize> {
     if !output.status.success() {
         bail!("{what} ({}):\n{printed}{said}", output.status);
     }
-    said.lines().filter(|line| line.starts_with("bearer")).for_each(say);
+    said.lines().filter(|line| line.contains("/s")).for_each(say);
     let number = printed.split_whitespace().filter_map(|word| word.parse().ok()).next_back();
     number.with_context(|| format!("{what}: {printed}{said}"))
 }
 
+/// Per cent of the other gate's rate; `bench.mjs` has the goals.
+const SLOWEST: usize = 70;
 /// What of the vectors is compared, at the least.
 const FACTS: usize = 1400;
 const DENO: [&str; 6] =
