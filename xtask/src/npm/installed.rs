@@ -178,7 +178,7 @@ fn five_minutes(checkout: &Checkout, tarball: &Path) -> Result<()> {
         fs::write(folder.join(name), text)?;
     }
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let script = docs::commands(section, port)?;
+    let script = docs::commands(&section.replace("8787", &port.to_string()), port)?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let own =
         ["xtask/npm/bin", "node_modules/node/bin", "target/debug"].map(|path| checkout.path(path));
