@@ -85,6 +85,35 @@ pub fn plan(
     out
 }
 
+/// Writes what whoever handles the request in the same process is told of its grant: lines, in this
+/// order.
+///
+/// 1. the request's id;
+/// 2. `k` if the answer belongs to whoever called and no shared cache may keep it, else empty;
+/// 3. to 7. the key's public id, its workspace, the kind of caller, its scopes, the subject; empty is none;
+/// 8. to 14. the values of [`TOLD`];
+/// - names and values of headers, in turn, that tell pages of other origins.
+#[cfg(feature = "js")]
+pub(crate) fn granted(
+    request: &Request<'_>,
+    grant: &Grant<'_>,
+    gate: &Gate,
+    request_id: &str,
+    now: Now,
+) -> String {
+    let mut out = String::with_capacity(GRANT_BYTES);
+    out.push_str(request_id);
+    let keyed = if grant.caller.is_anyone() { "" } else { "k" };
+    let told = grant.caller.told();
+    let values = [keyed, told.key, told.workspace, told.kind, told.scopes, told.subject];
+    values.iter().for_each(|value| line(&mut out, value));
+    write_told(&mut out, grant, gate, now);
+    if let Some(pages) = cors::leave(request, grant.route) {
+        line(&mut out, pages.trim_end());
+    }
+    out
+}
+
 /// The headers of the request that must not reach the origin.
 fn dropped<'a>(
     request: &Request<'a>,
@@ -233,5 +262,8 @@ const NAMES: &[&str] = &[
 const PREFIXES: &[&str] =
     &["x-portcullis-", "x-forwarded", "x-http-method", "x-original-", "x-rewrite-"];
 
+/// A grant with the headers of two limits fits.
+#[cfg(feature = "js")]
+const GRANT_BYTES: usize = 512;
 /// A plan with an assertion fits.
 const PLAN_BYTES: usize = 1536;

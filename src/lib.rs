@@ -68,3 +68,7 @@ pub mod root;
 #[cfg(any(feature = "gate", feature = "workspace"))]
 #[allow(missing_docs, missing_debug_implementations, reason = "wasm-bindgen's expansion")]
 mod edge;
+
+#[cfg(any(feature = "js", feature = "ledger"))]
+#[allow(missing_docs, missing_debug_implementations, reason = "wasm-bindgen's expansion")]
+mod js;

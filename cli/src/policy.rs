@@ -18,6 +18,12 @@ pub(crate) enum Verb {
         #[arg(default_value = "policy.toml")]
         file: PathBuf,
     },
+    /// Write a policy as the JSON from which the npm package makes a gate.
+    Compile {
+        /// The policy.
+        #[arg(default_value = "policy.toml")]
+        file: PathBuf,
+    },
     /// Print a policy's routes.
     Show {
         /// The policy.
@@ -31,6 +37,7 @@ pub(crate) enum Verb {
 pub(crate) fn run(verb: Verb) -> Result<Output, Failure> {
     match verb {
         Verb::Check { file } => check(&file),
+        Verb::Compile { file } => compile(&read(&file)?),
         Verb::Show { file } => Ok(show(&read(&file)?)),
         Verb::Explain(arguments) => explain::run(&arguments),
     }
@@ -65,6 +72,13 @@ fn check(file: &Path) -> Result<Output, Failure> {
             Output::new(String::new(), json).note(format!("{name}:{error}")).refused_if(true)
         }
     })
+}
+
+fn compile(policy: &Document) -> Result<Output, Failure> {
+    let text = policy.to_json().map_err(|error| Failure::refused(error.to_string()))?;
+    let output = Output::new(text, serde_json::to_value(policy).unwrap_or_default());
+    let fit = !policy.root_fingerprints.is_empty();
+    Ok(if fit { output } else { output.note(NO_FINGERPRINT) })
 }
 
 fn show(policy: &Document) -> Output {

@@ -390,6 +390,10 @@ fn a_policy_is_checked_with_file_line_and_column() {
     let checked = desk.run("policy check local.toml").ok().err;
     assert!(checked.contains("note: issuers.dev: its keys are on this machine"), "{checked}");
     assert!(!checked.contains("issuers.auth"), "{checked}");
+    let compiled = desk.run("policy compile").ok().out;
+    let policy = portcullis::policy::Policy::from_json(&compiled).unwrap();
+    assert_eq!(policy.routes.len(), 1);
+    desk.run("policy compile absent.toml").failed(3, "absent.toml");
     let shown = desk.run("policy show").ok().out;
     assert!(shown.contains("GET, HEAD  /v1/agents/{agent_id}  key"), "{shown}");
     assert!(shown.contains("body≤1000 trailing_slash"), "{shown}");

@@ -26,7 +26,7 @@ export interface Outgoing {
   contentType?: string | null;
 }
 
-/** What a test holds still. */
+/** Not the clock's and not random: by the clock of the gate, or held still by a test. */
 export interface Moment {
   /** Unix seconds. */
   now?: number;
@@ -77,11 +77,11 @@ export async function sign(request: Outgoing, signer: Signer, moment: Moment = {
 }
 
 /** The same request, signed. Its body is read whole. */
-export async function signRequest(request: Request, signer: Signer): Promise<Request> {
+export async function signRequest(request: Request, signer: Signer, moment: Moment = {}): Promise<Request> {
   const body = request.body === null ? null : await request.clone().arrayBuffer();
   const { method, url } = request;
   const headers = new Headers(request.headers);
-  const own = await sign({ method, url, body, contentType: headers.get("content-type") }, signer);
+  const own = await sign({ method, url, body, contentType: headers.get("content-type") }, signer, moment);
   for (const name in own) headers.set(name, own[name]!);
   return new Request(request, { headers, body });
 }

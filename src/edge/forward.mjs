@@ -3,7 +3,7 @@
 import { respond } from "./errands.mjs";
 import { core } from "./restart.mjs";
 
-const [own, told] = core.header_names().split("\n\n").map((names) => names.split("\n"));
+export const [own, told] = core.header_names().split("\n\n").map((names) => names.split("\n"));
 
 // Where the names of the headers to drop begin in a plan.
 const DROPPED = 4 + own.length + told.length;

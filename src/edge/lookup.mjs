@@ -15,21 +15,20 @@
 // The Wasm keeps what waits under its number, and forgets it if nobody comes back.
 
 import { ask, body, download, read, respond, sleep, verify } from "./errands.mjs";
-import { forward } from "./forward.mjs";
 import { enter, kept, starts, undecided } from "./restart.mjs";
 
-// The answer to a request, or the promise of one.
-export function pursue(step, request, env, ctx, facts) {
+// The answer to a request or, if it is admitted, what `onward` makes of its plan; or the promise of one.
+export function pursue(step, request, env, ctx, facts, onward) {
   const { word, lines, start } = told(step, env, ctx);
   const done = DECIDED[word];
-  if (done === undefined) return lookedUp(word, lines, request, env, ctx, facts);
-  return done(lines, { start, request, env, ctx, facts });
+  if (done === undefined) return lookedUp(word, lines, request, env, ctx, facts, onward);
+  return done(lines, { start, request, env, ctx, facts, onward });
 }
 
 const DECIDED = {
-  forward: (plan, { request, env, body }) => forward(request, env, plan, body),
-  settle: ([number, name, ...plan], { start, request, env, ctx, body }) =>
-    forward(request, env, plan, body, (headers) => {
+  forward: (plan, { request, env, body, onward }) => onward(request, env, plan, body),
+  settle: ([number, name, ...plan], { start, request, env, ctx, body, onward }) =>
+    onward(request, env, plan, body, (headers) => {
       // In a Wasm that was started since, the number is another's.
       if (start === starts()) ctx.waitUntil(chore(number, env, headers.get(name) ?? undefined));
     }),
@@ -37,13 +36,13 @@ const DECIDED = {
   manage: (lines, { request, env, facts }) => manage(request, env, lines, facts),
 };
 
-async function lookedUp(word, lines, request, env, ctx, facts) {
+async function lookedUp(word, lines, request, env, ctx, facts, onward) {
   const held = { bytes: undefined, release() {} };
   try {
     const decided = await kept(decide(word, lines, held, request, env, ctx, facts));
     if (decided === undefined) return undecided(request);
     // Awaited, as what is sent counts as held.
-    return await DECIDED[decided.word](decided.lines, { ...decided, request, env, ctx, facts, body: held.bytes });
+    return await DECIDED[decided.word](decided.lines, { ...decided, request, env, ctx, facts, onward, body: held.bytes });
   } catch (error) {
     console.error("portcullis: not decided", error);
     return undecided(request);

@@ -41,8 +41,11 @@ pub struct Document {
     pub workspace_limits: Option<Limits>,
     /// See [`Policy::workspace_shadow`](super::Policy::workspace_shadow).
     // Who admits by limits counts by them too: the Workspace.
-    #[cfg_attr(feature = "gate", serde(skip))]
-    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(any(feature = "gate", feature = "js"), serde(skip))]
+    #[cfg_attr(
+        not(any(feature = "gate", feature = "js")),
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
     pub workspace_shadow: Option<Limits>,
     /// See [`Policy::budget`](super::Policy::budget).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,32 +71,38 @@ pub struct Document {
     pub signed_body_bytes: SignedBodyBytes,
     /// See [`Policy::origins`](super::Policy::origins).
     // Each Worker carries what it has a use for: reading the rest would be a good part of its upload.
-    #[cfg_attr(feature = "workspace", serde(skip))]
+    #[cfg_attr(any(feature = "workspace", feature = "ledger"), serde(skip))]
     pub origins: Vec<Origin>,
     /// See [`Policy::tiers`](super::Policy::tiers).
     pub tiers: Vec<Tier>,
     /// See [`Policy::static_keys`](super::Policy::static_keys).
-    #[cfg_attr(feature = "workspace", serde(skip))]
+    #[cfg_attr(any(feature = "workspace", feature = "ledger"), serde(skip))]
     pub static_keys: Vec<StaticKey>,
     /// See [`Policy::imports`](super::Policy::imports).
     pub imports: Vec<ImportShape>,
     /// See [`Policy::management`](super::Policy::management).
-    #[cfg_attr(feature = "gate", serde(skip))]
+    #[cfg_attr(any(feature = "gate", feature = "js"), serde(skip))]
     #[cfg_attr(
-        not(feature = "gate"),
+        not(any(feature = "gate", feature = "js")),
         serde(default, skip_serializing_if = "Management::is_default")
     )]
     pub management: Management,
     /// See [`Policy::alerts`](super::Policy::alerts).
-    #[cfg_attr(feature = "gate", serde(skip))]
-    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Alerts::is_default"))]
+    #[cfg_attr(any(feature = "gate", feature = "js"), serde(skip))]
+    #[cfg_attr(
+        not(any(feature = "gate", feature = "js")),
+        serde(default, skip_serializing_if = "Alerts::is_default")
+    )]
     pub alerts: Alerts,
     /// See [`Policy::issuers`](super::Policy::issuers).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<IssuerRules>,
     /// See [`Policy::leak_reports`](super::Policy::leak_reports).
-    #[cfg_attr(feature = "gate", serde(skip))]
-    #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(any(feature = "gate", feature = "js"), serde(skip))]
+    #[cfg_attr(
+        not(any(feature = "gate", feature = "js")),
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
     pub leak_reports: Option<LeakReports>,
     /// See [`Policy::usage_path`](super::Policy::usage_path).
     #[cfg_attr(feature = "workspace", serde(skip))]
@@ -106,7 +115,7 @@ pub struct Document {
     #[serde(default = "default_notice", skip_serializing_if = "is_default_notice")]
     pub expiry_notice_days: Bounded<0, 365>,
     /// See [`Policy::routes`](super::Policy::routes).
-    #[cfg_attr(feature = "workspace", serde(skip))]
+    #[cfg_attr(any(feature = "workspace", feature = "ledger"), serde(skip))]
     pub routes: Vec<Route>,
 }
 

@@ -20,6 +20,12 @@ pub(super) struct Held {
     pub(super) document: Document,
 }
 
+/// Name and value of the row of a key that is taken in as it stands.
+#[cfg(feature = "ledger")]
+pub(crate) fn held(document: Document) -> (String, String) {
+    (row(&document.kid), Held { epoch: 0, document }.print())
+}
+
 /// A change that was made.
 pub(super) struct Written {
     pub(super) version: u64,

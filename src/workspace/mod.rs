@@ -38,7 +38,7 @@ mod admit;
 mod alert;
 pub mod call;
 mod incidents;
-mod keys;
+pub(crate) mod keys;
 mod lending;
 mod manage;
 mod once;

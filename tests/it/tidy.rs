@@ -107,10 +107,27 @@ fn the_worker_cannot_be_provoked() {
 /// The answer after a panic is the core's, in JavaScript.
 #[test]
 fn the_answer_after_a_panic_says_what_the_core_says() {
-    let entry = read(&path("src/edge/restart.mjs"));
+    let entries = ["src/edge/restart.mjs", "npm/src/verdict.ts"].map(|file| read(&path(file)));
     let denial = read(&path("src/denial.rs"));
     for text in ["\"AUTH_UNAVAILABLE\"", "\"The request cannot be authorised at present.\""] {
-        assert!(entry.contains(text) && denial.contains(text), "{text}");
+        assert!(
+            entries.iter().all(|entry| entry.contains(text)) && denial.contains(text),
+            "{text}"
+        );
+    }
+}
+
+/// What the npm package takes out of a policy is what its Wasm does not read.
+#[test]
+fn the_package_reduces_policies_as_its_wasm_reads_them() {
+    use portcullis::policy::Document;
+    for (file, name, fields) in [
+        ("npm/src/gate.ts", "NOT_FOR_GATE", Document::NOT_FOR_GATE),
+        ("npm/src/memory.ts", "NOT_FOR_WORKSPACE", Document::NOT_FOR_WORKSPACE),
+    ] {
+        let list: Vec<_> = fields.iter().map(|field| format!("\"{field}\"")).collect();
+        let line = format!("const {name} = [{}];", list.join(", "));
+        assert!(read(&path(file)).contains(&line), "{file}: {line}");
     }
 }
 
@@ -123,7 +140,9 @@ fn versions_and_dates_agree() {
         unquoted(line.unwrap_or_else(|| panic!("{file}: no {before}")).trim_end_matches([',', ';']))
     };
     let version = quoted("Cargo.toml", "version = ");
-    assert_eq!(quoted("package.json", "\"version\": "), version);
+    for file in ["package.json", "npm/package.json"] {
+        assert_eq!(quoted(file, "\"version\": "), version);
+    }
     assert!(read(&path("CHANGELOG.md")).contains(&format!("\n## {version}")));
     for file in CONFIGURATIONS {
         assert_eq!(

@@ -68,6 +68,12 @@ pub fn files(markdown: &str) -> Result<Vec<(String, String)>> {
     Ok(blocks(markdown)?.into_iter().filter_map(file).collect())
 }
 
+/// The commands of a document as a script that fails at the first that does not do as it is said to, for
+/// a gate on this port.
+pub fn commands(markdown: &str, port: u16) -> Result<String> {
+    Ok(format!("{PRELUDE}\n{}", script(&blocks(markdown)?, port)))
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Block {
     Run(String),

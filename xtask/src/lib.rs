@@ -14,6 +14,7 @@ pub mod issuer;
 pub mod keys;
 pub mod load;
 pub mod members;
+pub mod npm;
 pub mod products;
 pub mod prove;
 pub mod seed;

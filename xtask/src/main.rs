@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use xtask::checkout::{self, Checkout};
 use xtask::issuer::{self, Issuer};
 use xtask::serve::Serve;
-use xtask::{bench, guard, prove, serve, test, threats, tools, vectors, worker};
+use xtask::{bench, guard, npm, prove, serve, test, threats, tools, vectors, worker};
 
 #[derive(Parser)]
 #[command(about = "Every build, run and test step of Portcullis.", bin_name = "cargo xtask")]
@@ -83,6 +83,8 @@ enum Task {
     },
     /// Build the Workers that are deployed, into build/.
     Build,
+    /// Make the npm package, into npm/dist, and pack it.
+    Npm,
     /// Run every check, or those named.
     Test {
         /// Names of steps.
@@ -180,6 +182,10 @@ fn run(task: Task) -> Result<i32> {
             let reply = issuer::scanner::report(gate, &key, &[text.trim()])?;
             println!("{} {}", reply.status, reply.text());
             ensure!(reply.status == 200, "the report was refused");
+        }
+        Task::Npm => {
+            tools::ensure_present(&checkout, tools::BUILD)?;
+            npm::build(&checkout)?;
         }
         Task::Build => {
             tools::ensure_present(&checkout, tools::BUILD)?;

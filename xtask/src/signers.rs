@@ -10,8 +10,9 @@ use anyhow::{Context, Result, bail, ensure};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
-use crate::checkout::{Checkout, run, say};
+use crate::checkout::{Checkout, say};
 use crate::docs;
+use crate::npm;
 use crate::serve::{self, Serve};
 use crate::tools;
 use crate::vectors::signatures::Version;
@@ -19,7 +20,7 @@ use crate::vectors::signatures::Version;
 /// Type-checks the TypeScript, then runs all of them.
 pub fn test(checkout: &Checkout) -> Result<()> {
     tools::ensure_present(checkout, &[tools::Tool::NpmPackages])?;
-    run("tsc", checkout.command(tools::npm_bin(checkout, "tsc")).args(["--project", "npm"]))?;
+    npm::check_types(checkout, &[])?;
     let desk = desk(checkout)?;
     let paths = Version::ALL.map(|version| checkout.path(version.path()));
     let expected = reproducible(&paths)?.len();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, run, say};
-use crate::{bench, cli, conformance, docs, products, prove, signers, tools, worker};
+use crate::{bench, cli, conformance, docs, npm, products, prove, signers, tools, worker};
 
 /// A named step.
 struct Step {
@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     Step { name: "docs", run: docs::test },
     Step { name: "cli", run: cli::test },
     Step { name: "signers", run: signers::test },
+    Step { name: "npm", run: npm::test },
     Step { name: "conformance", run: conformance::run },
     Step { name: "products", run: products::run },
     Step { name: "proofs", run: prove::check },
@@ -78,6 +79,7 @@ fn lint(checkout: &Checkout) -> Result<()> {
         "--package portcullis --lib --target wasm32-unknown-unknown --features gate",
         "--package portcullis --lib --target wasm32-unknown-unknown --features workspace",
         "--package portcullis --lib --target wasm32-unknown-unknown --features js",
+        "--package portcullis --lib --target wasm32-unknown-unknown --features ledger",
     ] {
         let mut clippy = checkout.command("cargo");
         clippy

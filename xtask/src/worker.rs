@@ -73,11 +73,12 @@ pub const MODULES: [&str; 4] =
     ["gate/index.js", "gate/index_bg.wasm", "workspace/index.js", "workspace/index_bg.wasm"];
 
 /// The modules of JavaScript that are ours, besides what the Rust names.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "gate.mjs",
     "lookup.mjs",
     "errands.mjs",
     "forward.mjs",
+    "verify.mjs",
     "shim.js",
     "workspace.mjs",
     "rows.mjs",
@@ -269,6 +270,13 @@ fn worker_build(checkout: &Checkout, worker: Worker, folder: &Path) -> Command {
 
 /// Optimises in place and drops the names of functions, a tenth of the upload.
 fn wasm_opt(checkout: &Checkout, wasm: &Path) -> Command {
+    let mut command = optimise(checkout);
+    command.arg(wasm).arg("-o").arg(wasm);
+    command
+}
+
+/// `wasm-opt`, files aside.
+pub(crate) fn optimise(checkout: &Checkout) -> Command {
     let mut command = checkout.command(tools::npm_bin(checkout, "wasm-opt"));
     // What rustc emits for wasm32-unknown-unknown by `RUSTFLAGS`, and what wasm-bindgen adds.
     let features = [
@@ -282,7 +290,6 @@ fn wasm_opt(checkout: &Checkout, wasm: &Path) -> Command {
         "--enable-simd",
     ];
     command.args(features).args(WASM_OPT);
-    command.arg(wasm).arg("-o").arg(wasm);
     command
 }
 
@@ -360,7 +367,7 @@ fn proof_policy(name: &str) -> String {
     format!("tests/prove/{name}.toml")
 }
 /// SHA-256 takes a sixth less time by vectors, and the upload is smaller.
-const RUSTFLAGS: &str = "-C target-feature=+simd128";
+pub(crate) const RUSTFLAGS: &str = "-C target-feature=+simd128";
 /// Nothing lies in the lowest kilobyte, which is the far end of the stack: so offsets of a field need no
 /// instruction of their own.
 const WASM_OPT: [&str; 4] = ["-O3", "--low-memory-unused", "--strip-debug", "--strip-producers"];

@@ -1,0 +1,39 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+import type { Gate } from "./gate.js";
+import { announce, circumstances, incoming, send } from "./incoming.js";
+import type { Grant } from "./verdict.js";
+
+/** Of an Express request what is looked at. */
+export interface ExpressRequest extends IncomingMessage {
+  originalUrl: string;
+  protocol: string;
+  ip?: string | undefined;
+}
+
+/** Of an Express response what is used. */
+export interface ExpressResponse extends ServerResponse {
+  locals: Record<string, unknown>;
+}
+
+/**
+ * Express 5 middleware that only admitted requests pass. It stands before any parser of bodies; scheme and client
+ * address are what Express makes of its setting `trust proxy`.
+ */
+export function portcullis(gate: Gate): (request: ExpressRequest, response: ExpressResponse, next: (error?: unknown) => void) => Promise<void> {
+  return async (request, response, next) => {
+    const told = incoming(request, request.protocol, request.originalUrl);
+    const verdict = await gate.verify(told, circumstances(request.ip));
+    if (verdict.decision !== "allow") return send(verdict.response, response);
+    response.locals["portcullis"] = verdict.grant;
+    announce(verdict.grant, response);
+    next();
+  };
+}
+
+/** The grant of a request that has passed. */
+export function grantOf(response: Pick<ExpressResponse, "locals">): Grant {
+  const grant = response.locals["portcullis"];
+  if (grant === undefined) throw new TypeError("the request has passed no gate");
+  return grant as Grant;
+}
