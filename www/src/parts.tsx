@@ -99,9 +99,11 @@ export function Confirm(props: {
   const [isBusy, setBusy] = useState(false);
   const id = useId();
   useEffect(() => dialog.current?.showModal(), []);
+  const close = () => dialog.current?.close();
   const act = async () => {
     setBusy(true);
-    await props.act().then(props.close, setError);
+    // To close it gives the focus back to where it was.
+    await props.act().then(close, setError);
     setBusy(false);
   };
   return (
@@ -110,7 +112,7 @@ export function Confirm(props: {
       {props.children}
       {error && <Trouble error={error} />}
       <div class="actions">
-        <button type="button" onClick={props.close}>Cancel</button>
+        <button type="button" onClick={close}>Cancel</button>
         <button type="button" class="danger" disabled={isBusy} onClick={act}>{props.action}</button>
       </div>
     </dialog>

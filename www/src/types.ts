@@ -85,6 +85,25 @@ export interface Usage {
   budgets?: Budget[];
 }
 
+export interface Delivery {
+  id: string;
+  type: string;
+  time: string;
+  attempt: number;
+  status: number | null;
+  next: string | null;
+}
+
+export interface Webhook {
+  url: string;
+  events: string[];
+  disabled: string | null;
+  secrets: { generation: number; expires: string | null }[];
+  deliveries?: Delivery[];
+  waiting?: number;
+  secret?: string;
+}
+
 export interface Member {
   member: string;
   role: Role;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, run, say};
-use crate::{bench, conformance, docs, prove, signers, tools, worker};
+use crate::{bench, conformance, dashboard, docs, prove, signers, tools, worker};
 
 /// A named step.
 struct Step {
@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     Step { name: "docs", run: docs::test },
     Step { name: "signers", run: signers::test },
     Step { name: "conformance", run: conformance::run },
+    Step { name: "dashboard", run: dashboard::test },
     Step { name: "proofs", run: prove::check },
     Step { name: "bench", run: bench_small },
 ];

@@ -21,6 +21,8 @@ pub enum Tool {
     WasmPack,
     /// The packages of `package-lock.json`: workerd, wasm-opt, esbuild and others.
     NpmPackages,
+    /// Chromium or Chrome: the one that is there, else one that can be installed.
+    Chromium,
     /// `schemathesis`, of the versions in `xtask/schemathesis.txt`, in a Python environment of its own.
     Schemathesis,
 }
@@ -57,6 +59,7 @@ pub fn ensure_present(checkout: &Checkout, tools: &[Tool]) -> Result<()> {
             }
             Tool::WasmPack => cargo_tool(checkout, "wasm-pack", "wasm-pack", WASM_PACK)?,
             Tool::NpmPackages => npm_packages(checkout)?,
+            Tool::Chromium => drop(chromium(checkout)?),
             Tool::Schemathesis => schemathesis(checkout)?,
         }
     }
@@ -142,6 +145,46 @@ fn npm_packages(checkout: &Checkout) -> Result<()> {
     install.args(["ci", "--no-audit", "--no-fund"]);
     run("npm ci", &mut install)?;
     fs::write(&path, stamp).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The program of the browser that there is; else Debian's package, else Playwright's own download.
+///
+/// # Errors
+/// Says what to install.
+pub fn chromium(checkout: &Checkout) -> Result<PathBuf> {
+    if let Some(path) = present_chromium() {
+        return Ok(path);
+    }
+    say("installing chromium …");
+    let mut debian = Command::new("apt-get");
+    debian.args(["install", "--yes", "--no-install-recommends", "chromium"]);
+    debian.env("DEBIAN_FRONTEND", "noninteractive");
+    if run("apt-get install chromium", &mut debian).is_ok()
+        && let Some(path) = present_chromium()
+    {
+        return Ok(path);
+    }
+    let folder = checkout.path(".tools/browsers");
+    let mut download = checkout.command(npm_bin(checkout, "playwright-core"));
+    download.args(["install", "chromium"]).env("PLAYWRIGHT_BROWSERS_PATH", &folder);
+    if run("playwright-core install chromium", &mut download).is_ok() {
+        let mut files = Vec::new();
+        crate::worker::collect(&folder, &mut files)?;
+        if let Some(path) = files.into_iter().find(|file| file.ends_with("chrome-linux/chrome")) {
+            return Ok(path);
+        }
+    }
+    bail!(
+        "there is no browser for the dashboard's tests: install chromium (Debian's package) or Google Chrome"
+    )
+}
+
+fn present_chromium() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    std::env::split_paths(&path)
+        .flat_map(|folder| names.map(|name| folder.join(name)))
+        .find(|program| program.is_file())
 }
 
 /// The path of the `schemathesis` command.

@@ -135,7 +135,7 @@ mod tests {
             let kid = format!("0DEM0WS7K2{call:04}TAG120");
             assert_eq!(turn(&mut recent, &kid, &format!("{kid} {call}"), 1), Turn::Ask);
         }
-        assert!(recent.0.len() <= MOST);
+        assert!(recent.questions.len() <= MOST);
     }
 
     const T: u64 = 1_800_000_000_000;
