@@ -13,7 +13,7 @@ export const number = (value: number) => NUMBER.format(value);
 export function ago(text: string, now = Date.now()): string {
   const seconds = Math.round((Date.parse(text) - now) / 1000);
   for (const [unit, size] of UNITS) {
-    if (Math.abs(seconds) >= size) return AGO.format(Math.trunc(seconds / size), unit);
+    if (Math.abs(seconds) >= size) return AGO.format(Math.round(seconds / size), unit);
   }
   return AGO.format(seconds, "second");
 }

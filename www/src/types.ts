@@ -46,6 +46,7 @@ export interface Key {
   ips: string[] | null;
   tier: string | null;
   limits: Limits | null;
+  alerts: number[];
   signature: "none" | "optional" | "required" | "only";
   created: string;
   created_by: string | null;

@@ -75,7 +75,7 @@ function Shown({ usage, days, name }: { usage: Usage; days: number; name: string
       </p>
       {usage.budgets?.map((budget) => <BudgetLine key={budget.product ?? ""} of={budget} />)}
       <div class="scroll" role="region" aria-label="Usage as a table" tabIndex={0}>
-        <table>
+        <table class="numbers">
           <thead><tr>{head.map((text) => <th key={text} scope="col">{text}</th>)}</tr></thead>
           <tbody>
             {table.map(([time, ...values]) => (

@@ -39,7 +39,7 @@ for (const [name, options] of VIEWS) {
     await page.goto(ready.admin_url);
     await page.getByRole("link", { name: "Sign in" }).waitFor();
     assert.deepEqual(await violations(page), [], "signed out");
-    await page.screenshot({ path: join(ready.screens, `sign-in-${name}.png`) });
+    await page.screenshot({ path: join(ready.screens, `sign-in-${name}.jpg`), type: "jpeg", quality: 60 });
     await signIn(page, "owner");
     for (const [path, heading] of pages()) {
       await visit(page, path, heading);
@@ -48,7 +48,7 @@ for (const [name, options] of VIEWS) {
       const [width, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
       assert.ok(width <= inner, `${path} is ${width} wide in ${inner}`);
       const file = path.replace(kid, "key").replaceAll("/", "-");
-      await page.screenshot({ path: join(ready.screens, `${file}-${name}.png`) });
+      await page.screenshot({ path: join(ready.screens, `${file}-${name}.jpg`), type: "jpeg", quality: 60 });
     }
     await visit(page, `keys/${kid}`, "ci-production");
     for (const question of ["Rotate", "Revoke"]) {
@@ -157,6 +157,7 @@ test("interactions are painted soon with 20 keys and 90 days of use", async () =
     new PerformanceObserver((list) => window.painted.push(...list.getEntries().filter(({ interactionId }) => interactionId).map(({ duration }) => duration)))
       .observe({ type: "event", durationThreshold: 16, buffered: true });
   });
+  await visit(page, "limits", "Limits");
   await page.evaluate(() => (location.hash = "#/keys"));
   await page.getByRole("link", { name: "key 19" }).waitFor();
   for (const column of ["Name", "Type", "Created", "Expires"]) await page.getByRole("button", { name: column, exact: true }).click();

@@ -150,7 +150,7 @@ fn only_the_cookie_that_was_set_is_a_session() {
     }
     let sign_in = set(&begun, SIGN_IN);
     let moved = format!("{SESSION}{}", sign_in.split_once('=').unwrap().1);
-    for other in [moved, format!("{SESSION}"), format!("{SESSION}{}", &value[1..])] {
+    for other in [moved, SESSION.to_owned(), format!("{SESSION}{}", &value[1..])] {
         assert_eq!(status(&mut world, &other), over, "{other}");
     }
     assert_eq!(status(&mut world, &format!("{cookie}; {cookie}")), over, "twice");

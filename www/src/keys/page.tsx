@@ -11,6 +11,7 @@ import { UsageOf } from "../usage";
 import { Effect } from "./effect";
 import { Rotate } from "./rotate";
 import { standing } from "./standing";
+import { Thresholds } from "./thresholds";
 
 type Question = "rotate" | "disable" | "revoke" | null;
 
@@ -32,7 +33,7 @@ export function KeyPage({ kid }: { kid: string }) {
   };
   return (
     <Await of={loaded}>
-      {({ body: key }) => (
+      {({ body: key, etag }) => (
         <>
           <Title actions={<Actions of={key} ask={setQuestion} enable={() => change("enabled", "POST", "/enable")} />}>
             {key.name || key.id}
@@ -40,6 +41,7 @@ export function KeyPage({ kid }: { kid: string }) {
           {effect && <Effect {...effect} />}
           <Facts of={key} />
           <Secrets of={key} />
+          {may("admin") && key.limits && key.status !== "revoked" && <Thresholds key={key.version} of={key} etag={etag} done={loaded.reload} />}
           <h2>Usage</h2>
           <UsageOf path={`/api-keys/${kid}/usage`} name={key.name || key.id} />
           {question === "rotate" && <Rotate of={key} made={setMade} close={close} />}
