@@ -162,10 +162,13 @@ test("no page shows the dashboard in a frame", async () => {
         frame.id = "frame";
         frame.src = url;
         document.body.append(frame);
-        return new Promise((resolve) => frame.addEventListener("load", resolve));
+        return new Promise((resolve) => {
+          frame.addEventListener("load", resolve);
+          setTimeout(resolve, 2000);
+        });
       }, ready.admin_url + path);
       const inside = page.frames().find((frame) => frame !== page.mainFrame());
-      const text = inside ? await inside.locator("body").innerText().catch(() => "") : "";
+      const text = inside ? await inside.locator("body").innerText({ timeout: 1000 }).catch(() => "") : "";
       assert.doesNotMatch(text, /Keys|Sign in|Portcullis|Choose/, `${path} in ${kind}`);
       await page.evaluate(() => document.getElementById("frame").remove());
     }

@@ -78,10 +78,10 @@ impl<'a> Exchange<'a> {
                 Problem::new(403, "CROSS_SITE", message)
             })?;
         // Which issuer has answered (RFC 9207).
-        if field(query, "iss").is_some_and(|iss| iss != issuer.issuer.as_str()) {
+        if !values(query, "iss").all(|iss| iss.as_deref() == Some(issuer.issuer.as_str())) {
             return Err(Problem::new(403, "CROSS_SITE", "Another issuer has answered.").into());
         }
-        if field(query, "error").is_some() {
+        if values(query, "error").next().is_some() {
             let message = "The issuer did not sign you in.";
             return Err(Problem::new(403, "PERMISSION_DENIED", message).into());
         }
@@ -256,10 +256,16 @@ fn rules(gate: &Gate) -> Result<(&SignIn, &IssuerRules), Refusal> {
 /// A field of a query in the form of HTML (URL standard, `application/x-www-form-urlencoded`); `None` if
 /// there is none, or more than one.
 fn field(query: &str, name: &str) -> Option<String> {
-    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let mut named = pairs.filter(|(own, _)| *own == name).map(|(_, value)| value);
-    let first = named.next().filter(|_| named.next().is_none())?;
-    decoded_text(&first.replace('+', " "))
+    let mut values = values(query, name);
+    let first = values.next()?;
+    first.filter(|_| values.next().is_none())
+}
+
+/// The values of such a field; `None` for one that is no text.
+fn values<'q>(query: &'q str, name: &'q str) -> impl Iterator<Item = Option<String>> + use<'q> {
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let named = pairs.filter(move |(own, _)| *own == name);
+    named.map(|(_, value)| decoded_text(&value.replace('+', " ")))
 }
 
 /// Writes such a form.

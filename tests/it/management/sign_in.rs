@@ -206,6 +206,14 @@ fn what_was_not_begun_here_is_not_finished() {
             "CROSS_SITE",
         ),
         (
+            "two issuers",
+            format!("{good}&iss=http%3A%2F%2F127.0.0.1%3A8788&iss=https%3A%2F%2Fevil.test"),
+            &cookie,
+            403,
+            "CROSS_SITE",
+        ),
+        ("refused and not", format!("{good}&error=a&error=b"), &cookie, 403, "PERMISSION_DENIED"),
+        (
             "refused",
             format!("error=access_denied&state={state}"),
             &cookie,
