@@ -61,13 +61,26 @@ function Entries({ of: entries }: { of: Entry[] }) {
               <td>{entry.address}</td>
               <th scope="row">{entry.action}</th>
               <td><code>{entry.target}</code></td>
-              <td><code class="small">{JSON.stringify(entry.changes)}</code></td>
+              <td><Changes of={entry.changes} /></td>
             </tr>
           ))}
         </tbody>
       </table>
     </div>
   );
+}
+
+/** What fields were and are. */
+function Changes({ of: changes }: { of: Record<string, unknown> }) {
+  const text = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
+  const isNothing = (value: unknown) => value === null || value === "" || (Array.isArray(value) && value.length === 0);
+  const told = Object.entries(changes).flatMap(([name, change]) => {
+    if (!Array.isArray(change) || change.length !== 2) return [`${name}: ${text(change)}`];
+    const [before, after] = change;
+    if (isNothing(before)) return isNothing(after) ? [] : [`${name}: ${text(after)}`];
+    return [`${name}: ${text(before)} → ${isNothing(after) ? "nothing" : text(after)}`];
+  });
+  return <ul class="changes small">{told.map((line) => <li key={line}>{line}</li>)}</ul>;
 }
 
 function Check() {

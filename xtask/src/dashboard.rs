@@ -34,7 +34,8 @@ pub fn test(checkout: &Checkout) -> Result<()> {
         .collect();
     files.sort();
     let mut node = checkout.command("node");
-    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).args(files);
+    node.args(["--test", "--test-concurrency=1", "--test-reporter=spec", "--test-timeout=120000"])
+        .args(files);
     node.env("PORTCULLIS_READY", ready.to_string());
     run("the dashboard's tests", &mut node).context("www/tests")
 }
