@@ -31,6 +31,15 @@ export class Offline extends Error {
 /** Whether the session is over. */
 export const signedOut = signal(false);
 
+/** Rises with each sign-in: what was sent before one says nothing of the session after it. */
+let era = 0;
+
+/** Somebody has signed in again. */
+export function signedIn(): void {
+  era++;
+  signedOut.value = false;
+}
+
 export interface Answer<T> {
   body: T;
   /** The version, for `If-Match`. */
@@ -52,6 +61,7 @@ export async function ask<T>(method: string, path: string, options: Options = {}
   if (options.body !== undefined) headers["content-type"] = "application/json";
   if (options.etag) headers["if-match"] = options.etag;
   if (options.once) headers["idempotency-key"] = options.once;
+  const sent = era;
   const response = await send(`/api/v1${path}`, {
     method,
     headers,
@@ -59,7 +69,7 @@ export async function ask<T>(method: string, path: string, options: Options = {}
   });
   const body = await response.json().catch(() => ({}));
   if (!response.ok) {
-    if (response.status === 401) signedOut.value = true;
+    if (response.status === 401 && sent === era) signedOut.value = true;
     const { code = "INTERNAL", message = "The answer cannot be read.", request_id = "", errors = [] } = body.error ?? {};
     throw new Refused(response.status, code, message, request_id, errors);
   }

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Alerts } from "./alerts";
 import { Audit } from "./audit";
-import { signedOut, signOut } from "./api";
+import { signedIn, signedOut, signOut } from "./api";
 import { KeyForm } from "./keys/form";
 import { KeyList } from "./keys/list";
 import { KeyPage } from "./keys/page";
@@ -141,7 +141,7 @@ function SignedOut() {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     dialog.current?.showModal();
-    return onSignedIn(() => (signedOut.value = false));
+    return onSignedIn(signedIn);
   }, []);
   return (
     <dialog ref={dialog} aria-labelledby="over" onClose={() => signedOut.value && dialog.current?.showModal()}>

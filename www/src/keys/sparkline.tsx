@@ -11,9 +11,11 @@ export function Sparkline({ kid }: { kid: string }) {
   useEffect(() => {
     let isOver = false;
     const show = (usage: Usage) => isOver || setHours(byHour(usage));
-    queue(() => get<Usage>(at(`/api-keys/${kid}/usage`)).then(show, () => undefined));
+    const task = () => get<Usage>(at(`/api-keys/${kid}/usage`)).then(show, () => undefined);
+    queue(task);
     return () => {
       isOver = true;
+      forget(task);
     };
   }, [kid]);
   if (hours === null) return <span class="small">…</span>;
@@ -42,6 +44,12 @@ let running = 0;
 function queue(task: () => Promise<unknown>): void {
   waiting.push(task);
   next();
+}
+
+/** Nobody looks any more. */
+function forget(task: () => Promise<unknown>): void {
+  const place = waiting.indexOf(task);
+  if (place >= 0) waiting.splice(place, 1);
 }
 
 function next(): void {
