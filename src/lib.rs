@@ -33,6 +33,7 @@ mod standing;
 
 mod caller;
 mod person;
+pub mod session;
 
 pub mod account;
 pub mod address;

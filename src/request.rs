@@ -132,6 +132,12 @@ impl<'a> Request<'a> {
         self.secure
     }
 
+    /// `https` or `http`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.secure { "https" } else { "http" }
+    }
+
     /// The authority of the URL: a host and perhaps a port.
     #[must_use]
     pub fn authority(&self) -> &'a str {

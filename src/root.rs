@@ -75,6 +75,8 @@ pub struct RootKeys {
     /// MACs of records in KV.
     pub(crate) record: MacKey,
     pub(crate) audit: MacKey,
+    /// What the dashboard's cookies say.
+    pub(crate) session: MacKey,
     assert: AssertSecret,
     sign: SignSecret,
     hook: HookRoot,
@@ -95,6 +97,7 @@ impl RootKeys {
             tag: MacKey::new(&key(Label::Tag)),
             record: MacKey::new(&key(Label::Record)),
             audit: MacKey::new(&key(Label::Audit)),
+            session: MacKey::new(&key(Label::Session)),
             assert: AssertSecret(key(Label::Assert)),
             sign: SignSecret(key(Label::Sign)),
             hook: HookRoot(key(Label::Hook)),
@@ -146,6 +149,7 @@ enum Label {
     Tag,
     Record,
     Audit,
+    Session,
     Assert,
     Sign,
     Hook,
@@ -159,6 +163,7 @@ impl Label {
             Self::Tag => b"k_tag",
             Self::Record => b"k_record",
             Self::Audit => b"k_audit",
+            Self::Session => b"k_session",
             Self::Assert => b"k_assert",
             Self::Sign => b"k_sign",
             Self::Hook => b"k_hook",

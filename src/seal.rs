@@ -5,22 +5,40 @@
 
 use core::fmt;
 
-use crate::crypto::Digest;
+use crate::crypto::{Digest, MacKey};
 use crate::encoding;
 use crate::root::{Keyring, RootKeys};
 
 /// Wraps `json` to be stored under the KV name `name`.
 #[must_use]
 pub fn seal(root: &RootKeys, name: &str, json: &str) -> String {
-    let mac = mac(root, name, json.as_bytes());
-    format!("{}.{}.{json}", root.version(), encoding::base64url(mac.as_bytes()))
+    seal_by(|root| &root.record, root, name, json)
 }
+
+/// The same under another of the root's keys, for another place than KV.
+pub(crate) fn seal_by(key: Pick, root: &RootKeys, name: &str, text: &str) -> String {
+    let mac = mac(key(root), root, name, text.as_bytes());
+    format!("{}.{}.{text}", root.version(), encoding::base64url(mac.as_bytes()))
+}
+
+/// Which of the root's keys.
+pub(crate) type Pick = fn(&RootKeys) -> &MacKey;
 
 /// The JSON inside `sealed`, if it was stored under `name` by a holder of the root.
 ///
 /// # Errors
 /// [`Broken`] for anything else. Such a value is never used.
 pub fn open<'a>(keyring: &Keyring, name: &str, sealed: &'a [u8]) -> Result<&'a [u8], Broken> {
+    open_by(|root| &root.record, keyring, name, sealed)
+}
+
+/// Opens what [`seal_by`] made with the same key.
+pub(crate) fn open_by<'a>(
+    key: Pick,
+    keyring: &Keyring,
+    name: &str,
+    sealed: &'a [u8],
+) -> Result<&'a [u8], Broken> {
     let mut parts = sealed.splitn(3, |&byte| byte == b'.');
     let mut part = || parts.next().ok_or(Broken);
     let (version, claimed, json) = (part()?, part()?, part()?);
@@ -29,7 +47,7 @@ pub fn open<'a>(keyring: &Keyring, name: &str, sealed: &'a [u8]) -> Result<&'a [
     let root = keyring.version(version).ok_or(Broken)?;
     let claimed = encoding::from_base64url(claimed).ok_or(Broken)?;
     let claimed = Digest::from_bytes(claimed.try_into().map_err(|_| Broken)?);
-    if mac(root, name, json).matches(&claimed) { Ok(json) } else { Err(Broken) }
+    if mac(key(root), root, name, json).matches(&claimed) { Ok(json) } else { Err(Broken) }
 }
 
 /// The value was not written under this name by a holder of the root.
@@ -42,10 +60,10 @@ impl fmt::Display for Broken {
     }
 }
 
-fn mac(root: &RootKeys, name: &str, json: &[u8]) -> Digest {
+fn mac(key: &MacKey, root: &RootKeys, name: &str, json: &[u8]) -> Digest {
     let length = u32::try_from(name.len()).unwrap_or(u32::MAX).to_be_bytes();
     let version = root.version().to_be_bytes();
-    root.record.mac(&[&length, name.as_bytes(), &version, json])
+    key.mac(&[&length, name.as_bytes(), &version, json])
 }
 
 #[cfg(test)]

@@ -22,6 +22,10 @@ extern "C" {
     /// A response: headers as lines of name and value.
     pub(super) fn respond(status: u16, headers: &str, body: Option<&str>) -> JsValue;
 
+    /// The same with a stream as the body, or null.
+    #[wasm_bindgen(js_name = respond)]
+    pub(super) fn respond_with(status: u16, headers: &str, body: &JsValue) -> JsValue;
+
     /// Waits so many milliseconds.
     pub(super) fn sleep(millis: u32) -> Promise;
 }

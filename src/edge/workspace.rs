@@ -15,7 +15,6 @@ use wasm_bindgen_futures::future_to_promise;
 use super::deployment::Deployment;
 use super::entropy::Entropy;
 use super::{at, now};
-use crate::answer::Answer;
 use crate::directory;
 use crate::imported::{Pointer, PointerId};
 use crate::management::exchange::Recent;
@@ -28,7 +27,7 @@ use crate::workspace::{self, Outcome};
 #[must_use]
 pub fn fetch(request: web_sys::Request, env: JsValue) -> JsValue {
     let facts = super::shim::facts(&request);
-    kept(async move { respond(&request, &api::answer(&env, &request, &facts).await) })
+    kept(async move { api::answer(&env, &request, &facts).await })
 }
 
 /// The rows that a call will probably need: a line for each name, and `from`, `to`, `limit` with
@@ -109,11 +108,6 @@ fn done(answer: &str, alarm: Option<u64>, rows: &Rows) -> String {
         let _ = write!(out, "\n{name}\n{}", value.unwrap_or_default());
     }
     out
-}
-
-fn respond(request: &web_sys::Request, answer: &Answer) -> JsValue {
-    let body = (request.method() != "HEAD").then_some(answer.body.as_str());
-    super::shim::respond(answer.status, &answer.headers, body)
 }
 
 /// The promise of an answer that only this module can keep stands in an array, and so does what it

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bounded, KeyPrefix, MemberId, WebOrigin};
+use super::{Bounded, KeyPrefix, MemberId, SignIn, WebOrigin};
 use crate::scope::Grants;
 
 /// The rules of the management API and of the keys that it makes.
@@ -22,6 +22,9 @@ pub struct Management {
     pub bootstrap_owners: Vec<MemberId>,
     /// The web origins whose pages may call the API (CORS).
     pub dashboard_origins: Vec<WebOrigin>,
+    /// How people sign in to the dashboard; nobody can without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignIn>,
 }
 
 impl Default for Management {
@@ -33,6 +36,7 @@ impl Default for Management {
             default_scopes: None,
             bootstrap_owners: Vec::new(),
             dashboard_origins: Vec::new(),
+            sign_in: None,
         }
     }
 }

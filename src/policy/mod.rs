@@ -11,6 +11,7 @@ mod leaks;
 mod limits;
 mod management;
 mod names;
+mod sign_in;
 #[cfg(feature = "policy-source")]
 pub mod source;
 pub(crate) mod url;
@@ -34,6 +35,7 @@ pub use names::{
     BadName, Binding, ClaimText, Fingerprint, HeaderName, KeyPrefix, MemberId, Name,
     WorkspaceNumber,
 };
+pub use sign_in::SignIn;
 pub use url::{BadUrl, DocsUrl, JwksUrl, OriginUrl, WebOrigin};
 
 use crate::host::HostName;

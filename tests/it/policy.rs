@@ -96,6 +96,11 @@ subject = "user_id"
 ips = ["10.0.0.0/8"]
 cors = ["https://app.test"]
 shadow = { scope = "bills:admin", ips = ["10.1.0.0/16"] }
+[management.sign_in]
+issuer = "auth"
+client_id = "dash"
+scopes = ["openid", "email"]
+hours = 8
 "#;
 
 /// What is replaced, by what; then line, column and part of the message.
@@ -212,6 +217,11 @@ const BROKEN: &[(&str, &str, usize, usize, &str)] = &[
     ("http://localhost:5173", "http://a.test", 51, 49, "https://"),
     ("https://admin.test:8443", "https://admin.test/", 51, 22, "only scheme, host and port"),
     ("https://admin.test:8443", "https://admin.test:443", 51, 22, "leave it out"),
+    ("issuer = \"auth\"", "issuer = \"other\"", 87, 10, "no issuer has this name"),
+    ("client_id = \"dash\"\n", "", 86, 1, "missing field `client_id`"),
+    ("\"openid\", \"email\"", "\"openid email\"", 89, 11, "visible characters"),
+    ("hours = 8", "hours = 25", 90, 9, "from 1 to 24"),
+    ("hours = 8", "minutes = 8", 90, 1, "unknown field `minutes`"),
     ("[issuers.access]", "[issuers.Access]", 52, 10, "lower-case letter"),
     ("flareaccess.test\"", "flareaccess.test \"", 53, 10, "visible characters"),
     ("https://auth.test/\"", "https://team.cloudflareaccess.test\"", 59, 10, "has this 'issuer'"),

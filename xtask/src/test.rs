@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, run, say};
-use crate::{bench, cli, conformance, docs, npm, products, prove, signers, tools, worker};
+use crate::{bench, cli, conformance, dashboard, docs, npm, products, prove, signers, tools, worker};
 
 /// A named step.
 struct Step {
@@ -28,6 +28,7 @@ const STEPS: &[Step] = &[
     Step { name: "npm", run: npm::test },
     Step { name: "conformance", run: conformance::run },
     Step { name: "products", run: products::run },
+    Step { name: "dashboard", run: dashboard::test },
     Step { name: "proofs", run: prove::check },
     Step { name: "bench", run: bench_small },
 ];

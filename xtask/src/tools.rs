@@ -153,15 +153,17 @@ fn npm_packages(checkout: &Checkout) -> Result<()> {
 /// Says what to install.
 pub fn chromium(checkout: &Checkout) -> Result<PathBuf> {
     if let Some(path) = present_chromium() {
+        say(format!("{}: present", path.display()));
         return Ok(path);
     }
     say("installing chromium …");
-    let mut debian = Command::new("apt-get");
-    debian.args(["install", "--yes", "--no-install-recommends", "chromium"]);
-    debian.env("DEBIAN_FRONTEND", "noninteractive");
-    if run("apt-get install chromium", &mut debian).is_ok()
-        && let Some(path) = present_chromium()
-    {
+    for arguments in ["update", "install --yes --no-install-recommends chromium"] {
+        let mut debian = Command::new("apt-get");
+        debian.args(arguments.split(' ')).env("DEBIAN_FRONTEND", "noninteractive");
+        // What it lacks the next ways may have.
+        let _ = run(&format!("apt-get {arguments}"), &mut debian);
+    }
+    if let Some(path) = present_chromium() {
         return Ok(path);
     }
     let folder = checkout.path(".tools/browsers");

@@ -12,7 +12,7 @@ use portcullis::policy::{Document, Fingerprint, source};
 use sha2::{Digest, Sha256};
 
 use crate::checkout::{Checkout, lock, output, run, say, sha256};
-use crate::tools;
+use crate::{tools, www};
 
 /// For what to build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub enum Worker {
 /// The built Workers.
 #[derive(Debug, Clone)]
 pub struct Built {
-    /// The folder that holds [`MODULES`].
+    /// The folder that holds [`MODULES`] and the dashboard.
     pub folder: PathBuf,
     /// Of each the bytes of its upload, each file compressed by gzip.
     pub gzip: [(Worker, u64); 2],
@@ -101,6 +101,7 @@ pub fn build(checkout: &Checkout, flavour: &Flavour) -> Result<Built> {
     let built = flavour.built(checkout);
     let gate = build_one(checkout, Worker::Gate, flavour, &policy, &built)?;
     let workspace = build_one(checkout, Worker::Workspace, flavour, &policy, &built)?;
+    www::copy(&www::build(checkout)?, &checkout.path(flavour.folder()).join(www::FOLDER))?;
     let gzip = [(Worker::Gate, gate), (Worker::Workspace, workspace)];
     Ok(Built { folder: checkout.path(flavour.folder()), gzip })
 }

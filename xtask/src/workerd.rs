@@ -20,6 +20,7 @@ use crate::checkout::{self, lock_now, private_dir, say};
 use crate::control::Control;
 use crate::members;
 use crate::worker::MODULES;
+use crate::www;
 
 /// A folder that holds what outlives a run: rows, objects, seeds. One run at a time.
 #[derive(Debug)]
@@ -163,6 +164,7 @@ impl Server {
             fs::copy(options.workers.join(module), copy)
                 .with_context(|| format!("no {module} in {}", options.workers.display()))?;
         }
+        www::copy(&options.workers.join(www::FOLDER), &state.folder.join(www::FOLDER))?;
         config::write(&state.folder, options)?;
 
         let guard = options.guard.clone().map_or_else(checkout::this_program, Ok)?;

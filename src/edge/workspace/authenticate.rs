@@ -78,7 +78,7 @@ async fn fetch(env: &JsValue, place: usize) {
         }
     };
     let Ok((name, url, parse)) = with_policy(env, source) else { return };
-    let text = shim::text_at(url.as_str(), FETCH_MILLIS, MAX_JWKS).await;
+    let text = shim::text_at(url.as_str(), FETCH_MILLIS, MAX_JWKS, None).await;
     let keys = text.and_then(|text| parse(text.as_bytes()).map_err(|_| "no key set".to_owned()));
     if let Err(why) = &keys {
         log(&format!("portcullis: keys of {name}: {why}"));

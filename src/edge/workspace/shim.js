@@ -1,9 +1,14 @@
 // What the Worker of the Workspaces has done by the platform. No decision is taken here.
 
-// The text at a URL; rejects unless all of it comes in time, with status 200 and no redirect.
-export async function download(url, millis, limit) {
+// The text at a URL, or what it answers to a form; rejects unless all of it comes in time, with status 200 and no
+// redirect.
+export async function download(url, millis, limit, form) {
+  const headers = { accept: "application/jwk-set+json, application/json" };
+  if (form !== undefined) headers["content-type"] = "application/x-www-form-urlencoded";
   const response = await fetch(url, {
-    headers: { accept: "application/jwk-set+json, application/json" },
+    method: form === undefined ? "GET" : "POST",
+    body: form,
+    headers,
     // "error" is not to be had here: a redirect comes as its status.
     redirect: "manual",
     cache: "no-store",
@@ -29,6 +34,14 @@ export async function ask(env, binding, name, text) {
 }
 
 const ASK_MILLIS = 10_000;
+
+// The body of a file of the dashboard; the status of the answer that is none.
+export async function file(env, name, isHead) {
+  const response = await env.ASSETS.fetch(`https://assets/${name}`);
+  if (response.status === 200 && !isHead) return response.body;
+  await response.body?.cancel();
+  return response.status === 200 ? null : response.status;
+}
 
 // A row of KV, or `null`.
 export async function row(env, name) {

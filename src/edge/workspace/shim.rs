@@ -9,7 +9,10 @@ use crate::token::Key;
 
 #[wasm_bindgen(module = "/src/edge/workspace/shim.js")]
 extern "C" {
-    fn download(url: &str, millis: u32, limit: u32) -> Promise;
+    fn download(url: &str, millis: u32, limit: u32, form: Option<&str>) -> Promise;
+
+    #[wasm_bindgen(js_name = file)]
+    fn read_file(env: &JsValue, name: &str, is_head: bool) -> Promise;
 
     fn verify(algorithm: &str, jwk: &str, signature: &[u8], signed: &[u8]) -> Promise;
 
@@ -24,9 +27,14 @@ extern "C" {
 }
 
 /// The text at `url`, of `limit` bytes at most and within `millis`; nothing if it does not come so.
-/// Redirects are not followed.
-pub(super) async fn text_at(url: &str, millis: u32, limit: u32) -> Result<String, String> {
-    text_of(download(url, millis, limit)).await
+/// Redirects are not followed. With a form it is sent there.
+pub(super) async fn text_at(
+    url: &str,
+    millis: u32,
+    limit: u32,
+    form: Option<&str>,
+) -> Result<String, String> {
+    text_of(download(url, millis, limit, form)).await
 }
 
 /// The answer of the object that `name` names to a call; or why there is none.
@@ -42,6 +50,15 @@ pub(super) async fn ask(
 /// A row of KV, if there is one; or why that cannot be told.
 pub(super) async fn row(env: &JsValue, name: &str) -> Result<Option<String>, String> {
     Ok(value_of(read_row(env, name)).await?.as_string())
+}
+
+/// A file of the dashboard, as the body of a response; or the status by which it is not to be had.
+pub(super) async fn file(env: &JsValue, name: &str, is_head: bool) -> Result<JsValue, u16> {
+    let file = value_of(read_file(env, name, is_head)).await.map_err(|_| 503_u16)?;
+    match file.as_f64() {
+        Some(status) => Err(status as u16),
+        None => Ok(file),
+    }
 }
 
 async fn text_of(promise: Promise) -> Result<String, String> {

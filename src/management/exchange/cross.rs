@@ -34,6 +34,24 @@ pub(super) fn read(request: &Request<'_>, gate: &Gate) -> Cross {
     }
 }
 
+/// Whether a page of the admin host itself sends a request, so that its cookie may speak for it. Pages
+/// of other origins send a token of their own.
+pub(super) fn is_own_page(request: &Request<'_>) -> bool {
+    let is_read = matches!(request.method(), "GET" | "HEAD");
+    match (header(request, "sec-fetch-site"), header(request, "origin")) {
+        (None | Some("same-origin"), Some(origin)) => is_own(origin, request),
+        (Some("same-origin"), None) => true,
+        // A browser that says nothing, or an address that somebody has typed.
+        (None | Some("none"), None) => is_read,
+        (Some(_), _) => false,
+    }
+}
+
+/// Whether a page is asked for as a page, and not by another that shows it or takes it for a picture.
+pub(super) fn is_visit(request: &Request<'_>) -> bool {
+    header(request, "sec-fetch-dest").is_none_or(|dest| dest == "document")
+}
+
 /// The headers by which a page of ours may read an answer; none for any other.
 pub(super) fn leave(request: &Request<'_>, gate: &Gate) -> String {
     let Some(origin) = header(request, "origin") else { return "vary\norigin\n".to_owned() };
@@ -51,10 +69,14 @@ pub(super) fn refused() -> Problem {
 
 /// The admin host's own pages, and those of the policy's dashboards.
 fn is_ours(origin: &str, request: &Request<'_>, gate: &Gate) -> bool {
-    let own = origin.split_once("://").is_some_and(|(scheme, authority)| {
-        authority == request.authority() && (scheme == "https") == request.is_secure()
-    });
-    own || gate.policy.management.dashboard_origins.iter().any(|page| page.as_str() == origin)
+    is_own(origin, request)
+        || gate.policy.management.dashboard_origins.iter().any(|page| page.as_str() == origin)
+}
+
+fn is_own(origin: &str, request: &Request<'_>) -> bool {
+    origin.split_once("://").is_some_and(|(scheme, authority)| {
+        authority == request.authority() && scheme == request.scheme()
+    })
 }
 
 pub(super) const PREFLIGHT: &str = "access-control-allow-methods\nGET, POST, PUT, PATCH, DELETE\n\

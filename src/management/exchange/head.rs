@@ -1,6 +1,8 @@
 //! What the head of a request says, before anybody is asked.
 
 use super::cross::{self, Cross};
+use super::sign_in;
+use super::site::{self, Place};
 use super::{Exchange, Next, Recent, Step, bad, once};
 use crate::address::ClientAddress;
 use crate::answer;
@@ -13,7 +15,7 @@ use crate::management::openapi;
 use crate::management::problem::Problem;
 use crate::request::Request;
 use crate::target::{Classes, Target};
-use crate::token::Presented;
+use crate::token::{NotPresented, Presented};
 
 /// The head, read.
 pub(super) struct Head {
@@ -49,6 +51,21 @@ impl<'a> Exchange<'a> {
         if target.raw == "/healthz" && matches!(request.method(), "GET" | "HEAD") {
             return Ok(Step::Answer(self.success(200, "{\"status\":\"ok\"}")));
         }
+        if let Some((place, methods)) = site::find(target.path) {
+            if !methods.contains(&request.method()) {
+                return Err(method(methods.join(", ")).into());
+            }
+            self.is_visit = matches!(place, Place::SignIn | Place::Callback);
+            return match place {
+                Place::File(name) => {
+                    let answer = site::file(&name, request.is_secure(), &self.request_id);
+                    Ok(Step::File(name, answer))
+                }
+                Place::SignIn => self.sign_in(gate, recent, now),
+                Place::Callback => self.callback(gate, recent, now),
+                Place::SignOut => self.sign_out(gate, now),
+            };
+        }
         let (endpoint, params) = match endpoint::find(request.method(), target.path) {
             Found::Endpoint(endpoint, params) => (endpoint, params),
             Found::Method(allow) => return Err(method(allow).into()),
@@ -81,14 +98,18 @@ impl<'a> Exchange<'a> {
         }
         let presented = (endpoint.access != Access::Scanner)
             .then(|| Presented::find(&request, &gate.policy))
-            .transpose()
-            .map_err(|why| why.wire())?;
+            .transpose();
+        let by_cookie =
+            matches!(presented, Err(NotPresented::Missing)) && sign_in::has_session(&request);
+        let presented = if by_cookie { Ok(None) } else { presented };
+        let presented = presented.map_err(|why| why.wire())?;
         if endpoint.body.is_some() && !is_json(header("content-type").unwrap_or_default()) {
             let message = "Send the body as application/json.";
             return Err(Problem::new(415, "UNSUPPORTED_MEDIA_TYPE", message).into());
         }
         match presented {
             Some(presented) => Ok(Step::Authenticate(presented)),
+            None if by_cookie => self.resume(gate, now),
             None => self.report(gate),
         }
     }

@@ -9,6 +9,8 @@ mod leaks;
 mod own;
 mod recent;
 mod reply;
+mod sign_in;
+mod site;
 mod step;
 
 pub use leaks::Signed;
@@ -23,6 +25,7 @@ use crate::key::{KeyText, Workspace};
 use crate::policy::{DocsUrl, TokenKind};
 use crate::request::Request;
 use crate::scope::Grants;
+use crate::session::Session;
 use crate::token::Authenticated;
 use crate::workspace::call::{Answer as Answered, Call, Manage, Managed};
 use crate::{crypto, encoding};
@@ -31,6 +34,7 @@ use super::endpoint::Operation;
 use super::problem::Problem;
 use head::Head;
 use leaks::Report;
+use sign_in::Visit;
 
 /// The request under way.
 pub struct Exchange<'a> {
@@ -56,6 +60,10 @@ pub struct Exchange<'a> {
     question: String,
     waited: u8,
     report: Option<Report>,
+    visit: Option<Visit>,
+    /// Whether somebody looks at the answer in a browser.
+    is_visit: bool,
+    session: Option<Session>,
 }
 
 /// Of what the answer is awaited.
@@ -81,6 +89,10 @@ enum Asked {
     Leaked,
     /// Whether it is held back.
     Quarantine,
+    /// Whether the session was ended.
+    Session,
+    /// The end of the session.
+    SignOut,
 }
 
 impl core::fmt::Debug for Exchange<'_> {
@@ -144,6 +156,9 @@ impl<'a> Exchange<'a> {
             question: String::new(),
             waited: 0,
             report: None,
+            visit: None,
+            is_visit: false,
+            session: None,
         }
     }
 
@@ -176,6 +191,9 @@ impl<'a> Exchange<'a> {
     fn go_on(&mut self, came: Came, gate: &Gate, recent: &mut Recent, now: Now) -> Next<'a> {
         match came {
             Came::Nothing => self.begin(gate, recent, now),
+            Came::Authenticated(Ok(caller)) if self.visit.is_some() => {
+                self.signed_in(caller, gate, now)
+            }
             Came::Authenticated(Ok(caller)) => {
                 self.caller = Some(caller);
                 self.admitted(gate)
@@ -208,6 +226,9 @@ impl<'a> Exchange<'a> {
                 self.own_answered(answer.as_deref(), gate, recent, now)
             }
             Came::Answered(answer) => self.answered(answer.as_deref(), gate, now),
+            Came::Fetched(text) => self.fetched(text.as_deref(), gate, recent, now),
+            Came::NoFile { is_missing: true } => Err(Problem::not_found().into()),
+            Came::NoFile { is_missing: false } => Err(Fault::Internal.into()),
             Came::Waited if self.key.is_some() => self.own_turn(gate, recent, now),
             Came::Waited => self.finish(),
         }
@@ -345,6 +366,11 @@ impl<'a> Exchange<'a> {
             Asked::Workspace(_) | Asked::Record | Asked::Usage => Err(Fault::Internal.into()),
             Asked::Leaked => self.leaked(&parse(answer)?, gate, now),
             Asked::Quarantine => self.quarantined(&parse(answer)?, gate),
+            Asked::Session => self.resumed(answer, gate),
+            Asked::SignOut => {
+                directory::read_session(answer).map_err(|_| Fault::WorkspaceUnavailable)?;
+                self.signed_out()
+            }
         }
     }
 

@@ -1,12 +1,17 @@
 //! What keys have asked about themselves a moment ago. A flood of one key's questions becomes a few
 //! calls of its object.
 
+use super::sign_in::Discovery;
 use crate::clock::Now;
 use crate::key::Kid;
 
 /// The isolate's memory of it.
 #[derive(Debug, Default)]
-pub struct Recent(Vec<Question>);
+pub struct Recent {
+    questions: Vec<Question>,
+    /// Where people sign in, and until which millisecond that is believed.
+    place: Option<(Discovery, u64)>,
+}
 
 struct Question {
     kid: Kid,
@@ -31,31 +36,43 @@ pub(super) enum Turn {
 }
 
 impl Recent {
+    /// Where people sign in, if that was found out a short time ago.
+    pub(super) fn place(&self, now: Now) -> Option<Discovery> {
+        let last = now.millis().saturating_add(PLACE_MILLIS);
+        let believed = |(_, until): &&(_, u64)| now.millis() < *until && *until <= last;
+        self.place.as_ref().filter(believed).map(|(place, _)| place.clone())
+    }
+
+    /// Keeps it.
+    pub(super) fn learn_place(&mut self, place: Discovery, now: Now) {
+        self.place = Some((place, now.millis().saturating_add(PLACE_MILLIS)));
+    }
+
     /// Whose turn it is to make `call`, a key's question about itself.
     pub(super) fn turn(&mut self, kid: Kid, call: &str, now: Now) -> Turn {
         // Should the clock go back, nothing is believed for longer than it would have been.
         let last = now.millis().saturating_add(PATIENCE_MILLIS);
-        self.0.retain(|one| now.millis() < one.until && one.until <= last);
-        if let Some(one) = self.0.iter().find(|one| one.call == call) {
+        self.questions.retain(|one| now.millis() < one.until && one.until <= last);
+        if let Some(one) = self.questions.iter().find(|one| one.call == call) {
             return one.answer.clone().map_or(Turn::Wait, Turn::Known);
         }
-        if self.0.iter().filter(|one| one.kid == kid).count() >= MOST_EACH {
+        if self.questions.iter().filter(|one| one.kid == kid).count() >= MOST_EACH {
             return Turn::Refuse;
         }
-        if self.0.len() >= MOST {
-            self.0.remove(0);
+        if self.questions.len() >= MOST {
+            self.questions.remove(0);
         }
-        self.0.push(Question { kid, call: call.to_owned(), until: last, answer: None });
+        self.questions.push(Question { kid, call: call.to_owned(), until: last, answer: None });
         Turn::Ask
     }
 
     /// Keeps what a call was answered; a call without an answer is made again.
     pub(super) fn learn(&mut self, call: &str, answer: Option<&str>, now: Now) {
-        let Some(at) = self.0.iter().position(|one| one.call == call) else { return };
-        let Question { kid, call, .. } = self.0.remove(at);
+        let Some(at) = self.questions.iter().position(|one| one.call == call) else { return };
+        let Question { kid, call, .. } = self.questions.remove(at);
         if let Some(answer) = answer {
             let until = now.millis().saturating_add(BELIEVED_MILLIS);
-            self.0.push(Question { kid, call, until, answer: Some(answer.to_owned()) });
+            self.questions.push(Question { kid, call, until, answer: Some(answer.to_owned()) });
         }
     }
 }
@@ -66,6 +83,8 @@ impl core::fmt::Debug for Question {
     }
 }
 
+/// As fresh as an issuer's keys.
+const PLACE_MILLIS: u64 = 600_000;
 const BELIEVED_MILLIS: u64 = 1_000;
 /// How long one who asks may take before another does.
 const PATIENCE_MILLIS: u64 = 2_000;
@@ -116,7 +135,7 @@ mod tests {
             let kid = format!("0DEM0WS7K2{call:04}TAG120");
             assert_eq!(turn(&mut recent, &kid, &format!("{kid} {call}"), 1), Turn::Ask);
         }
-        assert!(recent.0.len() <= MOST);
+        assert!(recent.questions.len() <= MOST);
     }
 
     const T: u64 = 1_800_000_000_000;

@@ -4,11 +4,12 @@ use core::fmt::Write as _;
 
 use serde_json::json;
 
-use super::{Exchange, Next, Refusal, Step, cross};
+use super::{Exchange, Next, Refusal, Step, cross, site};
 use crate::answer::{self, Answer};
 use crate::denial::{Fault, Wire};
 use crate::gate::Gate;
 use crate::management::endpoint::Operation;
+use crate::management::problem::Problem;
 use crate::management::time;
 use crate::workspace::call::Managed;
 
@@ -47,6 +48,9 @@ impl<'a> Exchange<'a> {
 
     pub(super) fn refuse(&self, refusal: Refusal, docs: Option<&str>) -> Answer {
         let problem = self.request.is_some_and(|request| request.wants_problem_json());
+        if self.is_visit {
+            return site::told(&self.problem(refusal), &self.request_id);
+        }
         match refusal {
             Refusal::Wire(wire) => answer::render(&wire, &self.request_id, problem, docs),
             Refusal::Problem(refused) => {
@@ -57,6 +61,16 @@ impl<'a> Exchange<'a> {
                 let wire = Wire { ..fault.wire(jitter) };
                 answer::render(&wire, &self.request_id, problem, docs)
             }
+        }
+    }
+
+    fn problem(&self, refusal: Refusal) -> Problem {
+        let [jitter, ..] = self.entropy;
+        let of = |wire: Wire| Problem::new(wire.status, wire.code, &wire.message);
+        match refusal {
+            Refusal::Problem(problem) => problem,
+            Refusal::Wire(wire) => of(*wire),
+            Refusal::Fault(fault) => of(fault.wire(jitter)),
         }
     }
 

@@ -18,6 +18,12 @@ pub enum Step<'a> {
     Ask(Object, String),
     /// Wait so many milliseconds.
     Wait(u32),
+    /// Fetch what is at a URL, or send it a form.
+    Fetch(String, Option<String>),
+    /// Find out whom the token speaks for that an issuer has given.
+    Admit(String),
+    /// Answer with a file of the dashboard as the body.
+    File(String, Answer),
     /// Answer.
     Answer(Answer),
 }
@@ -47,6 +53,13 @@ pub enum Came {
     Answered(Option<String>),
     /// The time is over.
     Waited,
+    /// The text at the URL, or what the form was answered; nothing if that did not succeed.
+    Fetched(Option<String>),
+    /// The file is not to be had.
+    NoFile {
+        /// Because there is none of this name.
+        is_missing: bool,
+    },
 }
 
 /// Why nobody is authenticated.
@@ -79,6 +92,9 @@ impl core::fmt::Debug for Step<'_> {
             Self::Body(limit) => write!(f, "Body({limit})"),
             Self::Ask(object, _) => write!(f, "Ask({object:?}, ..)"),
             Self::Wait(millis) => write!(f, "Wait({millis})"),
+            Self::Fetch(url, _) => write!(f, "Fetch({url}, ..)"),
+            Self::Admit(_) => f.write_str("Admit(..)"),
+            Self::File(name, _) => write!(f, "File({name}, ..)"),
             Self::Answer(answer) => write!(f, "Answer({} ..)", answer.status),
         }
     }
@@ -94,6 +110,8 @@ impl core::fmt::Debug for Came {
             Self::Body(_) => "Body(..)",
             Self::Answered(_) => "Answered(..)",
             Self::Waited => "Waited",
+            Self::Fetched(_) => "Fetched(..)",
+            Self::NoFile { .. } => "NoFile(..)",
         })
     }
 }

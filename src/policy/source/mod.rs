@@ -16,7 +16,7 @@ use crate::address::Allowlist;
 use crate::host::HostName;
 use crate::policy::{
     Bindings, ClaimText, Document, Fingerprint, ImportShape, IssuerRules, LeakReports, Management,
-    MemberId, Name, Origin, PublicKeyPem, ScannerKey, StaticKey, Upstream, WebOrigin,
+    MemberId, Name, Origin, PublicKeyPem, ScannerKey, SignIn, StaticKey, Upstream, WebOrigin,
 };
 use crate::route::is_param_name;
 use crate::scope::Grants;
@@ -24,7 +24,7 @@ use error::Fault;
 use limits::{budget, product, shared, tier, workspace};
 use raw::{
     RawBindings, RawImport, RawIssuer, RawLeakReports, RawList, RawManagement, RawOrigin,
-    RawPolicy, RawScannerKey, RawStaticKey,
+    RawPolicy, RawScannerKey, RawSignIn, RawStaticKey,
 };
 use route::Context;
 
@@ -184,6 +184,19 @@ fn management(raw: RawManagement, issuers: &[IssuerRules]) -> Result<Management,
         temporary_max_days: raw.temporary_max_days.unwrap_or(default.temporary_max_days),
         bootstrap_owners,
         dashboard_origins: elements(&raw.dashboard_origins, WebOrigin::parse)?,
+        sign_in: raw.sign_in.map(|raw| sign_in(raw, issuers)).transpose()?,
+    })
+}
+
+fn sign_in(raw: RawSignIn, issuers: &[IssuerRules]) -> Result<SignIn, Fault> {
+    if !issuers.iter().any(|issuer| issuer.name == *raw.issuer.get_ref()) {
+        return Err(Fault::at(&raw.issuer, "no issuer has this name"));
+    }
+    Ok(SignIn {
+        issuer: raw.issuer.into_inner(),
+        client_id: raw.client_id,
+        scopes: elements(&raw.scopes, ClaimText::parse)?,
+        hours: raw.hours.unwrap_or(SignIn::HOURS),
     })
 }
 

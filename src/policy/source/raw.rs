@@ -91,6 +91,17 @@ pub(super) struct RawManagement {
     pub bootstrap_owners: Vec<Spanned<String>>,
     #[serde(default)]
     pub dashboard_origins: Vec<Spanned<String>>,
+    pub sign_in: Option<RawSignIn>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSignIn {
+    pub issuer: Spanned<Name>,
+    pub client_id: ClaimText,
+    #[serde(default)]
+    pub scopes: Vec<Spanned<String>>,
+    pub hours: Option<Bounded<1, 24>>,
 }
 
 #[derive(Deserialize)]

@@ -137,7 +137,8 @@ pub fn policy() -> Value {
             "jwks": "http://127.0.0.1:8788/jwks.json", "credential": "oauth", "types": [],
             "leeway_seconds": 30}],
         "leak_reports": {"keys_url": "http://127.0.0.1:8788/public_keys.json"},
-        "management": {"bootstrap_owners": ["dev:root"], "dashboard_origins": ["https://dash.example"]},
+        "management": {"bootstrap_owners": ["dev:root"], "dashboard_origins": ["https://dash.example"],
+            "sign_in": {"issuer": "dev", "client_id": "dashboard", "scopes": ["openid", "email"]}},
     })
 }
 

@@ -11,6 +11,7 @@ mod import;
 mod leaks;
 mod roles;
 mod served;
+mod sign_in;
 mod signing;
 mod world;
 

@@ -31,6 +31,10 @@ pub struct World {
     recent: Recent,
     sent: u64,
     pub waited: u32,
+    /// What the issuer answers, by URL, and the forms that it was sent.
+    pub issuer: BTreeMap<String, String>,
+    pub forms: Vec<String>,
+    pub fetched: Vec<String>,
 }
 
 pub struct Sent<'a> {
@@ -46,6 +50,8 @@ pub struct Reply {
     pub status: u16,
     pub headers: BTreeMap<String, String>,
     pub body: Value,
+    /// The body as it is; of a file, its name.
+    pub text: String,
 }
 
 impl Reply {
@@ -74,6 +80,9 @@ impl World {
             recent: Recent::default(),
             sent: 0,
             waited: 0,
+            issuer: BTreeMap::new(),
+            forms: Vec::new(),
+            fetched: Vec::new(),
         }
     }
 
@@ -109,14 +118,29 @@ impl World {
                     let mut lines = answer.headers.lines();
                     let mut headers = BTreeMap::new();
                     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
-                        assert!(
-                            headers.insert(name.to_owned(), value.to_owned()).is_none(),
-                            "{name} twice"
-                        );
+                        let value = match headers.remove(name) {
+                            Some(first) if name == "set-cookie" => format!("{first}\n{value}"),
+                            Some(_) => panic!("{name} twice"),
+                            None => value.to_owned(),
+                        };
+                        headers.insert(name.to_owned(), value);
                     }
                     let body = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
-                    return Reply { status: answer.status, headers, body };
+                    return Reply { status: answer.status, headers, body, text: answer.body };
                 }
+                Step::File(name, answer) => {
+                    assert_eq!(answer.status, 200);
+                    let lines: Vec<_> = answer.headers.lines().map(str::to_owned).collect();
+                    let headers =
+                        lines.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+                    return Reply { status: 200, headers, body: Value::Null, text: name };
+                }
+                Step::Fetch(url, form) => {
+                    self.forms.extend(form);
+                    self.fetched.push(url.clone());
+                    Came::Fetched(self.issuer.get(&url).cloned())
+                }
+                Step::Admit(token) => Came::Authenticated(authenticated(&token)),
                 Step::Authenticate(_) => Came::Authenticated(authenticated(sent.who)),
                 // Scanners are known by the names of their keys.
                 Step::Verify(Signed { key, body: signed, .. }) => {
@@ -214,6 +238,8 @@ fn authenticated(who: &str) -> Result<Authenticated, NotAuthenticated> {
     match who {
         "bad" => Err(NotAuthenticated::Invalid(Untrusted::Signature)),
         "unknowable" => Err(NotAuthenticated::Unavailable),
+        // Of an issuer at which nobody signs in.
+        "foreign" => authenticated("root").map(|own| Authenticated { issuer: 1, ..own }),
         _ => Ok(Authenticated {
             issuer: 0,
             member: format!("dev:{who}"),
@@ -221,7 +247,7 @@ fn authenticated(who: &str) -> Result<Authenticated, NotAuthenticated> {
                 id: who.to_owned(),
                 scopes: ["*:*", "openid", "x version=7", "a\nb"].map(str::to_owned).to_vec(),
                 email: None,
-                until: 1_800_000_000,
+                until: 1_900_000_000,
             },
             credential: TokenKind::Oauth,
         }),

@@ -63,6 +63,7 @@ fn text(options: &Options) -> Result<String> {
         service(&mut services, "kv", &at(home.keys));
     } else {
         service(&mut services, "workspace", "worker = .workspace");
+        service(&mut services, "assets", "disk = (path = \"www\")");
         service(&mut services, "kv", "worker = .kv");
         service(&mut services, "control", "worker = .control");
         service(&mut services, "disk", &format!("disk = (path = \"{OBJECTS}\", writable = true)"));
@@ -133,6 +134,7 @@ const workspace :Workerd.Worker = (
   bindings = [
 {KEYS}    (name = "WORKSPACE", durableObjectNamespace = "Workspace"),
     (name = "DIRECTORY", durableObjectNamespace = "Directory"),
+    (name = "ASSETS", service = "assets"),
 {authority}  ],
 );
 

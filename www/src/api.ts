@@ -1,0 +1,96 @@
+// The management API. The session's cookie speaks for us: no script sees a token.
+
+import { signal } from "@preact/signals";
+
+/** What is wrong with one field of a body. */
+export interface FieldError {
+  field: string;
+  message: string;
+}
+
+/** The API has refused, or could not tell. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly requestId: string,
+    readonly fields: FieldError[] = [],
+  ) {
+    super(message);
+  }
+}
+
+/** Nothing has answered. */
+export class Offline extends Error {
+  constructor() {
+    super("Portcullis cannot be reached. Nothing is known to have changed.");
+  }
+}
+
+/** Whether the session is over. */
+export const signedOut = signal(false);
+
+/** Rises with each sign-in: what was sent before one says nothing of the session after it. */
+let era = 0;
+
+/** Somebody has signed in again. */
+export function signedIn(): void {
+  era++;
+  signedOut.value = false;
+}
+
+export interface Answer<T> {
+  body: T;
+  /** The version, for `If-Match`. */
+  etag: string | null;
+  /** Whether it is the answer to the same request of before, which has no secret. */
+  replayed: boolean;
+}
+
+export interface Options {
+  body?: unknown;
+  etag?: string | null;
+  /** The same for the same change: it is made once. */
+  once?: string;
+}
+
+/** Asks; the path is what follows `/api/v1`. */
+export async function ask<T>(method: string, path: string, options: Options = {}): Promise<Answer<T>> {
+  const headers: Record<string, string> = { accept: "application/json" };
+  if (options.body !== undefined) headers["content-type"] = "application/json";
+  if (options.etag) headers["if-match"] = options.etag;
+  if (options.once) headers["idempotency-key"] = options.once;
+  const sent = era;
+  const response = await send(`/api/v1${path}`, {
+    method,
+    headers,
+    ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+  });
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    if (response.status === 401 && sent === era) signedOut.value = true;
+    const { code = "INTERNAL", message = "The answer cannot be read.", request_id = "", errors = [] } = body.error ?? {};
+    throw new Refused(response.status, code, message, request_id, errors);
+  }
+  const replayed = response.headers.get("idempotent-replayed") === "true";
+  return { body: body as T, etag: response.headers.get("etag"), replayed };
+}
+
+export async function get<T>(path: string): Promise<T> {
+  return (await ask<T>("GET", path)).body;
+}
+
+/** Ends the session at the server. */
+export async function signOut(): Promise<void> {
+  const response = await send("/logout", { method: "POST" });
+  if (!response.ok) throw new Refused(response.status, "AUTH_UNAVAILABLE", "The session could not be ended. Try again.", "");
+}
+
+async function send(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, { ...init, credentials: "same-origin", cache: "no-store", redirect: "error" });
+  } catch {
+    throw new Offline();
+  }
+}

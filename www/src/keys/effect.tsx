@@ -1,0 +1,19 @@
+// When a change is in effect everywhere: counted down.
+
+import { useEffect, useState } from "preact/hooks";
+import { minute } from "../time";
+
+export function Effect({ by, what }: { by: string; what: string }) {
+  const end = Date.parse(by);
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const tick = setInterval(() => setNow(Date.now()), 250);
+    return () => clearInterval(tick);
+  }, [by]);
+  const left = Math.ceil((end - now) / 1000);
+  return (
+    <p class="effect" role="status">
+      {left > 0 ? `The key is ${what}. It is in effect everywhere in ${left} s at the latest.` : `The key is ${what}, everywhere, since ${minute(by)}.`}
+    </p>
+  );
+}

@@ -1,0 +1,78 @@
+// The limits that all keys of the workspace share, and its name.
+
+import { useState } from "preact/hooks";
+import { ask } from "./api";
+import { Await, Field, Title, Trouble, useLoad } from "./parts";
+import { at, load, may } from "./state";
+import { number } from "./time";
+import type { Workspace } from "./types";
+
+export function Limits() {
+  const loaded = useLoad(() => ask<Workspace>("GET", at("")), []);
+  return (
+    <>
+      <Title>Limits</Title>
+      <Await of={loaded}>
+        {({ body, etag }) => (
+          <>
+            <dl>
+              <div><dt>Workspace</dt><dd><code>{body.id}</code></dd></div>
+              <div><dt>Active keys</dt><dd>{body.keys} of {body.max_active_keys}</dd></div>
+              <div>
+                <dt>Limit of all keys</dt>
+                <dd>{body.limits ? `${number(body.limits.requests)} in ${number(body.limits.window_seconds)} s, ${number(body.limits.burst)} at once` : "none"}</dd>
+              </div>
+            </dl>
+            {may("owner") && <Form key={body.version} of={body} etag={etag} done={loaded.reload} />}
+          </>
+        )}
+      </Await>
+    </>
+  );
+}
+
+function Form({ of: space, etag, done }: { of: Workspace; etag: string | null; done: () => void }) {
+  const [name, setName] = useState(space.name);
+  const [requests, setRequests] = useState(String(space.limits?.requests ?? ""));
+  const [seconds, setSeconds] = useState(String(space.limits?.window_seconds ?? 3600));
+  const [burst, setBurst] = useState(String(space.limits?.burst ?? ""));
+  const [error, setError] = useState<Error | null>(null);
+  const [said, setSaid] = useState("");
+  const send = async (event: Event) => {
+    event.preventDefault();
+    const limits = requests ? { requests: Number(requests), window_seconds: Number(seconds), burst: Number(burst) } : null;
+    const before = JSON.stringify(space.limits);
+    const body = { name, ...(JSON.stringify(limits) === before ? {} : { limits }) };
+    try {
+      await ask("PATCH", at(""), { body, etag });
+      setError(null);
+      setSaid("Saved.");
+      await load();
+      done();
+    } catch (failed) {
+      setError(failed as Error);
+    }
+  };
+  const count = (label: string, value: string, set: (value: string) => void) => (
+    <Field label={label}>
+      {(own) => <input {...own} inputMode="numeric" pattern="[0-9]*" value={value} onInput={(event) => set(event.currentTarget.value)} />}
+    </Field>
+  );
+  return (
+    <form class="form" onSubmit={send}>
+      <h2>Change</h2>
+      <Field label="Name">
+        {(own) => <input {...own} required maxLength={100} value={name} onInput={(event) => setName(event.currentTarget.value)} />}
+      </Field>
+      <p class="hint">Never above those of the policy. Without requests: as the policy says.</p>
+      <div class="row">
+        {count("Requests", requests, setRequests)}
+        {count("in seconds", seconds, setSeconds)}
+        {count("at once", burst, setBurst)}
+      </div>
+      {error && <Trouble error={error} />}
+      <p role="status">{said}</p>
+      <button class="primary">Save</button>
+    </form>
+  );
+}

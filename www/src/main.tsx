@@ -1,0 +1,5 @@
+import { render } from "preact";
+import { Shell } from "./shell";
+
+const app = document.getElementById("app");
+if (app) render(<Shell />, app);

@@ -1,0 +1,125 @@
+// Pieces that several pages are made of.
+
+import type { ComponentChildren } from "preact";
+import { useCallback, useEffect, useId, useRef, useState } from "preact/hooks";
+import { Refused } from "./api";
+
+/** The heading of a page: it takes the focus when the page is opened, so that it is read out. */
+export function Title({ children, actions }: { children: string; actions?: ComponentChildren }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    document.title = `${children} · Portcullis`;
+    heading.current?.focus();
+  }, [children]);
+  return (
+    <div class="title">
+      <h1 ref={heading} tabIndex={-1}>{children}</h1>
+      {actions && <div class="actions">{actions}</div>}
+    </div>
+  );
+}
+
+export interface Loaded<T> {
+  data: T | null;
+  error: Error | null;
+  reload: () => void;
+}
+
+/** What a question is answered; asked again when one of `deps` changes. */
+export function useLoad<T>(load: () => Promise<T>, deps: unknown[]): Loaded<T> {
+  const [state, setState] = useState<{ data: T | null; error: Error | null }>({ data: null, error: null });
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    let isOver = false;
+    const settle = (data: T | null, error: Error | null) =>
+      isOver || setState((last) => ({ data: data ?? last.data, error }));
+    load().then((data) => settle(data, null), (error: Error) => settle(null, error));
+    return () => {
+      isOver = true;
+    };
+  }, [...deps, turn]);
+  const reload = useCallback(() => setTurn((last) => last + 1), []);
+  return { ...state, reload };
+}
+
+/** Shows what was loaded, or why there is nothing yet. */
+export function Await<T>({ of, children }: { of: Loaded<T>; children: (data: T) => ComponentChildren }) {
+  if (of.error && of.data === null) return <Trouble error={of.error} retry={of.reload} />;
+  if (of.data === null) return <p class="loading" role="status">Loading …</p>;
+  return (
+    <>
+      {of.error && <Trouble error={of.error} retry={of.reload} />}
+      {children(of.data)}
+    </>
+  );
+}
+
+/** What went wrong, by the words of the API. */
+export function Trouble({ error, retry }: { error: Error; retry?: () => void }) {
+  const told = error instanceof Refused ? `${error.code} · request ${error.requestId}` : "";
+  return (
+    <div class="trouble" role="alert">
+      <p>{error.message}</p>
+      {told && <p class="small">{told}</p>}
+      {retry && <button type="button" onClick={retry}>Try again</button>}
+    </div>
+  );
+}
+
+interface FieldProps {
+  label: string;
+  hint?: string;
+  error?: string | undefined;
+  children: (of: { id: string; "aria-describedby": string; "aria-invalid": boolean }) => ComponentChildren;
+}
+
+/** A labelled control, with a hint and what is wrong with it. */
+export function Field({ label, hint, error, children }: FieldProps) {
+  const id = useId();
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      {children({ id, "aria-describedby": `${id}-hint ${id}-error`, "aria-invalid": !!error })}
+      <p class="hint" id={`${id}-hint`}>{hint}</p>
+      <p class="error" id={`${id}-error`} aria-live="polite">{error}</p>
+    </div>
+  );
+}
+
+/** A question before something that cannot be taken back. */
+export function Confirm(props: {
+  title: string;
+  action: string;
+  children: ComponentChildren;
+  act: () => Promise<void>;
+  close: () => void;
+}) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [error, setError] = useState<Error | null>(null);
+  const [isBusy, setBusy] = useState(false);
+  const id = useId();
+  useEffect(() => dialog.current?.showModal(), []);
+  const close = () => dialog.current?.close();
+  const act = async () => {
+    setBusy(true);
+    // To close it gives the focus back to where it was.
+    await props.act().then(close, setError);
+    setBusy(false);
+  };
+  return (
+    <dialog ref={dialog} aria-labelledby={id} onClose={props.close}>
+      <h2 id={id}>{props.title}</h2>
+      {props.children}
+      {error && <Trouble error={error} />}
+      <div class="actions">
+        <button type="button" onClick={close}>Cancel</button>
+        <button type="button" class="danger" disabled={isBusy} onClick={act}>{props.action}</button>
+      </div>
+    </dialog>
+  );
+}
+
+/** A word that stands for a state, told by more than its colour. */
+export function Badge({ status }: { status: string }) {
+  return <span class={`badge ${status}`}>{status}</span>;
+}

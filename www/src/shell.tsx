@@ -1,0 +1,160 @@
+// The frame around every page: sign-in, navigation, the workspace at hand.
+
+import { signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { Alerts } from "./alerts";
+import { Audit } from "./audit";
+import { signedIn, signedOut, signOut } from "./api";
+import { KeyForm } from "./keys/form";
+import { KeyList } from "./keys/list";
+import { KeyPage } from "./keys/page";
+import { Limits } from "./limits";
+import { Members } from "./members";
+import { Await, Trouble, useLoad } from "./parts";
+import { Debug } from "./debug";
+import { route } from "./route";
+import { choose, load, may, me, onSignedIn, space, spaces } from "./state";
+import { theme, turn } from "./theme";
+import { TryIt } from "./try";
+import type { Role } from "./types";
+import { UsagePage } from "./usage";
+
+interface Page {
+  name: string;
+  path: string;
+  role: Role;
+}
+
+const PAGES: Page[] = [
+  { name: "Keys", path: "keys", role: "member" },
+  { name: "Usage", path: "usage", role: "member" },
+  { name: "Members", path: "members", role: "member" },
+  { name: "Limits", path: "limits", role: "member" },
+  { name: "Alerts", path: "alerts", role: "admin" },
+  { name: "Denials", path: "denials", role: "admin" },
+  { name: "Audit", path: "audit", role: "admin" },
+];
+
+const trouble = signal<Error | null>(null);
+
+export function Shell() {
+  const loaded = useLoad(async () => {
+    await load();
+    return true;
+  }, []);
+  if (me.value === null && signedOut.value) return <Welcome />;
+  return (
+    <Await of={loaded}>
+      {() => (
+        <>
+          <a class="skip" href="#main" onClick={skip}>Skip to content</a>
+          <Header />
+          <main id="main" tabIndex={-1}>
+            {trouble.value && <Trouble error={trouble.value} />}
+            {space.value ? <Content key={space.value.id} /> : <Nothing />}
+          </main>
+          {signedOut.value && <SignedOut />}
+        </>
+      )}
+    </Await>
+  );
+}
+
+function Content() {
+  const [page = "keys", id, more] = route.value;
+  switch (page) {
+    case "keys":
+      if (id === undefined) return <KeyList />;
+      if (id === "new") return may("admin") ? <KeyForm /> : <Nothing />;
+      if (more === "try") return <TryIt kid={id} />;
+      return more === "edit" && may("admin") ? <KeyForm kid={id} /> : <KeyPage kid={id} />;
+    case "usage":
+      return <UsagePage />;
+    case "members":
+      return <Members />;
+    case "limits":
+      return <Limits />;
+    case "alerts":
+      return may("admin") ? <Alerts /> : <Nothing />;
+    case "denials":
+      return may("admin") ? <Debug id={id ?? ""} /> : <Nothing />;
+    case "audit":
+      return may("admin") ? <Audit /> : <Nothing />;
+    default:
+      return <Nothing />;
+  }
+}
+
+function Header() {
+  const own = route.value[0] ?? "keys";
+  const leave = () => signOut().then(() => location.assign("/"), (error: Error) => (trouble.value = error));
+  return (
+    <header>
+      <p class="brand">Portcullis</p>
+      <nav aria-label="Pages">
+        <ul>
+          {PAGES.filter(({ role }) => may(role)).map(({ name, path }) => (
+            <li key={path}>
+              <a href={`#/${path}`} aria-current={own === path ? "page" : undefined}>{name}</a>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <div class="who">
+        {spaces.value.length > 1 && (
+          <label>
+            <span class="hidden">Workspace</span>
+            <select value={space.value?.id} onChange={(event) => choose(event.currentTarget.value)}>
+              {spaces.value.map(({ id, name }) => <option key={id} value={id}>{name} ({id})</option>)}
+            </select>
+          </label>
+        )}
+        <span class="small">{me.value?.subject}{space.value && `, ${space.value.role}`}</span>
+        <button type="button" class="quiet" onClick={turn}>Theme: {theme.value}</button>
+        <button type="button" class="quiet" onClick={leave}>Sign out</button>
+      </div>
+    </header>
+  );
+}
+
+function Welcome() {
+  return (
+    <main id="main" class="welcome">
+      <h1>Portcullis</h1>
+      <p>Manage the API keys of your workspace.</p>
+      <p><a class="button" href="/login">Sign in</a></p>
+    </main>
+  );
+}
+
+function Nothing() {
+  return (
+    <>
+      <h1>Nothing here</h1>
+      <p>{space.value ? "There is no such page, or not for your role." : "You are a member of no workspace. Ask an owner to add you."}</p>
+    </>
+  );
+}
+
+/** Over a page whose session has ended: what was typed stays while somebody signs in in another tab. */
+function SignedOut() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    dialog.current?.showModal();
+    return onSignedIn(signedIn);
+  }, []);
+  return (
+    <dialog ref={dialog} aria-labelledby="over" onClose={() => signedOut.value && dialog.current?.showModal()}>
+      <h2 id="over">Your session has ended</h2>
+      <p>Nothing on this page is lost. Sign in in another tab, and this one goes on.</p>
+      <div class="actions">
+        <a class="button" href="/login" target="_blank" rel="noopener">Sign in</a>
+      </div>
+    </dialog>
+  );
+}
+
+function skip(event: Event) {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}

@@ -1,0 +1,49 @@
+// What every page knows: who is signed in, and in which workspace.
+
+import { computed, signal } from "@preact/signals";
+import { get } from "./api";
+import type { Me, Role, Workspace } from "./types";
+
+export const me = signal<Me | null>(null);
+export const spaces = signal<Workspace[]>([]);
+const chosen = signal<string | null>(null);
+
+/** The workspace at hand. */
+export const space = computed<Workspace | null>(() => {
+  const all = spaces.value;
+  return all.find(({ id }) => id === chosen.value) ?? all[0] ?? null;
+});
+
+export function choose(id: string): void {
+  chosen.value = id;
+}
+
+/** Whether somebody may do what takes a role. The server decides: this only hides what it would refuse. */
+export function may(role: Role): boolean {
+  const own = space.value?.role;
+  return own !== undefined && RANK[own] >= RANK[role];
+}
+
+/** The path of something in the workspace at hand. */
+export function at(path: string): string {
+  return `/workspaces/${space.value?.id ?? "current"}${path}`;
+}
+
+/** Finds out who is signed in, and tells other tabs, in which somebody may wait for it. */
+export async function load(): Promise<void> {
+  const own = await get<Me>("/me");
+  spaces.value = (await get<{ workspaces: Workspace[] }>("/workspaces")).workspaces;
+  me.value = own;
+  channel.postMessage(SIGNED_IN);
+}
+
+/** Calls back when somebody has signed in in another tab. */
+export function onSignedIn(act: () => void): () => void {
+  const listen = ({ data }: MessageEvent) => data === SIGNED_IN && act();
+  channel.addEventListener("message", listen);
+  return () => channel.removeEventListener("message", listen);
+}
+
+const channel = new BroadcastChannel("portcullis");
+const SIGNED_IN = "signed-in";
+const RANK: Record<Role, number> = { member: 0, admin: 1, owner: 2 };

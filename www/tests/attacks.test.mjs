@@ -1,0 +1,204 @@
+// What other pages and other people's texts can do here: nothing.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { after, before, test } from "node:test";
+import { launch, makeKey, open, ready, signIn, visit } from "./browser.mjs";
+import { PAYLOADS } from "./payloads.mjs";
+
+let browser;
+let evil;
+before(async () => {
+  browser = await launch();
+  evil = createServer((request, response) => {
+    response.writeHead(200, { "content-type": "text/html" });
+    response.end("<!doctype html><title>evil</title><body>evil");
+  });
+  await new Promise((resolve) => evil.listen(0, "127.0.0.1", resolve));
+});
+after(async () => {
+  await browser.close();
+  evil.close();
+});
+
+const evilUrl = () => `http://127.0.0.1:${evil.address().port}/`;
+
+test("no text of anybody becomes script or markup, on any page", async () => {
+  const { page, context, told } = await open(browser);
+  await signIn(page, "owner");
+  assert.equal(PAYLOADS.length, 60);
+  // Each into every field of text there is: by the API as the page sends it, five keys of twelve fields.
+  const made = await page.evaluate(async ([workspace, payloads]) => {
+    const statuses = [];
+    const kids = [];
+    for (let at = 0; at < payloads.length; at++) {
+      const text = payloads[at];
+      const body = { name: text.slice(0, 100), description: text, scopes: ["read"], bindings: { agent_id: [text.slice(0, 128)] } };
+      const headers = { "content-type": "application/json" };
+      const answer = await fetch(`/api/v1/workspaces/${workspace}/api-keys`, { method: "POST", headers, body: JSON.stringify(body) });
+      const key = await answer.json();
+      statuses.push(answer.status);
+      if (answer.status !== 201) continue;
+      kids.push(key.id);
+      // At most 20 are active.
+      await fetch(`/api/v1/workspaces/${workspace}/api-keys/${key.id}`, { method: "DELETE" });
+    }
+    return { statuses, kids };
+  }, [ready.workspace, PAYLOADS]);
+  assert.deepEqual(made.statuses.filter((status) => status !== 201), [], "every one is stored");
+  await page.reload();
+  await page.getByRole("region", { name: "Keys" }).waitFor();
+  const list = await page.getByRole("region", { name: "Keys" }).innerText();
+  for (const text of ["<img src=x onerror=alert(1)>", "javascript:alert(1)"]) assert.ok(list.includes(text), text);
+  for (const kid of made.kids) {
+    await page.goto(`${ready.admin_url}/#/keys/${kid}`);
+    await page.getByText(kid).first().waitFor();
+  }
+  await visit(page, "audit", "Audit log");
+  // And into the fields of the pages themselves.
+  await visit(page, "keys", "Keys");
+  for (const text of PAYLOADS) await page.getByRole("searchbox").fill(text);
+  await visit(page, "denials", "Denials");
+  for (const text of PAYLOADS.slice(0, 10)) {
+    await page.getByLabel("Request id").fill(text);
+    await page.getByRole("button", { name: "Find" }).click();
+  }
+  const hash = PAYLOADS.slice(0, 10).map(encodeURIComponent);
+  for (const text of hash) await page.goto(`${ready.admin_url}/#/${text}/${text}`);
+  assert.deepEqual([told.dialogs, told.violations, told.errors], [[], [], []]);
+  assert.equal(await page.evaluate(() => document.querySelectorAll("#app img, #app iframe, #app script, #app a[href^='javascript']").length), 0);
+  await context.close();
+});
+
+test("a script that is injected all the same is refused and told of", async () => {
+  const { page, context, told } = await open(browser);
+  await page.goto(ready.admin_url);
+  await page.evaluate(() => {
+    const script = document.createElement("script");
+    try {
+      script.text = "window.ran = 1";
+    } catch {}
+    document.body.append(script);
+    try {
+      document.body.innerHTML += "<img src=x onerror='window.ran = 1'>";
+    } catch {}
+    const elsewhere = document.createElement("img");
+    elsewhere.src = "https://evil.example/x.png";
+    document.body.append(elsewhere);
+  });
+  await page.waitForTimeout(200);
+  assert.equal(await page.evaluate(() => window.ran), undefined);
+  const kinds = new Set(told.violations.map((text) => text.split(" ")[0]));
+  assert.ok(kinds.has("require-trusted-types-for") && kinds.has("img-src"), [...kinds].join(", "));
+  await context.close();
+});
+
+test("no other site's form, fetch or image changes anything or reads anything", async () => {
+  const { page, context } = await open(browser);
+  await signIn(page, "owner");
+  await makeKey(page, "target");
+  await page.getByLabel("I have stored it").check();
+  await page.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("heading", { name: "target", level: 1 }).waitFor();
+  const kid = page.url().split("/").at(-1);
+  const state = () =>
+    page.evaluate(async (workspace) => {
+      const get = (path) => fetch(`/api/v1/workspaces/${workspace}${path}`).then((answer) => answer.json());
+      const { entries } = await get("/audit?limit=1");
+      return { newest: entries[0].sequence, me: (await fetch("/api/v1/me")).status };
+    }, ready.workspace);
+  const before = await state();
+  const base = `${ready.admin_url}/api/v1/workspaces/${ready.workspace}`;
+  const endpoints = [
+    ["POST", `${base}/api-keys`], ["DELETE", `${base}/api-keys/${kid}`], ["PATCH", `${base}/api-keys/${kid}`],
+    ["POST", `${base}/api-keys/${kid}/rotate`], ["POST", `${base}/api-keys/${kid}/disable`], ["POST", `${base}/api-keys/${kid}/enable`],
+    ["PUT", `${base}/api-keys/${kid}/alerts`], ["POST", `${base}/api-keys/import`], ["POST", `${base}/api-keys/revoke-all`],
+    ["PATCH", base], ["PUT", `${base}/members/dev:x`], ["DELETE", `${base}/members/dev:member`],
+    ["PUT", `${base}/webhooks`], ["POST", `${base}/webhooks/rotate`], ["DELETE", `${base}/webhooks`],
+    ["POST", `${ready.admin_url}/api/v1/workspaces`], ["POST", `${ready.admin_url}/logout`],
+  ];
+  const other = await context.newPage();
+  for (const [method, url] of endpoints) {
+    await other.goto(evilUrl());
+    const read = await other.evaluate(async ([method, url]) => {
+      const body = method === "DELETE" ? undefined : '{"name":"evil","scopes":["read"],"grace_seconds":0,"role":"owner"}';
+      const attempts = [
+        fetch(url, { method, body, credentials: "include", headers: { "content-type": "application/json" } }),
+        fetch(url, { method, body, credentials: "include", headers: { "content-type": "text/plain" } }),
+        fetch(url, { method: "POST", body, credentials: "include", mode: "no-cors" }),
+        fetch(url, { credentials: "include" }),
+      ];
+      const image = new Image();
+      image.src = url;
+      const settled = await Promise.allSettled(attempts);
+      return settled.filter(({ status, value }) => status === "fulfilled" && value.type !== "opaque").length;
+    }, [method, url]);
+    assert.equal(read, 0, `${method} ${url} was read`);
+    await Promise.all([
+      other.waitForNavigation(),
+      other.evaluate((url) => {
+        const form = document.createElement("form");
+        Object.assign(form, { method: "POST", action: url, enctype: "text/plain" });
+        const field = document.createElement("input");
+        Object.assign(field, { name: '{"name":"evil","scopes":["read"],"a":"', value: '"}' });
+        form.append(field);
+        document.body.append(form);
+        form.submit();
+      }, url),
+    ]);
+    assert.match(await other.content(), /CROSS_SITE|METHOD_NOT_ALLOWED/, `${method} ${url}`);
+  }
+  assert.deepEqual(await state(), before);
+  await context.close();
+});
+
+test("no page shows the dashboard in a frame", async () => {
+  const { page, context } = await open(browser);
+  await signIn(page, "owner");
+  for (const [from, kind] of [[evilUrl(), "another site"], [`${ready.admin_url}/`, "itself"]]) {
+    await page.goto(from);
+    for (const path of ["/", "/login", "/callback?code=a&state=b"]) {
+      await page.evaluate((url) => {
+        const frame = document.createElement("iframe");
+        frame.id = "frame";
+        frame.src = url;
+        document.body.append(frame);
+        return new Promise((resolve) => {
+          frame.addEventListener("load", resolve);
+          setTimeout(resolve, 2000);
+        });
+      }, ready.admin_url + path);
+      const inside = page.frames().find((frame) => frame !== page.mainFrame());
+      const text = inside ? await inside.locator("body").innerText({ timeout: 1000 }).catch(() => "") : "";
+      assert.doesNotMatch(text, /Keys|Sign in|Portcullis|Choose/, `${path} in ${kind}`);
+      await page.evaluate(() => document.getElementById("frame").remove());
+    }
+  }
+  await context.close();
+});
+
+test("back, forward and reload show no secret that was shown before", async () => {
+  const { page, context } = await open(browser);
+  await signIn(page, "owner");
+  const secret = await makeKey(page, "back");
+  const gone = async (what) => {
+    await page.getByRole("heading", { level: 1 }).first().waitFor();
+    const values = await page.evaluate(() => [...document.querySelectorAll("input, textarea")].map(({ value }) => value).join("\n"));
+    assert.ok(!((await page.content()) + values).includes(secret), what);
+  };
+  await page.getByLabel("I have stored it").check();
+  await page.getByRole("button", { name: "Done" }).click();
+  await page.getByRole("heading", { name: "back", level: 1 }).waitFor();
+  await page.goBack();
+  await gone("back within the page");
+  await page.goForward();
+  await gone("forward");
+  const other = await makeKey(page, "back-2");
+  assert.notEqual(other, secret);
+  await page.goto(evilUrl());
+  await page.goBack();
+  await page.getByRole("heading", { level: 1 }).first().waitFor();
+  const values = await page.evaluate(() => [...document.querySelectorAll("input")].map(({ value }) => value).join("\n"));
+  assert.ok(!((await page.content()) + values).includes(other), "back from elsewhere");
+  await context.close();
+});

@@ -1,0 +1,85 @@
+// Chromium at the running dashboard. What is served stands in PORTCULLIS_READY (xtask/src/dashboard.rs).
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+export const ready = JSON.parse(process.env.PORTCULLIS_READY);
+
+const ARGS = [
+  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+
+export const launch = () => chromium.launch({ executablePath: ready.chromium, args: ARGS });
+
+/** A page of a browser of its own, which tells what its policy of content has refused and what dialogs came. */
+export async function open(browser, options = {}) {
+  const context = await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"], ...options });
+  const told = { violations: [], dialogs: [], errors: [], requests: [] };
+  await context.exposeBinding("toldOfViolation", (_, text) => void told.violations.push(text));
+  await context.addInitScript(() =>
+    document.addEventListener("securitypolicyviolation", (event) =>
+      window.toldOfViolation(`${event.effectiveDirective} ${event.blockedURI}`),
+    ),
+  );
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  page.on("dialog", (dialog) => (told.dialogs.push(dialog.message()), dialog.dismiss()));
+  page.on("pageerror", (error) => told.errors.push(String(error)));
+  page.on("request", (request) => told.requests.push(request.url()));
+  return { page, context, told };
+}
+
+/** Signs in as one of the development issuer's subjects. */
+export async function signIn(page, who) {
+  await page.goto(ready.admin_url);
+  await page.getByRole("link", { name: "Sign in" }).click();
+  await page.getByRole("link", { name: who, exact: true }).or(page.getByRole("button", { name: who, exact: true })).click();
+  await page.getByRole("heading", { name: "Keys", level: 1 }).waitFor();
+}
+
+export async function visit(page, path, heading) {
+  await page.goto(`${ready.admin_url}/#/${path}`);
+  await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
+  await page.waitForFunction(() => !document.querySelector(".loading"));
+}
+
+/** A request through the gate. */
+export async function use(secret, method = "GET", path = "/v1/agents") {
+  const response = await fetch(`${ready.url}${path}`, { method, headers: { authorization: `Bearer ${secret}` } });
+  const body = await response.json();
+  return { status: response.status, code: body.error?.code };
+}
+
+/** Asks until it is so. */
+export async function until(what, test, millis = 10_000) {
+  const end = Date.now() + millis;
+  while (!(await test())) {
+    assert.ok(Date.now() < end, `not in ${millis} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe-core finds against WCAG 2.2 A and AA. */
+export async function violations(page) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() =>
+    window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }),
+  );
+  return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
+}
+
+/** Makes a key in the form; its secret. */
+export async function makeKey(page, name, scope = "agents:read") {
+  await visit(page, "keys/new", "New key");
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Add a scope").fill(scope);
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await page.getByRole("button", { name: "Make the key" }).click();
+  await page.getByRole("heading", { name: "Store the secret now" }).waitFor();
+  return page.getByLabel("API key").inputValue();
+}
