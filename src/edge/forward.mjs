@@ -1,9 +1,9 @@
 // Forwards a request by the core's plan.
 
-import { respond } from "./errands.mjs";
+import { answer, observe } from "./observe.mjs";
 import { core } from "./restart.mjs";
 
-const [own, told] = core.header_names().split("\n\n").map((names) => names.split("\n"));
+const [own, told] = core.names().split("\n\n").map((names) => names.split("\n"));
 
 // Where the names of the headers to drop begin in a plan.
 const DROPPED = 4 + own.length + told.length;
@@ -11,9 +11,11 @@ const DROPPED = 4 + own.length + told.length;
 // `lines`: the plan, see `forward::plan`. A response or the promise of one; needs the Wasm only if the origin
 // fails. `body`: the request's, if it was read.
 export function forward(request, env, lines, body) {
+  const observation = lines[3].includes("w") ? lines[lines.length - 1] : "";
+  const sent = observation === "" ? 0 : performance.now();
   const fault = (made, late) => {
-    const step = core.origin_fault(made, late, lines[4], lines[3].includes("p"));
-    const response = respond(step.split("\n").slice(2), request);
+    const step = core.origin_fault(made, late, lines[4], lines[3].includes("p"), observation);
+    const response = answer(step.split("\n").slice(2), request, env, sent);
     if (lines[3].includes("o")) tellPages(response.headers, lines);
     return response;
   };
@@ -40,7 +42,9 @@ export function forward(request, env, lines, body) {
     (binding === "" ? fetch(out) : env[binding].fetch(out)).then(
       (response) => {
         clearTimeout(timer);
-        resolve(finish(response, lines));
+        const out = finish(response, lines);
+        if (observation !== "") observe(env, observation, out, sent);
+        resolve(out);
       },
       () => {
         clearTimeout(timer);

@@ -2,7 +2,7 @@
 // the numbers of chores to begin, and
 //
 //   forward  the plan
-//   answer   status, names and values of headers in turn, body
+//   answer   an observation or nothing, status, names and values of headers in turn, body
 //   manage   the same, for when the management API fails
 //   read     number, milliseconds, name of a row of KV
 //   call     number, milliseconds, workspace, the call
@@ -13,8 +13,9 @@
 //
 // The Wasm keeps what waits under its number, and forgets it if nobody comes back.
 
-import { ask, body, download, read, respond, sleep, verify } from "./errands.mjs";
+import { ask, body, download, read, sleep, verify } from "./errands.mjs";
 import { forward } from "./forward.mjs";
+import { answer } from "./observe.mjs";
 import { enter, kept, starts, undecided } from "./restart.mjs";
 
 // The answer to a request, or the promise of one.
@@ -26,7 +27,7 @@ export function pursue(step, request, env, ctx, facts) {
 
 const DECIDED = {
   forward: (request, env, plan) => forward(request, env, plan),
-  answer: (request, env, lines) => respond(lines, request),
+  answer: (request, env, lines) => answer(lines, request, env),
   manage: (request, env, lines, facts) => manage(request, env, lines, facts),
 };
 
@@ -103,6 +104,6 @@ function run(word, [, millis, ...lines], env) {
 }
 
 function manage(request, env, unavailable, facts) {
-  if (env.MANAGEMENT === undefined) return respond(enter("not_found", facts).split("\n").slice(2), request);
-  return env.MANAGEMENT.fetch(request).catch(() => respond(unavailable, request));
+  if (env.MANAGEMENT === undefined) return answer(enter("not_found", facts).split("\n").slice(2), request, env);
+  return env.MANAGEMENT.fetch(request).catch(() => answer(unavailable, request, env));
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Alerts, Binding, Bounded, Budget, Cors, Credentials, DocsUrl, Fingerprint, ImportShape,
-    IssuerRules, LeakReports, LeaseSeconds, Limits, Management, Millis, Name, OriginUrl,
+    IssuerRules, LeakReports, LeaseSeconds, Limits, Management, Millis, Name, Observe, OriginUrl,
     WorkspaceNumber,
 };
 use crate::address::Allowlist;
@@ -95,6 +95,13 @@ pub struct Document {
     #[cfg_attr(feature = "gate", serde(skip))]
     #[cfg_attr(not(feature = "gate"), serde(default, skip_serializing_if = "Option::is_none"))]
     pub leak_reports: Option<LeakReports>,
+    /// See [`Policy::observe`](super::Policy::observe).
+    #[cfg_attr(feature = "workspace", serde(skip))]
+    #[cfg_attr(
+        not(feature = "workspace"),
+        serde(default, skip_serializing_if = "Observe::is_default")
+    )]
+    pub observe: Observe,
     /// How long ahead the expiry of a key is told, in days.
     #[serde(default = "default_notice", skip_serializing_if = "is_default_notice")]
     pub expiry_notice_days: Bounded<0, 365>,
@@ -117,7 +124,7 @@ impl Document {
     pub const NOT_FOR_GATE: &[&str] = &["management", "alerts", "leak_reports", "workspace_shadow"];
 
     /// Fields that the Worker of the Workspaces has no use for; it does not read them.
-    pub const NOT_FOR_WORKSPACE: &[&str] = &["origins", "static_keys", "routes"];
+    pub const NOT_FOR_WORKSPACE: &[&str] = &["origins", "static_keys", "observe", "routes"];
 
     /// The compact form that [`Policy::from_json`](super::Policy::from_json) reads.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
@@ -144,6 +151,17 @@ pub enum Mode {
     Lease,
     /// Nobody: KV alone.
     Edge,
+}
+
+impl Mode {
+    /// Its name in policies.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Lease => "lease",
+            Self::Edge => "edge",
+        }
+    }
 }
 
 /// What happens to requests while the Workspace does not answer and no lease is left.

@@ -11,6 +11,7 @@ mod leaks;
 mod limits;
 mod management;
 mod names;
+mod observe;
 #[cfg(feature = "policy-source")]
 pub mod source;
 pub(crate) mod url;
@@ -34,6 +35,7 @@ pub use names::{
     BadName, Binding, ClaimText, Fingerprint, KeyPrefix, MemberId, Name, TokenHeader,
     WorkspaceNumber,
 };
+pub use observe::{Observe, Share};
 pub use url::{BadUrl, DocsUrl, JwksUrl, OriginUrl, WebOrigin};
 
 use crate::host::HostName;
@@ -93,6 +95,8 @@ pub struct Policy {
     /// Whose reports of leaked keys are believed; `None`: nobody's. In the gate's Worker, which takes
     /// none, `None`.
     pub leak_reports: Option<LeakReports>,
+    /// What is told of decisions; nothing in the Worker of the Workspaces, which takes none.
+    pub observe: Observe,
     /// For how many seconds ahead the expiry of a key is told to its holder.
     pub expiry_notice_seconds: u32,
     /// The routes (none of them in the Worker of the Workspaces); the table names them by their place here.
@@ -217,6 +221,7 @@ impl TryFrom<Document> for Policy {
             alerts: document.alerts,
             issuers: document.issuers,
             leak_reports: document.leak_reports,
+            observe: document.observe,
             expiry_notice_seconds: document.expiry_notice_days.get().saturating_mul(24 * 3600),
             routes: document.routes,
             table,

@@ -105,7 +105,7 @@ impl Isolate {
         for _ in 0..look_ups.min(8) {
             match decide(&request, &gate, &mut self.memory, ticket, at(millis)) {
                 Decision::Allow(grant) => {
-                    let plan = forward::plan(&request, &grant, &gate, "id", at(millis));
+                    let plan = forward::plan(&request, &grant, &gate, "id", None, at(millis));
                     return Some(Outcome::Allowed { degraded: told(&plan, DEGRADED_HEADER) });
                 }
                 Decision::Deny(denial) => return Some(Outcome::Denied(denial.code())),

@@ -64,11 +64,12 @@ pub const MODULES: [&str; 4] =
     ["gate/index.js", "gate/index_bg.wasm", "workspace/index.js", "workspace/index_bg.wasm"];
 
 /// The modules of JavaScript that are ours, besides what the Rust names.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "gate.mjs",
     "lookup.mjs",
     "errands.mjs",
     "forward.mjs",
+    "observe.mjs",
     "shim.js",
     "workspace.mjs",
     "rows.mjs",

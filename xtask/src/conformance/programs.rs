@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::origin::Origin;
 use super::{
-    Bench, TIMEOUT, authority, jose, keysets, leaks, management, panics, people, raw, signed,
-    tokens, wycheproof,
+    Bench, TIMEOUT, authority, jose, keysets, leaks, management, observed, panics, people, raw,
+    signed, tokens, wycheproof,
 };
 use crate::http::{Connection, Reply, exchange};
 
@@ -75,6 +75,8 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("people of a cold issuer, many at once", people::crowd),
     ("O06 a Workspace that is silent about a signed request", signed::silent),
     ("D20 bodies of signed requests that never end", signed::crowded),
+    ("each decision is told as it was", observed::told),
+    ("Server-Timing for whoever asks", observed::timing),
     ("D15 a body that is cut off is never whole at the origin", cut_off),
 ];
 
