@@ -69,7 +69,7 @@ fn decisions(criterion: &mut Criterion) {
             else {
                 panic!("refused")
             };
-            forward::plan(&request, &grant, &gate, "0123456789abcdef0123456789abcdef", now)
+            forward::plan(&request, &grant, &gate, "0123456789abcdef0123456789abcdef", None, now)
         });
     });
     signed(criterion, &gate, &mut memory, now);

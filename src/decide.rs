@@ -10,6 +10,8 @@ mod resource;
 mod shadow;
 mod signature;
 
+use std::rc::Rc;
+
 use crate::account::View;
 use crate::address::ClientAddress;
 use crate::caller::Caller;
@@ -24,6 +26,7 @@ use crate::lease::{CallId, Pool};
 use crate::limit::Metered;
 use crate::memory::Memory;
 use crate::need::{Ask, KvRow, Leave, Need};
+use crate::observation::Known;
 use crate::policy::{Mode, Origin, Policy, Route, Upstream, WhenDown};
 use crate::record::{Record, Status};
 use crate::request::Request;
@@ -68,7 +71,7 @@ pub struct Grant<'g> {
     kid: Option<Kid>,
     /// The generation of its secret, if it is being replaced.
     replaced: Option<u8>,
-    mode: Mode,
+    pub(crate) mode: Mode,
     /// The call by which it was admitted, if its origin may say that it has cost less.
     admission: Option<CallId>,
     _metered: Metered,
@@ -192,6 +195,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         }
         let (route, params) = match policy.table.find(host, target.path, method) {
             Lookup::Found { route, params } => {
+                self.ticket.route = Some(route);
                 (policy.routes.get(route).ok_or_else(|| own_usage(policy, &target))?, params)
             }
             Lookup::WrongMethod(methods) => return Err(Denial::Method(methods).into()),
@@ -210,6 +214,11 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         }
         let proved = self.prove(credential, route)?;
         let (kid, version) = (proved.kid, proved.record.version);
+        if policy.observe.writes() {
+            let mode = Some(self.mode(kid, route));
+            self.ticket.known =
+                Some(Known { caller: Caller::Key(Rc::clone(&proved.record)), mode });
+        }
         let checked = self.check_proved(proved, route, &params);
         if let (Err(Stop::Deny(denial)), Some(kid)) = (&checked, kid) {
             self.explain(denial, (kid, version), route);

@@ -41,18 +41,21 @@ pub const TOLD: [&str; 7] = {
 /// 3. milliseconds to wait for the response head;
 /// 4. flags: `k` the answer belongs to whoever called and no shared cache may
 ///    keep it, `p` the client wants errors as problem JSON, `o` the policy says which
-///    pages may read the answer;
+///    pages may read the answer, `w` something is told of the decision;
 /// 5. to 14. the values of [`OWN`], empty for a header that is not set;
 /// 15. to 21. the values of [`TOLD`], empty for a header that is not set;
 /// 22. and on: the names of the headers to drop first, if any;
-/// - with the flag `o`, an empty line, then names and values of headers, in turn, that are added to
-///   the response in the place of what the origin says of pages.
+/// - with the flag `o` or `w`, an empty line;
+/// - with the flag `o`, names and values of headers, in turn, that are added to the response in the
+///   place of what the origin says of pages;
+/// - with the flag `w`, an [observation](crate::observation).
 #[must_use]
 pub fn plan(
     request: &Request<'_>,
     grant: &Grant<'_>,
     gate: &Gate,
     request_id: &str,
+    observation: Option<&str>,
     now: Now,
 ) -> String {
     let mut out = String::with_capacity(PLAN_BYTES);
@@ -66,11 +69,12 @@ pub fn plan(
     let problem = if request.wants_problem_json() { "p" } else { "" };
     let pages = cors::leave(request, grant.route);
     let paged = if pages.is_some() { "o" } else { "" };
+    let watched = if observation.is_some() { "w" } else { "" };
     for text in [binding, "\n", base, target, "\n"] {
         out.push_str(text);
     }
     encoding::append_decimal(grant.millis(origin).into(), &mut out);
-    for text in ["\n", keyed, problem, paged] {
+    for text in ["\n", keyed, problem, paged, watched] {
         out.push_str(text);
     }
     write_own(&mut out, request, grant, gate, request_id, now);
@@ -78,9 +82,11 @@ pub fn plan(
     for name in dropped(request, grant, gate) {
         line(&mut out, name);
     }
-    if let Some(pages) = &pages {
+    if pages.is_some() || observation.is_some() {
         out.push('\n');
-        line(&mut out, pages.trim_end());
+    }
+    for behind in [pages.as_deref().map(str::trim_end), observation].into_iter().flatten() {
+        line(&mut out, behind);
     }
     out
 }

@@ -61,6 +61,7 @@ pub mod denial;
 pub mod explanation;
 pub mod forward;
 pub mod gate;
+pub mod observation;
 
 pub mod crypto;
 pub mod mint;

@@ -2,11 +2,13 @@
 //! faults it has met.
 
 use crate::account::View;
+use crate::clock::Now;
 use crate::denial::Fault;
 use crate::incident::Incident;
 use crate::key::Kid;
 use crate::lease::{CallId, Refused};
 use crate::need::{Ask, KvRow, Need};
+use crate::observation::Known;
 use crate::token::Trial;
 use crate::workspace::call::Once;
 
@@ -39,6 +41,14 @@ pub struct Ticket {
     pub(crate) trial: Option<Box<Trial>>,
     /// What the token's issuer did in the place of giving its keys.
     pub(crate) issuer: Option<Fault>,
+    /// The place of its route.
+    pub(crate) route: Option<usize>,
+    /// Who calls, once that is proved, if decisions are told of.
+    pub(crate) known: Option<Known>,
+    /// The millisecond in which its last look-up began.
+    since: u64,
+    /// Milliseconds that its look-ups took, if there was one.
+    looked: Option<u64>,
     /// Whether it waits, or has waited, for a record.
     joined: bool,
     /// Milliseconds waited for others to find something out.
@@ -117,6 +127,29 @@ impl Ticket {
         let is_record =
             matches!(need, Need::Kv(KvRow::Record(_)) | Need::Workspace(Ask::Record(_)));
         is_record && !core::mem::replace(&mut self.joined, is_record)
+    }
+
+    /// Takes note that something is being found out for it. Its own body is none of that.
+    pub(crate) fn look_up(&mut self, need: &Need, now: Now) {
+        // By what comes of it the credential is to be proved anew.
+        self.known = None;
+        if !matches!(need, Need::Body(_)) {
+            self.since = now.millis();
+            self.looked.get_or_insert(0);
+        }
+    }
+
+    /// Takes note of the time that this took.
+    pub(crate) fn looked_up(&mut self, need: &Need, now: Now) {
+        if let (Some(looked), false) = (&mut self.looked, matches!(need, Need::Body(_))) {
+            *looked = looked.saturating_add(now.millis().saturating_sub(self.since));
+        }
+    }
+
+    /// Milliseconds that its look-ups took; `None` if there was none.
+    #[must_use]
+    pub fn looked(&self) -> Option<u64> {
+        self.looked
     }
 
     /// Whether it has waited for what it needs now.

@@ -3,9 +3,11 @@
 use std::rc::Rc;
 
 use super::{Check, Stop};
+use crate::caller::Caller;
 use crate::credential::{Credential, Opaque};
 use crate::denial::{Denial, Fault};
 use crate::need::Need;
+use crate::observation::Known;
 use crate::person::Person;
 use crate::policy::{Credential as Kind, Route, TokenKind};
 use crate::token::{Find, Key, Look, NotPresented, Outcome, Presented, Token, Trial};
@@ -28,6 +30,10 @@ impl<'a> Check<'_, 'a, '_, '_> {
                 person
             }
         };
+        if self.gate.policy.observe.writes() {
+            let caller = Caller::Person(Rc::clone(&person));
+            self.ticket.known = Some(Known { caller, mode: None });
+        }
         if !takes(route, person.kind) || !token.may_be_of(person.issuer) {
             return Err(Denial::Token.into());
         }

@@ -1,9 +1,9 @@
 // Forwards a request by the core's plan.
 
-import { respond } from "./errands.mjs";
+import { answer, observe } from "./observe.mjs";
 import { core } from "./restart.mjs";
 
-export const [own, told] = core.header_names().split("\n\n").map((names) => names.split("\n"));
+export const [own, told] = core.names().split("\n\n").map((names) => names.split("\n"));
 
 // Where the names of the headers to drop begin in a plan.
 const DROPPED = 4 + own.length + told.length;
@@ -12,9 +12,11 @@ const DROPPED = 4 + own.length + told.length;
 // fails. `body`: the request's, if it was read. `answered` gets the headers of the origin's answer, if that is
 // the one that the client gets.
 export function forward(request, env, lines, body, answered) {
+  const observation = lines[3].includes("w") ? lines[lines.length - 1] : "";
+  const sent = observation === "" ? 0 : performance.now();
   const fault = (made, late) => {
-    const step = core.origin_fault(made, late, lines[4], lines[3].includes("p"));
-    const response = respond(step.split("\n").slice(2), request);
+    const step = core.origin_fault(made, late, lines[4], lines[3].includes("p"), observation);
+    const response = answer(step.split("\n").slice(2), request, env, sent);
     if (lines[3].includes("o")) tellPages(response.headers, lines);
     return response;
   };
@@ -42,7 +44,9 @@ export function forward(request, env, lines, body, answered) {
     (binding === "" ? fetch(out) : env[binding].fetch(out)).then(
       (response) => {
         clearTimeout(timer);
-        resolve(finish(response, lines));
+        const out = finish(response, lines);
+        if (observation !== "") observe(env, observation, out, sent);
+        resolve(out);
         answered?.(response.headers);
       },
       () => {

@@ -15,14 +15,18 @@ use super::{now, shim};
 use crate::denial::Fault;
 use crate::forward;
 use crate::lookup::Came;
+use crate::observation;
 use crate::ticket::{Body, Ticket};
 use step::Step;
 
-/// The names of [`forward::OWN`] and, after an empty line, of [`forward::TOLD`].
+/// The names of [`forward::OWN`], [`forward::TOLD`], [`observation::TEXTS`] and [`observation::NUMBERS`], with
+/// an empty line between.
 #[wasm_bindgen]
 #[must_use]
-pub fn header_names() -> String {
-    [forward::OWN.join("\n"), forward::TOLD.join("\n")].join("\n\n")
+pub fn names() -> String {
+    let names: [&[&str]; 4] =
+        [&forward::OWN, &forward::TOLD, &observation::TEXTS, &observation::NUMBERS];
+    names.map(|names| names.join("\n")).join("\n\n")
 }
 
 /// The plan by which a request of these facts is forwarded. Without one, [`proceed`] is to be called
@@ -91,16 +95,16 @@ pub fn not_found(facts: &str) -> String {
 }
 
 /// The answer to a request that did not come back from its origin: because it could not be made, as
-/// the origin failed or was `late`. `id` is the request's, `problem` of its plan.
+/// the origin failed or was `late`. `id` is the request's, `problem` and `observation` of its plan.
 #[wasm_bindgen]
 #[must_use]
-pub fn origin_fault(made: bool, late: bool, id: &str, problem: bool) -> String {
+pub fn origin_fault(made: bool, late: bool, id: &str, problem: bool, observation: &str) -> String {
     let fault = match (made, late) {
         (false, _) => Fault::Internal,
         (true, true) => Fault::OriginTimeout,
         (true, false) => Fault::OriginUnreachable,
     };
-    isolate::origin_fault(fault, id, problem)
+    isolate::origin_fault(fault, id, problem, observation)
 }
 
 /// A request that was decided, but for what takes its environment.

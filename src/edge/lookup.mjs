@@ -3,7 +3,7 @@
 //
 //   forward  the plan
 //   settle   number, the header in which the origin says what the request has cost, the plan
-//   answer   status, names and values of headers in turn, body
+//   answer   an observation or nothing, status, names and values of headers in turn, body
 //   manage   a URL in the place of the request's or nothing, then the same for when the management API fails
 //   read     number, milliseconds, name of a row of KV
 //   call     number, milliseconds, workspace, the call
@@ -14,7 +14,8 @@
 //
 // The Wasm keeps what waits under its number, and forgets it if nobody comes back.
 
-import { ask, body, download, read, respond, sleep, verify } from "./errands.mjs";
+import { ask, body, download, read, sleep, verify } from "./errands.mjs";
+import { answer } from "./observe.mjs";
 import { enter, kept, starts, undecided } from "./restart.mjs";
 
 // The answer to a request or, if it is admitted, what `onward` makes of its plan; or the promise of one.
@@ -32,7 +33,7 @@ const DECIDED = {
       // In a Wasm that was started since, the number is another's.
       if (start === starts()) ctx.waitUntil(chore(number, env, headers.get(name) ?? undefined));
     }),
-  answer: (lines, { request }) => respond(lines, request),
+  answer: (lines, { request, env }) => answer(lines, request, env),
   manage: (lines, { request, env, facts }) => manage(request, env, lines, facts),
 };
 
@@ -107,6 +108,6 @@ function run(word, [, millis, ...lines], env) {
 }
 
 function manage(request, env, [url, ...unavailable], facts) {
-  if (env.MANAGEMENT === undefined) return respond(enter("not_found", facts).split("\n").slice(2), request);
-  return env.MANAGEMENT.fetch(url === "" ? request : new Request(url, request)).catch(() => respond(unavailable, request));
+  if (env.MANAGEMENT === undefined) return answer(enter("not_found", facts).split("\n").slice(2), request, env);
+  return env.MANAGEMENT.fetch(url === "" ? request : new Request(url, request)).catch(() => answer(unavailable, request, env));
 }

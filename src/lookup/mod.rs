@@ -145,6 +145,7 @@ impl LookUp {
         memory: &mut Memory,
         now: Now,
     ) -> Option<(Self, Errand)> {
+        ticket.look_up(&need, now);
         if let Need::Body(limit) = need {
             let own = Self { need, shared: false, asked: Asked::Nobody };
             return Some((own, Errand::Body { limit }));
@@ -232,6 +233,7 @@ impl LookUp {
         now: Now,
     ) -> Option<Trouble> {
         let Self { need, shared, asked } = self;
+        ticket.looked_up(&need, now);
         let learnt = match (asked, came) {
             (Asked::Row(_), Came::Nothing | Came::Body(_)) => Err(Trouble::Kv),
             (Asked::Row(row), came) => row

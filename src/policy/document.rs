@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Alerts, Binding, Bounded, Budget, Cors, Credentials, DocsUrl, Fingerprint, HeaderName,
-    ImportShape, IssuerRules, LeakReports, LeaseSeconds, Limits, Management, Millis, Name,
+    ImportShape, IssuerRules, LeakReports, LeaseSeconds, Limits, Management, Millis, Name, Observe,
     OriginUrl, WorkspaceNumber,
 };
 use crate::address::Allowlist;
@@ -111,6 +111,13 @@ pub struct Document {
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub usage_path: Option<Pattern>,
+    /// See [`Policy::observe`](super::Policy::observe).
+    #[cfg_attr(feature = "workspace", serde(skip))]
+    #[cfg_attr(
+        not(feature = "workspace"),
+        serde(default, skip_serializing_if = "Observe::is_default")
+    )]
+    pub observe: Observe,
     /// How long ahead the expiry of a key is told, in days.
     #[serde(default = "default_notice", skip_serializing_if = "is_default_notice")]
     pub expiry_notice_days: Bounded<0, 365>,
@@ -133,7 +140,8 @@ impl Document {
     pub const NOT_FOR_GATE: &[&str] = &["management", "alerts", "leak_reports", "workspace_shadow"];
 
     /// Fields that the Worker of the Workspaces has no use for; it does not read them.
-    pub const NOT_FOR_WORKSPACE: &[&str] = &["origins", "static_keys", "usage_path", "routes"];
+    pub const NOT_FOR_WORKSPACE: &[&str] =
+        &["origins", "static_keys", "usage_path", "observe", "routes"];
 
     /// The compact form that [`Policy::from_json`](super::Policy::from_json) reads.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
@@ -160,6 +168,17 @@ pub enum Mode {
     Lease,
     /// Nobody: KV alone.
     Edge,
+}
+
+impl Mode {
+    /// Its name in policies.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Lease => "lease",
+            Self::Edge => "edge",
+        }
+    }
 }
 
 /// What happens to requests while the Workspace does not answer and no lease is left.

@@ -11,6 +11,7 @@ mod leaks;
 mod limits;
 mod management;
 mod names;
+mod observe;
 mod sign_in;
 #[cfg(feature = "policy-source")]
 pub mod source;
@@ -35,6 +36,7 @@ pub use names::{
     BadName, Binding, ClaimText, Fingerprint, HeaderName, KeyPrefix, MemberId, Name,
     WorkspaceNumber,
 };
+pub use observe::{Observe, Share};
 pub use sign_in::SignIn;
 pub use url::{BadUrl, DocsUrl, JwksUrl, OriginUrl, WebOrigin};
 
@@ -97,6 +99,8 @@ pub struct Policy {
     pub leak_reports: Option<LeakReports>,
     /// Where a key reads its own use on every host, besides the admin host; the table has it behind the routes.
     pub usage_path: Option<Pattern>,
+    /// What is told of decisions; nothing in the Worker of the Workspaces, which takes none.
+    pub observe: Observe,
     /// For how many seconds ahead the expiry of a key is told to its holder.
     pub expiry_notice_seconds: u32,
     /// The routes (none of them in the Worker of the Workspaces); the table names them by their place here.
@@ -223,6 +227,7 @@ impl TryFrom<Document> for Policy {
             issuers: document.issuers,
             leak_reports: document.leak_reports,
             usage_path: document.usage_path,
+            observe: document.observe,
             expiry_notice_seconds: document.expiry_notice_days.get().saturating_mul(24 * 3600),
             routes: document.routes,
             table,

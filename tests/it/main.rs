@@ -25,6 +25,7 @@ mod memory;
 mod metering;
 mod newer;
 mod notice;
+mod observation;
 mod people;
 #[cfg(feature = "policy-source")]
 mod policy;

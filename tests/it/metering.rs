@@ -111,7 +111,7 @@ impl Isolate {
             match decide(&request, &gate, &mut self.memory, ticket, at(millis)) {
                 Decision::Allow(grant) => {
                     self.reserved = grant.reservation(&gate);
-                    let plan = forward::plan(&request, &grant, &gate, "id", at(millis));
+                    let plan = forward::plan(&request, &grant, &gate, "id", None, at(millis));
                     return Some(Outcome::Allowed { degraded: told(&plan, DEGRADED_HEADER) });
                 }
                 Decision::Deny(denial) => return Some(Outcome::Denied(denial.code())),

@@ -50,7 +50,7 @@ fn told(notice: Option<u64>, key: Option<u64>, secret: Option<u64>) -> String {
                 row.learn(Some(value.as_bytes()), &gate, &mut memory, at(0)).unwrap();
             }
             Decision::Allow(grant) => {
-                let plan = forward::plan(&request, &grant, &gate, "id", at(0));
+                let plan = forward::plan(&request, &grant, &gate, "id", None, at(0));
                 let place =
                     forward::TOLD.iter().position(|name| *name == "x-portcullis-key-expires");
                 let line = 4 + forward::OWN.len() + place.unwrap();

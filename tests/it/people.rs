@@ -123,7 +123,7 @@ impl Isolate {
                 Decision::Allow(grant) => {
                     assert!(grant.kid().is_none());
                     assert!(grant.ahead(&self.gate, &mut self.memory, now).is_none());
-                    let plan = forward::plan(&request, &grant, &self.gate, "id", now);
+                    let plan = forward::plan(&request, &grant, &self.gate, "id", None, now);
                     return Outcome::Allowed(plan);
                 }
                 Decision::Deny(denial) => return Outcome::Denied(told(&denial)),

@@ -6,7 +6,7 @@ use std::path::Path;
 use portcullis::key::is_prefix;
 use portcullis::policy::source::compile;
 use portcullis::policy::{
-    Cors, Credential, KeyPrefix, Limits, Period, Policy, TokenKind, Upstream,
+    Cors, Credential, KeyPrefix, Limits, Observe, Period, Policy, TokenKind, Upstream,
 };
 use portcullis::route::{Lookup, Method};
 
@@ -396,6 +396,26 @@ fn a_product_has_paths_hosts_limits_and_a_budget() {
     let budget = product.budget.unwrap();
     assert_eq!((budget.coins.get(), budget.period), (500, Period::Week));
     assert!(policy.product(&policy.routes[0]).is_none());
+}
+
+#[test]
+fn shares_are_fractions_there_and_millionths_here() {
+    let observe = |text: &str| compile(&format!("{GOOD}[observe]\n{text}\n")).unwrap().observe;
+    let none = Observe::default();
+    assert_eq!((compile(GOOD).unwrap().observe, none.writes()), (none, false));
+    let shares = |text: &str| {
+        let own = observe(&format!("logs = {{ {text} }}"));
+        [own.log_allowed, own.log_denied, own.log_faults].map(u32::from)
+    };
+    assert_eq!(shares(""), [0; 3]);
+    assert_eq!(shares("allowed = 0, denied = 0.3333337, faults = 1"), [0, 333_334, 1_000_000]);
+    assert_eq!(shares("allowed = 0.000001, denied = 0.29, faults = 1.0"), [1, 290_000, 1_000_000]);
+    let all = observe("analytics = true\nserver_timing = true");
+    assert!(all.analytics && all.server_timing && all.writes());
+    // What is read from a build is what was compiled into it.
+    let document = compile(&format!("{GOOD}[observe]\nlogs = {{ faults = 0.5 }}\n")).unwrap();
+    let policy = Policy::from_json(&document.to_json().unwrap()).unwrap();
+    assert_eq!(policy.observe, document.observe);
 }
 
 #[test]

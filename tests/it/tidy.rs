@@ -51,6 +51,9 @@ fn bindings_of_wrangler_toml_are_those_the_gate_looks_up() {
         values(&wrangler, "binding"),
         services.into_iter().chain(["KEYS", "MANAGEMENT"].map(str::to_owned)).collect()
     );
+    let analytics = "PORTCULLIS_ANALYTICS";
+    assert!(wrangler.contains(&format!("# binding = \"{analytics}\"\n")));
+    assert!(read(&path("src/edge/observe.mjs")).contains(&format!("env.{analytics}.")));
     let root = constant("src/edge/deployment.rs", "ROOT");
     for name in [&root, &constant("src/edge/gate/isolate.rs", "STATIC_KEYS")] {
         assert!(wrangler.contains(name), "wrangler.toml says nothing of {name}");

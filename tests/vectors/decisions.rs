@@ -115,7 +115,7 @@ impl Isolate<'_> {
         loop {
             let outcome = match decide(&request, self.gate, &mut self.memory, &mut ticket, now) {
                 Decision::Allow(grant) => {
-                    let plan = forward::plan(&request, &grant, self.gate, REQUEST_ID, now);
+                    let plan = forward::plan(&request, &grant, self.gate, REQUEST_ID, None, now);
                     let dropped = 4 + forward::OWN.len() + forward::TOLD.len();
                     let behind = plan.lines().skip(dropped).skip_while(|name| !name.is_empty());
                     let headers = pairs(behind.skip(1));

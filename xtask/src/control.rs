@@ -113,6 +113,11 @@ impl Control {
         self.call("GET", &format!("/workspace/{number}/tables"), b"")?.json()
     }
 
+    /// Takes the points that gates have written: index, blobs and doubles of each.
+    pub fn points(&self) -> Result<Value> {
+        self.call("GET", "/points", b"")?.json()
+    }
+
     /// A request of the Worker that holds the Workspaces, whatever it answers.
     pub fn authority(&self, method: &str, path: &str, accept: &str) -> Result<Reply> {
         let target = format!("/authority{path}");

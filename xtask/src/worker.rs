@@ -79,6 +79,7 @@ const OURS: [&str; 9] = [
     "errands.mjs",
     "forward.mjs",
     "verify.mjs",
+    "observe.mjs",
     "shim.js",
     "workspace.mjs",
     "rows.mjs",

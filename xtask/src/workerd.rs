@@ -89,6 +89,8 @@ pub struct Options {
     pub clock: bool,
     /// What the gates' binding to the management API leads to.
     pub management: Management,
+    /// What is recorded of that which gates tell of decisions.
+    pub observed: Observed,
     /// Whether a module that breaks the gate's Wasm on request stands in front of the gate's own.
     pub provoke: bool,
 }
@@ -117,6 +119,18 @@ pub enum Management {
     Unreachable,
 }
 
+/// What is recorded of that which gates tell of decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Observed {
+    /// Nothing: it goes to the log with all else, and there is no Analytics Engine.
+    #[default]
+    Nothing,
+    /// Lines of the log.
+    Lines,
+    /// Lines of the log, and points of Analytics Engine.
+    All,
+}
+
 /// Where a process listens that holds Workspaces and KV for others.
 #[derive(Debug, Clone, Copy)]
 pub struct Home {
@@ -143,6 +157,8 @@ pub struct Server {
     /// Closed to end the guard.
     pipe: Option<ChildStdin>,
     log: Arc<Mutex<VecDeque<String>>>,
+    /// What was told of decisions.
+    told: Arc<Mutex<Vec<String>>>,
     /// The threads that fill the log.
     followers: Vec<JoinHandle<()>>,
 }
@@ -172,6 +188,10 @@ impl Server {
         command.arg("guard").arg("--").arg(workerd);
         // Standard output carries the control messages and what Workers log.
         command.args(["serve", "--control-fd=1", config::CONFIG]);
+        if options.observed == Observed::All {
+            // For the binding of Analytics Engine.
+            command.arg("--experimental");
+        }
         command.args(options.inspector.map(|address| format!("--inspector-addr={address}")));
         command.current_dir(&state.folder);
         // In a group of its own a Ctrl-C reaches us only.
@@ -191,16 +211,30 @@ impl Server {
         let pipe = guard.stdin.take();
         let (stdout, stderr) = (guard.stdout.take(), guard.stderr.take());
         let log = Arc::new(Mutex::new(VecDeque::new()));
+        let told = Arc::default();
         let (sender, messages) = channel();
         let mut followers = Vec::new();
         if let (Some(stdout), Some(stderr)) = (stdout, stderr) {
-            followers.push(follow(stdout, Arc::clone(&log), Some(sender)));
-            followers.push(follow(stderr, Arc::clone(&log), None));
+            let (to, told) = (
+                Arc::clone(&log),
+                (options.observed != Observed::Nothing).then(|| Arc::clone(&told)),
+            );
+            followers.push(follow(stdout, to, told, Some(sender)));
+            followers.push(follow(stderr, Arc::clone(&log), None, None));
         }
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let control = Control::new(any);
-        let mut server =
-            Self { pid: 0, control, control_address: any, home: None, guard, pipe, log, followers };
+        let mut server = Self {
+            pid: 0,
+            control,
+            control_address: any,
+            home: None,
+            guard,
+            pipe,
+            log,
+            told,
+            followers,
+        };
         let ports = server.await_sockets(&messages, config::sockets(options))?;
         let listens = |socket: &str| {
             let port = ports.get(socket).with_context(|| format!("{socket} does not listen"))?;
@@ -240,6 +274,11 @@ impl Server {
     pub fn log(&self) -> String {
         let lines = self.log.lock().map(|lines| lines.iter().cloned().collect::<Vec<_>>());
         lines.unwrap_or_default().join("\n")
+    }
+
+    /// Takes the lines of the log that tell of decisions, if those are recorded.
+    pub fn take_told(&self) -> Vec<String> {
+        self.told.lock().map(|mut told| std::mem::take(&mut *told)).unwrap_or_default()
     }
 
     /// Waits until so many sockets listen; their ports.
@@ -296,10 +335,12 @@ impl Message {
     }
 }
 
-/// Reads lines until the end: messages go to `messages`, the rest to the log and to the user.
+/// Reads lines until the end: messages go to `messages`, what is told of decisions to `told`, the rest to the
+/// log and to the user.
 fn follow(
     stream: impl Read + Send + 'static,
     log: Arc<Mutex<VecDeque<String>>>,
+    told: Option<Arc<Mutex<Vec<String>>>>,
     messages: Option<Sender<Message>>,
 ) -> JoinHandle<()> {
     std::thread::spawn(move || {
@@ -309,6 +350,12 @@ fn follow(
                 && let Some(message) = Message::parse(&line)
             {
                 let _ = messages.send(message);
+                continue;
+            }
+            if let Some(Ok(mut told)) = told.as_deref().map(Mutex::lock)
+                && line.starts_with(DECISION)
+            {
+                told.push(line);
                 continue;
             }
             say(&line);
@@ -325,6 +372,8 @@ fn follow(
 const TEXT_BINDINGS: [&str; 2] = ["PORTCULLIS_ROOT", "PORTCULLIS_STATIC_KEYS"];
 /// The folder of the Durable Objects in a state folder.
 const OBJECTS: &str = "objects";
+/// What a line that tells of a decision begins with.
+const DECISION: &str = r#"{"event":"decision""#;
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const LOG_LINES: usize = 40;
 

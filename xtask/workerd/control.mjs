@@ -18,6 +18,7 @@
 //   GET    /workspace/<number>/rows       [{name, value}…]
 //   GET    /workspace/<number>/tables     how many tables it has
 //   *      /authority/<path>              a request of the Worker that holds the Workspaces -> its answer
+//   GET    /points           takes the points that gates wrote: [{index, blobs, doubles}…], if they are recorded
 //   GET    /faults           {"kv": [FAULT…], "origin": [FAULT…]}
 //   PUT    /faults           {"kv"?: FAULT | [FAULT…], "origin"?: FAULT | [FAULT…]}; a part that is absent stays
 //   DELETE /faults
@@ -37,6 +38,7 @@ export default {
     const key = decodeURIComponent(rest.join("/"));
     try {
       if (noun === "workspace") return await workspace(request, env, rest[0], rest.slice(1).join("/"), url.search);
+      if (noun === "points" && env.POINTS) return await env.POINTS.fetch("https://points/");
       if (noun === "authority") return await env.AUTHORITY.fetch(`https://authority/${key}`, request);
       switch (`${request.method} /${noun}${key && (noun === "kv" ? "/<key>" : `/${key}`)}`) {
         case "GET /counts":

@@ -18,6 +18,7 @@ use crate::key::Kid;
 use crate::lease::CallId;
 use crate::lookup::{Came, Chore, Desk, LookUp, Matter, Trouble};
 use crate::memory::Memory;
+use crate::observation::{self, Answered};
 use crate::policy::DocsUrl;
 use crate::request::Request;
 use crate::ticket::Ticket;
@@ -130,14 +131,14 @@ impl Isolate {
                     let told = Told::new("settle", &chores).number(number);
                     return told.line(header.as_str()).line(&plan).finish();
                 }
-                Step::Answer(answer) => {
+                Step::Answer(answer, observation) => {
                     if let Some(kid) = ticket.denied() {
                         chores.extend(self.close(kid, now));
                     }
-                    return Told::new("answer", &chores).answer(&answer);
+                    return Told::new("answer", &chores).answer(&answer, &observation);
                 }
                 Step::Manage { url, unavailable } => {
-                    return Told::new("manage", &chores).line(&url).answer(&unavailable);
+                    return Told::new("manage", &chores).line(&url).answer(&unavailable, "");
                 }
                 Step::Need(need) => need,
             };
@@ -171,40 +172,59 @@ impl Isolate {
         let problem = request.is_some_and(|request| request.wants_problem_json());
         let Some(gate) = self.deployment.fit(CONSEQUENCE, now) else {
             let wire = Fault::Unfit.wire(self.entropy.byte());
-            return Step::Answer(answer::render(&wire, &request_id, problem, None));
+            let answer = answer::render(&wire, &request_id, problem, None);
+            return Step::Answer(answer, String::new());
         };
         let docs = gate.policy().docs.as_ref().map(DocsUrl::as_str);
-        let refuse = |wire: &Wire| {
+        let refuse = |wire: &Wire, answered: Answered, ticket: &Ticket| {
             let mut answer = answer::render(wire, &request_id, problem, docs);
             let pages = request.map(|request| cors::leave_of_answer(&request, gate.policy()));
             answer.headers.push_str(&pages.unwrap_or_default());
-            Step::Answer(answer)
+            let request = request.as_ref();
+            let told =
+                observation::of_answer(request, answered, wire.code, ticket, gate, &request_id);
+            Step::Answer(answer, told)
+        };
+        let Some(request) = request else {
+            return refuse(&Denial::Unreadable.wire(), Answered::Denied, ticket);
         };
         let manage = |url, byte| {
             let wire = Fault::WorkspaceUnavailable.wire(byte);
             let unavailable = answer::render(&wire, &request_id, problem, docs);
             Step::Manage { url, unavailable }
         };
-        let Some(request) = request else { return refuse(&Denial::Unreadable.wire()) };
         match decide::decide(&request, gate, &mut self.memory, ticket, now) {
             Decision::Allow(grant) => {
-                let plan = forward::plan(&request, &grant, gate, &request_id, now);
                 let reserved = grant.reservation(gate).map(Box::new);
                 let ahead = grant.ahead(gate, &mut self.memory, now);
+                let renews = ahead.is_some();
+                let told =
+                    observation::of_grant(&request, &grant, renews, ticket, gate, &request_id);
+                let plan = forward::plan(&request, &grant, gate, &request_id, told.as_deref(), now);
                 Step::Forward { plan, reserved, ahead }
             }
             Decision::Deny(denial) => {
                 self.memory.note_incident(ticket, &request_id);
-                refuse(&denial.wire())
+                refuse(&denial.wire(), Answered::Denied, ticket)
             }
             Decision::Need(need) => Step::Need(need),
             Decision::Fault(fault) => {
                 let wire = fault.wire(self.entropy.byte());
-                refuse(&wire)
+                refuse(&wire, Answered::Failed, ticket)
             }
-            Decision::Preflight(granted) => Step::Answer(answer::preflight(&granted, &request_id)),
+            Decision::Preflight(granted) => {
+                let told = observation::of_answer(
+                    Some(&request),
+                    Answered::Granted,
+                    "preflight",
+                    ticket,
+                    gate,
+                    &request_id,
+                );
+                Step::Answer(answer::preflight(&granted, &request_id), told)
+            }
             Decision::Admin => match admin::answer(&request, &request_id) {
-                Some(answer) => Step::Answer(answer),
+                Some(answer) => Step::Answer(answer, String::new()),
                 None => manage(String::new(), self.entropy.byte()),
             },
             Decision::Usage(url) => manage(url, self.entropy.byte()),
@@ -226,17 +246,20 @@ impl Isolate {
         let problem = Request::parse(facts).is_some_and(|request| request.wants_problem_json());
         let request_id = self.entropy.request_id();
         let answer = answer::render(wire, &request_id, problem, self.deployment.docs());
-        Told::new("answer", &[]).answer(&answer)
+        Told::new("answer", &[]).answer(&answer, "")
     }
 }
 
 /// Tells the answer to a request that an origin's `fault` left without one. The isolate may be another since
-/// it was sent.
-pub(super) fn origin_fault(fault: Fault, request_id: &str, problem: bool) -> String {
+/// it was sent. `told` is the observation in its plan, or empty.
+pub(super) fn origin_fault(fault: Fault, request_id: &str, problem: bool, told: &str) -> String {
     ISOLATE.with_borrow(|isolate| {
         let docs = isolate.as_ref().and_then(|isolate| isolate.deployment.docs());
-        let answer = answer::render(&fault.wire(0), request_id, problem, docs);
-        Told::new("answer", &[]).answer(&answer)
+        let gate = isolate.as_ref().and_then(|isolate| isolate.deployment.gate());
+        let wire = fault.wire(0);
+        let told = gate.map(|gate| observation::failed(told, wire.code, gate, request_id));
+        let answer = answer::render(&wire, request_id, problem, docs);
+        Told::new("answer", &[]).answer(&answer, &told.unwrap_or_default())
     })
 }
 

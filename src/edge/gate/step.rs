@@ -11,8 +11,8 @@ pub(super) enum Step {
     /// Send it on by this plan; then, perhaps, settle what it has cost, and find something out ahead of
     /// need.
     Forward { plan: String, reserved: Option<Box<Reservation>>, ahead: Option<Need> },
-    /// Answer it.
-    Answer(Answer),
+    /// Answer it. The second is the observation of that, or empty.
+    Answer(Answer, String),
     /// Find this out and step again.
     Need(Need),
     /// It is for the management API, under this URL or, if that is empty, under its own; this is the answer if that
@@ -54,9 +54,9 @@ impl Told {
         told.finish()
     }
 
-    /// Its status, names and values of headers in turn, its body.
-    pub(super) fn answer(self, answer: &Answer) -> String {
-        let told = self.number(answer.status.into());
+    /// What is told of the decision, its status, names and values of headers in turn, its body.
+    pub(super) fn answer(self, answer: &Answer, observation: &str) -> String {
+        let told = self.line(observation).number(answer.status.into());
         told.line(answer.headers.trim_end_matches('\n')).line(&answer.body).finish()
     }
 

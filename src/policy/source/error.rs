@@ -119,11 +119,12 @@ fn distance(one: &str, other: &str) -> usize {
 }
 
 /// What serde says of types, and what it is in TOML.
-const WORDS: [(&str, &str); 9] = [
+const WORDS: [(&str, &str); 10] = [
     ("duplicate key", "duplicate: this name is set before"),
     ("expected u32", "expected a whole number from 0"),
     ("expected u64", "expected a whole number from 0"),
     ("expected usize", "expected a whole number from 0"),
+    ("expected f64", "expected a number"),
     ("expected a sequence", "expected a list in brackets"),
     ("expected a map", "expected a table"),
     ("expected a boolean", "expected true or false"),

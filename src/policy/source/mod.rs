@@ -2,6 +2,7 @@
 
 mod error;
 mod limits;
+mod observe;
 mod raw;
 mod route;
 
@@ -22,6 +23,7 @@ use crate::route::is_param_name;
 use crate::scope::Grants;
 use error::Fault;
 use limits::{budget, product, shared, tier, workspace};
+use observe::observe;
 use raw::{
     RawBindings, RawImport, RawIssuer, RawLeakReports, RawList, RawManagement, RawOrigin,
     RawPolicy, RawScannerKey, RawSignIn, RawStaticKey,
@@ -71,6 +73,7 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
     let expiry_notice_days = raw.management.expiry_notice_days.unwrap_or(Document::NOTICE_DAYS);
     let management = management(raw.management, &issuers)?;
     let leak_reports = raw.leak_reports.map(leak_reports).transpose()?;
+    let observe = observe(raw.observe)?;
     let budgets = workspaces.iter().filter_map(|rules| rules.budget).chain(budget);
     let context = Context {
         origins: &origins,
@@ -107,6 +110,7 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         issuers,
         leak_reports,
         usage_path: usage_path.map(Spanned::into_inner),
+        observe,
         expiry_notice_days,
         routes,
     })

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::observe::RawObserve;
 use crate::host::HostName;
 use crate::policy::{
     Alerts, Alphabet, Binding, Bounded, ClaimText, Coins, Credentials, DocsUrl, HeaderName,
@@ -59,6 +60,8 @@ pub(super) struct RawPolicy {
     pub leak_reports: Option<Spanned<RawLeakReports>>,
     #[serde(default)]
     pub alerts: Alerts,
+    #[serde(default)]
+    pub observe: RawObserve,
     #[serde(default)]
     pub routes: Vec<RawRoute>,
 }

@@ -12,6 +12,7 @@ mod jose;
 mod keysets;
 mod leaks;
 mod management;
+mod observed;
 pub(crate) mod origin;
 mod panics;
 mod people;
@@ -37,9 +38,9 @@ use portcullis::root::Keyring;
 use crate::checkout::{Checkout, say};
 use crate::control::Control;
 use crate::http::Reply;
-use crate::vectors::{POLICY, WORKSPACE, World};
+use crate::vectors::{WORKSPACE, World};
 use crate::worker::{self, Flavour};
-use crate::workerd::{Options, Server, State};
+use crate::workerd::{Observed, Options, Server, State};
 use crate::{seed, serve, tools};
 use issuers::Issuers;
 use origin::Origin;
@@ -51,7 +52,7 @@ pub fn run(checkout: &Checkout) -> Result<()> {
     }
     let world = World::read(checkout)?;
     let keyring = Keyring::parse(&world.root)?;
-    let policy = checkout.path(POLICY);
+    let policy = observed::policy(checkout, observed::ALL)?;
     let fingerprint = keyring.newest().fingerprint().to_owned();
     let built = worker::build(checkout, &Flavour::Conformance { policy, fingerprint })?;
     let origin_port = free_ports(1)?;
@@ -64,6 +65,7 @@ pub fn run(checkout: &Checkout) -> Result<()> {
         workers: built.folder,
         issuer: Some(issuers.address),
         clock: true,
+        observed: Observed::All,
         port: free_ports(1)?,
         isolates: 1,
         origin: Some(origin.url()),
@@ -86,6 +88,7 @@ pub fn run(checkout: &Checkout) -> Result<()> {
         origin_port,
         issuers,
         server: None,
+        told: observed::Record::default(),
         may_read: BTreeSet::new(),
         failures: Vec::new(),
         passed: 0,
@@ -98,6 +101,11 @@ pub fn run(checkout: &Checkout) -> Result<()> {
     signatures::run(&mut bench)?;
     raw::run(checkout, &mut bench)?;
     programs::run(&mut bench)?;
+    bench.restart()?;
+    let outcome = observed::scan(&bench);
+    bench.note("nothing secret is told of any decision", outcome);
+    let outcome = observed::sampled(checkout, &mut bench);
+    bench.note("shares of decisions, and no Analytics Engine", outcome);
     bench.report()
 }
 
@@ -114,6 +122,8 @@ struct Bench {
     origin_port: u16,
     issuers: Issuers,
     server: Option<Server>,
+    /// What gates have told of decisions.
+    told: observed::Record,
     /// The rows that a refresh of an earlier case may still read.
     may_read: BTreeSet<String>,
     failures: Vec<String>,
@@ -123,7 +133,10 @@ struct Bench {
 impl Bench {
     /// A new isolate on the world's rows.
     fn restart(&mut self) -> Result<()> {
-        self.server = None;
+        if let Some(server) = self.server.take().filter(|_| self.options.observed == Observed::All)
+        {
+            self.told.take(&server)?;
+        }
         let server = Server::start(&self.workerd, &self.state, &self.options)?;
         let rows = self.world.kv.iter();
         server.control.put_rows(rows.map(|(name, value)| (name.clone(), value.clone().into())))?;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::origin::Origin;
 use super::{
-    Bench, TIMEOUT, authority, jose, keysets, leaks, management, panics, people, raw, settled,
+    Bench, TIMEOUT, authority, jose, keysets, leaks, management, observed, panics, people, raw, settled,
     signed, tokens, wycheproof,
 };
 use crate::http::{Connection, Reply, exchange};
@@ -79,6 +79,8 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("a trap while an origin has a request to settle", settled::after_a_trap),
     ("O06 a Workspace that is silent about a signed request", signed::silent),
     ("D20 bodies of signed requests that never end", signed::crowded),
+    ("each decision is told as it was", observed::told),
+    ("Server-Timing for whoever asks", observed::timing),
     ("D15 a body that is cut off is never whole at the origin", cut_off),
 ];
 

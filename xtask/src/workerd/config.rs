@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 
-use super::{Management, OBJECTS, Options, Part};
+use super::{Management, OBJECTS, Observed, Options, Part};
 use crate::checkout::write_private;
 
 /// Writes the configuration, by the name of [`CONFIG`], and its modules into a folder.
@@ -91,6 +91,12 @@ fn text(options: &Options) -> Result<String> {
         .map(|name| format!("    (name = \"{name}\", service = \"{origin}\"),\n"))
         .collect();
     let clock = if options.clock { CLOCK } else { "" };
+    let (analytics, points) = if options.observed == Observed::All {
+        service(&mut services, "points", "worker = .points");
+        (ANALYTICS, "    (name = \"POINTS\", service = \"points\"),\n")
+    } else {
+        ("", "")
+    };
     Ok(format!(
         r#"using Workerd = import "/workerd/workerd.capnp";
 
@@ -111,7 +117,7 @@ const gate :Workerd.Worker = (
   bindings = [
 {keys}    (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
     (name = "ORIGIN", service = "{origin}"),
-{origins}{management}{ROOT}    (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
+{analytics}{origins}{management}{ROOT}    (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
   ],
 );
 
@@ -189,7 +195,12 @@ const control :Workerd.Worker = (
     (name = "STORE", durableObjectNamespace = (className = "Store", serviceName = "kv")),
     (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
     (name = "AUTHORITY", service = "workspace"),
-{faults}  ],
+{points}{faults}  ],
+);
+
+const points :Workerd.Worker = (
+  modules = [(name = "points.mjs", esModule = embed "points.mjs")],
+  compatibilityDate = "{COMPATIBILITY_DATE}",
 );
 
 const demo :Workerd.Worker = (
@@ -269,9 +280,10 @@ impl External {
 /// The compatibility date of every Worker served here.
 const COMPATIBILITY_DATE: &str = "2026-10-01";
 
-const SERVICES: [(&str, &str); 12] = [
+const SERVICES: [(&str, &str); 13] = [
     ("kv.mjs", include_str!("../../workerd/kv.mjs")),
     ("faults.mjs", include_str!("../../workerd/faults.mjs")),
+    ("points.mjs", include_str!("../../workerd/points.mjs")),
     ("control.mjs", include_str!("../../workerd/control.mjs")),
     ("chaos.mjs", include_str!("../../workerd/chaos.mjs")),
     ("origin.mjs", include_str!("../../workerd/origin.mjs")),
@@ -286,6 +298,7 @@ const SERVICES: [(&str, &str); 12] = [
 const CHAOS_FAULTS: &str =
     "    (name = \"ORIGIN_FAULTS\", service = (name = \"chaos\", entrypoint = \"Faults\")),\n";
 const KEYS: &str = "    (name = \"KEYS\", kvNamespace = \"kv\"),\n";
+const ANALYTICS: &str = "    (name = \"PORTCULLIS_ANALYTICS\", analyticsEngine = \"points\"),\n";
 const ROOT: &str = "    (name = \"PORTCULLIS_ROOT\", fromEnvironment = \"PORTCULLIS_ROOT\"),\n";
 const PROVOKE: &str = "    (name = \"provoke.mjs\", esModule = embed \"provoke.mjs\"),
     (name = \"trap.wasm\", wasm = embed \"trap.wasm\"),\n";
