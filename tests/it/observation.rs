@@ -87,9 +87,10 @@ impl World {
                 Decision::Deny(denial) => {
                     return (self.denied(&request, &denial, &ticket, id), None);
                 }
-                decision @ (Decision::Fault(_) | Decision::Admin | Decision::Preflight(_)) => {
-                    panic!("{decision:?}")
-                }
+                decision @ (Decision::Fault(_)
+                | Decision::Admin
+                | Decision::Usage(_)
+                | Decision::Preflight(_)) => panic!("{decision:?}"),
             }
         }
     }

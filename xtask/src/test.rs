@@ -7,7 +7,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, run, say};
-use crate::{bench, cli, conformance, dashboard, docs, npm, products, prove, signers, tools, worker};
+use crate::{
+    bench, cli, conformance, dashboard, docs, npm, products, prove, signers, tools, worker,
+};
 
 /// A named step.
 struct Step {

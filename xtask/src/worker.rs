@@ -73,7 +73,7 @@ pub const MODULES: [&str; 4] =
     ["gate/index.js", "gate/index_bg.wasm", "workspace/index.js", "workspace/index_bg.wasm"];
 
 /// The modules of JavaScript that are ours, besides what the Rust names.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "gate.mjs",
     "lookup.mjs",
     "errands.mjs",

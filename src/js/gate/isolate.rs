@@ -148,7 +148,7 @@ impl Isolate {
                 Looked::Answered { word: "pages", code: "", answer }
             }
             // Its management API is a Worker's alone.
-            Decision::Admin => refuse("deny", &Denial::NotFound.wire()),
+            Decision::Admin | Decision::Usage(_) => refuse("deny", &Denial::NotFound.wire()),
         }
     }
 }

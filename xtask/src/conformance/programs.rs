@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::origin::Origin;
 use super::{
-    Bench, TIMEOUT, authority, jose, keysets, leaks, management, observed, panics, people, raw, settled,
-    signed, tokens, wycheproof,
+    Bench, TIMEOUT, authority, jose, keysets, leaks, management, observed, panics, people, raw,
+    settled, signed, tokens, wycheproof,
 };
 use crate::http::{Connection, Reply, exchange};
 
