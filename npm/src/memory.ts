@@ -69,4 +69,4 @@ function named<T>(act: () => T): T {
 }
 
 /** `Document::NOT_FOR_WORKSPACE`. */
-const NOT_FOR_WORKSPACE = ["origins", "static_keys", "routes"];
+const NOT_FOR_WORKSPACE = ["origins", "static_keys", "usage_path", "observe", "routes"];

@@ -105,16 +105,16 @@ pub struct Document {
     )]
     pub leak_reports: Option<LeakReports>,
     /// See [`Policy::usage_path`](super::Policy::usage_path).
-    #[cfg_attr(feature = "workspace", serde(skip))]
+    #[cfg_attr(any(feature = "workspace", feature = "ledger"), serde(skip))]
     #[cfg_attr(
-        not(feature = "workspace"),
+        not(any(feature = "workspace", feature = "ledger")),
         serde(default, skip_serializing_if = "Option::is_none")
     )]
     pub usage_path: Option<Pattern>,
     /// See [`Policy::observe`](super::Policy::observe).
-    #[cfg_attr(feature = "workspace", serde(skip))]
+    #[cfg_attr(any(feature = "workspace", feature = "ledger"), serde(skip))]
     #[cfg_attr(
-        not(feature = "workspace"),
+        not(any(feature = "workspace", feature = "ledger")),
         serde(default, skip_serializing_if = "Observe::is_default")
     )]
     pub observe: Observe,

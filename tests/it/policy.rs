@@ -433,7 +433,7 @@ fn routes_of_other_hosts_are_no_conflict() {
     let on_host = other.replace("origin", "product = \"other\"\norigin");
     assert!(compile(&format!("{GOOD}{product}{on_host}")).is_ok());
     let error = compile(&format!("{GOOD}{other}")).unwrap_err();
-    assert_eq!((error.line, error.column), (88, 8));
+    assert_eq!((error.line, error.column), (93, 8));
     assert!(error.message.starts_with("conflict with '/billing/people/{user_id}'"), "{error}");
 }
 
