@@ -63,5 +63,5 @@ const keys = await call("/api/v1/workspaces/{workspace}/api-keys", "get", { path
 void keys.data.keys.map((key) => key.kid);
 // @ts-expect-error a path that is not there
 await call("/api/v1/nothing", "get");
-// @ts-expect-error a key needs a name
-await call("/api/v1/workspaces/{workspace}/api-keys", "post", { path: { workspace: "current" }, body: {} });
+// @ts-expect-error a name is a text
+await call("/api/v1/workspaces/{workspace}/api-keys", "post", { path: { workspace: "current" }, body: { name: 7 } });
