@@ -45,14 +45,14 @@ pub(crate) fn run(verb: Verb) -> Result<Output, Failure> {
 
 /// Reads a policy that must be right.
 pub(crate) fn read(file: &Path) -> Result<Document, Failure> {
-    let text = fs::read_to_string(file).map_err(|error| Failure::io(file.display(), &error))?;
-    source::compile(&text).map_err(|error| Failure::refused(format!("{}:{error}", file.display())))
+    let bytes = fs::read(file).map_err(|error| Failure::io(file.display(), &error))?;
+    source::read(&bytes).map_err(|error| Failure::refused(format!("{}:{error}", file.display())))
 }
 
 fn check(file: &Path) -> Result<Output, Failure> {
-    let text = fs::read_to_string(file).map_err(|error| Failure::io(file.display(), &error))?;
+    let bytes = fs::read(file).map_err(|error| Failure::io(file.display(), &error))?;
     let name = file.display().to_string();
-    Ok(match source::compile(&text) {
+    Ok(match source::read(&bytes) {
         Ok(policy) => {
             let counts = format!("{name}: {} routes, no errors", policy.routes.len());
             let json = json!({ "ok": true, "file": name, "routes": policy.routes.len() });

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use portcullis::key::is_prefix;
-use portcullis::policy::source::compile;
+use portcullis::policy::source::{compile, read};
 use portcullis::policy::{
     Cors, Credential, KeyPrefix, Limits, Observe, Period, Policy, TokenKind, Upstream,
 };
@@ -312,7 +312,7 @@ fn each_broken_file_has_an_error_to_act_on() {
     let mut found: Vec<String> = files
         .map(|file| {
             let name = file.file_name().unwrap().to_str().unwrap().to_owned();
-            match compile(&fs::read_to_string(&file).unwrap()) {
+            match read(&fs::read(&file).unwrap()) {
                 Ok(_) => format!("{name}: no error"),
                 Err(error) => format!("{name}:{error}"),
             }
@@ -329,6 +329,18 @@ fn each_broken_file_has_an_error_to_act_on() {
         .chain(surplus.map(|line| format!("+ {line}")))
         .collect();
     assert!(differences.is_empty(), "tests/policy/broken.txt:\n{}", differences.join("\n"));
+}
+
+/// Else serde takes a list of its fields' values, too: see the files `*-as-a-list.toml`.
+#[test]
+fn whatever_has_fields_is_read_from_a_table_alone() {
+    for text in [
+        include_str!("../../src/policy/source/raw.rs"),
+        include_str!("../../src/policy/source/observe.rs"),
+    ] {
+        let derived = text.matches("Deserialize)]").count();
+        assert_eq!(text.matches("deny_unknown_fields, remote = \"Self\")]").count(), derived);
+    }
 }
 
 #[test]

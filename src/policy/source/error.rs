@@ -119,9 +119,17 @@ fn distance(one: &str, other: &str) -> usize {
 }
 
 /// What serde says of types, and what it is in TOML.
-const WORDS: [(&str, &str); 10] = [
+const WORDS: [(&str, &str); 12] = [
+    (
+        "invalid type: sequence, expected a map",
+        "expected a table, as '[name]' or '{ … }': not '[[name]]', not a list",
+    ),
+    (
+        "invalid type: map, expected a sequence",
+        "expected a list, as '[…, …]' or, of tables, '[[name]]': not a table",
+    ),
     ("duplicate key", "duplicate: this name is set before"),
-    ("expected u32", "expected a whole number from 0"),
+    ("expected u32", "expected a whole number from 0 to 4294967295"),
     ("expected u64", "expected a whole number from 0"),
     ("expected usize", "expected a whole number from 0"),
     ("expected f64", "expected a number"),

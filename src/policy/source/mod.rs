@@ -5,6 +5,7 @@ mod limits;
 mod observe;
 mod raw;
 mod route;
+mod table;
 
 use core::fmt::Display;
 use std::collections::BTreeMap;
@@ -30,8 +31,21 @@ use raw::{
 };
 use route::Context;
 
-/// Reads a policy. The first thing that is wrong is the error; a document that comes out is one
-/// that [`Policy`](crate::policy::Policy) takes.
+/// Reads the bytes of a policy's file.
+pub fn read(bytes: &[u8]) -> Result<Document, SourceError> {
+    match core::str::from_utf8(bytes) {
+        Ok(text) => compile(text),
+        Err(error) => {
+            let (good, _) = bytes.split_at_checked(error.valid_up_to()).unwrap_or_default();
+            let text = String::from_utf8_lossy(good);
+            let message = "this is not UTF-8, in which a policy is written".to_owned();
+            Err(SourceError::locate(Fault { span: good.len()..good.len(), message }, &text))
+        }
+    }
+}
+
+/// Reads a policy. One thing that is wrong is the error: of all, its TOML before its layout, and that
+/// before what it says. A document that comes out is one that [`Policy`](crate::policy::Policy) takes.
 pub fn compile(toml_text: &str) -> Result<Document, SourceError> {
     toml::from_str::<RawPolicy>(toml_text)
         .map_err(Fault::from)

@@ -4,10 +4,11 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::Fault;
+use super::table::tables;
 use crate::policy::{Observe, Share};
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawObserve {
     #[serde(default)]
     analytics: bool,
@@ -18,12 +19,14 @@ pub(super) struct RawObserve {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 struct RawLogs {
     allowed: Option<Spanned<f64>>,
     denied: Option<Spanned<f64>>,
     faults: Option<Spanned<f64>>,
 }
+
+tables!(RawObserve, RawLogs);
 
 pub(super) fn observe(raw: RawObserve) -> Result<Observe, Fault> {
     let RawObserve { analytics, logs, server_timing } = raw;

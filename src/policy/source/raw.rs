@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::observe::RawObserve;
+use super::table::{table, tables};
 use crate::host::HostName;
 use crate::policy::{
     Alerts, Alphabet, Binding, Bounded, ClaimText, Coins, Credentials, DocsUrl, HeaderName,
@@ -21,7 +22,7 @@ pub(super) type RawList = Spanned<Vec<Spanned<String>>>;
 pub(super) type RawBindings = BTreeMap<Spanned<String>, RawList>;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawPolicy {
     pub version: Spanned<u32>,
     pub hosts: RawList,
@@ -58,7 +59,7 @@ pub(super) struct RawPolicy {
     #[serde(default)]
     pub issuers: BTreeMap<Spanned<Name>, RawIssuer>,
     pub leak_reports: Option<Spanned<RawLeakReports>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "table")]
     pub alerts: Alerts,
     #[serde(default)]
     pub observe: RawObserve,
@@ -67,7 +68,7 @@ pub(super) struct RawPolicy {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawLeakReports {
     pub keys_url: Option<JwksUrl>,
     #[serde(default)]
@@ -75,14 +76,14 @@ pub(super) struct RawLeakReports {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawScannerKey {
     pub id: ClaimText,
     pub pem: Spanned<String>,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawManagement {
     pub key_prefix: Option<KeyPrefix>,
     pub max_active_keys: Option<Bounded<1, 1_000_000>>,
@@ -98,7 +99,7 @@ pub(super) struct RawManagement {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawSignIn {
     pub issuer: Spanned<Name>,
     pub client_id: ClaimText,
@@ -108,7 +109,7 @@ pub(super) struct RawSignIn {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawIssuer {
     pub issuer: Spanned<ClaimText>,
     pub jwks: JwksUrl,
@@ -122,7 +123,7 @@ pub(super) struct RawIssuer {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawOrigin {
     pub service: Option<Binding>,
     pub url: Option<Spanned<OriginUrl>>,
@@ -131,7 +132,7 @@ pub(super) struct RawOrigin {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawTier {
     pub requests: Spanned<u32>,
     pub window_seconds: Option<Spanned<u32>>,
@@ -140,7 +141,7 @@ pub(super) struct RawTier {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawLimits {
     pub requests: Spanned<u32>,
     pub window_seconds: Option<Spanned<u32>>,
@@ -149,7 +150,7 @@ pub(super) struct RawLimits {
 
 /// Limits, limits on trial, or both.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawShared {
     pub requests: Option<Spanned<u32>>,
     pub window_seconds: Option<Spanned<u32>>,
@@ -158,14 +159,14 @@ pub(super) struct RawShared {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawBudget {
     pub coins: Coins,
     pub period: Period,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawProduct {
     pub base_path: Option<Spanned<String>>,
     pub hosts: Option<RawList>,
@@ -174,7 +175,7 @@ pub(super) struct RawProduct {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawWorkspace {
     pub mode: Option<Mode>,
     pub limits: Option<Spanned<RawShared>>,
@@ -183,7 +184,7 @@ pub(super) struct RawWorkspace {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawStaticKey {
     pub workspace: WorkspaceNumber,
     pub scopes: RawList,
@@ -193,7 +194,7 @@ pub(super) struct RawStaticKey {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawImport {
     pub prefix: Option<String>,
     pub alphabet: Alphabet,
@@ -203,7 +204,7 @@ pub(super) struct RawImport {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawRoute {
     pub methods: Methods,
     pub path: Spanned<Pattern>,
@@ -231,11 +232,31 @@ pub(super) struct RawRoute {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawShadow {
     pub scope: Option<Spanned<String>>,
     pub ips: Option<RawList>,
 }
+
+tables!(
+    RawPolicy,
+    RawLeakReports,
+    RawScannerKey,
+    RawManagement,
+    RawSignIn,
+    RawIssuer,
+    RawOrigin,
+    RawTier,
+    RawLimits,
+    RawShared,
+    RawBudget,
+    RawProduct,
+    RawWorkspace,
+    RawStaticKey,
+    RawImport,
+    RawRoute,
+    RawShadow,
+);
 
 const fn one_second() -> Millis<10, 10_000> {
     Millis::clamped(1000)
