@@ -8,7 +8,7 @@ use crate::decide::{self, Decision};
 use crate::denial::{Denial, Invalid, Wire};
 use crate::gate::Gate;
 use crate::need::{Ask, Need};
-use crate::policy::{Credential, Policy, Route};
+use crate::policy::{Credential, Mode, Policy, Route};
 use crate::record::Record;
 use crate::request::Request;
 use crate::route::{Lookup, Method};
@@ -232,7 +232,9 @@ impl<'g> Explanation<'g> {
         let has = |check: &Check| {
             check.is_public() || !route.is_some_and(|route| route.credentials.is_public())
         };
-        let facts = Facts { request, policy, route, record };
+        // By this isolate alone, whatever the policy says of totals.
+        let is_edge = matches!(decision, Decision::Allow(grant) if grant.mode == Mode::Edge);
+        let facts = Facts { request, policy, route, record, is_edge };
         let steps = Check::ALL.into_iter().filter(has).map(|check| {
             let verdict = match check.cmp(&end) {
                 core::cmp::Ordering::Less => Verdict::Passed,
@@ -252,7 +254,8 @@ impl<'g> Explanation<'g> {
             | Decision::Usage(_)
             | Decision::Preflight(_) => None,
         };
-        let tried = route.zip(record).filter(|_| refused.is_none());
+        // Nobody would count it there.
+        let tried = route.zip(record).filter(|_| refused.is_none() && !is_edge);
         let address = request.fields.client_address;
         let would_deny = tried.into_iter().flat_map(|(route, record)| {
             decide::would_deny(route, record, address).map(|denial| denial.wire())
@@ -292,6 +295,7 @@ struct Facts<'a, 'r> {
     policy: &'a Policy,
     route: Option<&'a Route>,
     record: Option<&'a Record>,
+    is_edge: bool,
 }
 
 impl Facts<'_, '_> {
@@ -340,6 +344,13 @@ impl Facts<'_, '_> {
     }
 
     fn leave(&self, route: &Route, record: &Record) -> String {
+        if self.is_edge {
+            let burst = record.limits.map_or_else(
+                || "the key has no limits".to_owned(),
+                |limits| format!("key: {} at once, in each isolate by itself", limits.burst),
+            );
+            return format!("mode edge: costs nothing, no totals are kept; {burst}");
+        }
         let rules = self.policy.workspace(record.workspace.as_str());
         let mut parts = vec![match &route.settle {
             None => format!("costs {}", route.cost),

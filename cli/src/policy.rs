@@ -55,12 +55,18 @@ fn check(file: &Path) -> Result<Output, Failure> {
     Ok(match source::read(&bytes) {
         Ok(policy) => {
             let counts = format!("{name}: {} routes, no errors", policy.routes.len());
-            let json = json!({ "ok": true, "file": name, "routes": policy.routes.len() });
+            let idle = source::idle(&policy);
+            let json = json!({
+                "ok": true, "file": name, "routes": policy.routes.len(), "idle": idle,
+            });
             let fit = !policy.root_fingerprints.is_empty();
             let mut output = Output::new(String::new(), json).note(counts);
             for issuer in policy.issuers.iter().filter(|issuer| is_local(&issuer.jwks)) {
                 let name = &issuer.name;
                 output = output.note(format!("note: issuers.{name}: {LOCAL_KEYS}"));
+            }
+            for text in idle {
+                output = output.note(format!("note: {text}"));
             }
             if fit { output } else { output.note(NO_FINGERPRINT) }
         }

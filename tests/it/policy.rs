@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use portcullis::key::is_prefix;
-use portcullis::policy::source::{compile, read};
+use portcullis::policy::source::{compile, idle, read};
 use portcullis::policy::{
     Cors, Credential, KeyPrefix, Limits, Observe, Period, Policy, TokenKind, Upstream,
 };
@@ -341,6 +341,63 @@ fn whatever_has_fields_is_read_from_a_table_alone() {
         let derived = text.matches("Deserialize)]").count();
         assert_eq!(text.matches("deny_unknown_fields, remote = \"Self\")]").count(), derived);
     }
+}
+
+#[test]
+fn rules_that_do_nothing_are_told() {
+    let told = |text: &str| idle(&compile(text).unwrap());
+    let totals = "no effect but on signed requests: in mode \"edge\" nobody keeps totals";
+    let shared = "[workspace_limits]\nrequests = 9\nburst = 9\n[workspaces.DEM0WS]\nbudget = \
+                  { coins = 7, period = \"day\" }\n";
+    let edge = format!("{GOOD}{shared}");
+    assert_eq!(told(&edge), [
+        format!(
+            "budget, workspace_limits, products.billing.budget, products.billing.limits, \
+             workspaces.DEM0WS.budget: {totals}"
+        ),
+        "tiers.free: in mode \"edge\" each isolate bounds bursts by itself, and no window is kept"
+            .to_owned(),
+        format!("GET, HEAD /billing/people/{{user_id}}: cost, shadow: {totals}"),
+    ]);
+    // Counted in one workspace, or at one route.
+    let lease = "mode = \"lease\"";
+    assert!(told(&edge.replace("mode = \"edge\"", lease)).is_empty());
+    let workspace = edge.replace("[workspaces.DEM0WS]", &format!("[workspaces.DEM0WS]\n{lease}"));
+    assert!(told(&workspace).is_empty());
+    let elsewhere = format!("{edge}[workspaces.0THER0]\n{lease}\n");
+    assert_eq!(told(&elsewhere), [format!("workspaces.DEM0WS.budget: {totals}")]);
+    let route = told(&edge.replace("cost = 5", &format!("cost = 5\n{lease}")));
+    assert!(route.is_empty(), "{route:?}");
+    // Of keys, where there are none.
+    let sessions = GOOD
+        .replace("mode = \"edge\"", lease)
+        .replace("[\"key\", \"session\"]", "[\"session\"]")
+        .replace("cost = 5", "cost = 5\nmode = \"strict\"\nbindings = { a = \"origin\" }");
+    assert_eq!(
+        told(&sessions),
+        [
+            "products.billing.budget, products.billing.limits: no effect: no key may use a route that \
+         this is for",
+            "GET, HEAD /billing/people/{user_id}: cost, mode, bindings, shadow: no key may use this route",
+        ]
+    );
+    let none = &GOOD[..GOOD.find("[[routes]]").unwrap()];
+    assert_eq!(told(none), ["routes: there is none, so every request is refused"]);
+}
+
+/// What no workspace could pay is an error, what some could not may be meant.
+#[test]
+fn a_budget_that_a_route_is_above_is_told() {
+    let text = GOOD.replace("mode = \"edge\"", "mode = \"lease\"");
+    let told = |text: &str| idle(&compile(text).unwrap());
+    let poor = "[workspaces.DEM0WS]\nbudget = { coins = 3, period = \"day\" }\n";
+    let costs = "GET, HEAD /billing/people/{user_id}: costs 5, more than all of";
+    assert_eq!(told(&format!("{text}{poor}")), [format!("{costs} workspaces.DEM0WS.budget")]);
+    let other = poor.replace("= 3", "= 5");
+    let rich = format!("{text}{other}").replace("coins = 1000", "coins = 4");
+    assert_eq!(told(&rich), [format!("{costs} budget")]);
+    let nobody = format!("{text}{poor}").replace("coins = 1000", "coins = 4");
+    assert!(compile(&nobody).unwrap_err().message.contains("the whole budget is 4"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! From `policy.toml` to the validated document, with the place of what is wrong.
 
 mod error;
+mod idle;
 mod limits;
 mod observe;
 mod raw;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 pub use error::SourceError;
+pub use idle::idle;
 
 use crate::address::Allowlist;
 use crate::host::HostName;
