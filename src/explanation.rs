@@ -213,6 +213,8 @@ pub struct Explanation<'g> {
     pub steps: Vec<Step>,
     /// The refusal, if there is one.
     pub refused: Option<Wire>,
+    /// Whether the management API answers, by checks of its own.
+    pub is_managed: bool,
     /// What rules on trial would refuse, if the request is allowed.
     pub would_deny: Vec<Wire>,
 }
@@ -260,7 +262,9 @@ impl<'g> Explanation<'g> {
         let would_deny = tried.into_iter().flat_map(|(route, record)| {
             decide::would_deny(route, record, address).map(|denial| denial.wire())
         });
-        Self { route, steps: steps.collect(), refused, would_deny: would_deny.collect() }
+        let is_managed = matches!(decision, Decision::Admin | Decision::Usage(_));
+        let (steps, would_deny) = (steps.collect(), would_deny.collect());
+        Self { route, steps, refused, is_managed, would_deny }
     }
 }
 

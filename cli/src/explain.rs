@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use portcullis::clock::Now;
 use portcullis::decide::{Decision, decide};
-use portcullis::explanation::{Explanation, Step};
+use portcullis::explanation::{Check, Explanation, Step, Verdict};
 use portcullis::gate::Gate;
 use portcullis::key::{KeyText, Kid};
 use portcullis::memory::{Known, Memory, Source};
@@ -235,9 +235,15 @@ pub(crate) fn facts(arguments: &Explain, key: Option<&str>) -> Result<String, Fa
         Ok((name.trim().to_lowercase(), value.trim().to_owned()))
     });
     let headers = headers.collect::<Result<Vec<_>, Failure>>()?;
+    // As a gate gets them: what is repeated is one list.
+    let mut fields: Vec<(String, String)> = Vec::new();
     for (name, value) in address.chain(bearer).chain(headers) {
-        lines.extend([name, value]);
+        match fields.iter_mut().find(|(own, _)| *own == name) {
+            Some((_, list)) => list.extend([", ", &value]),
+            None => fields.push((name, value)),
+        }
     }
+    lines.extend(fields.into_iter().flat_map(|(name, value)| [name, value]));
     if lines.iter().any(|line| line.contains(['\n', '\r'])) {
         return Err(Failure::usage("a request has no line feed in it"));
     }
@@ -245,16 +251,18 @@ pub(crate) fn facts(arguments: &Explain, key: Option<&str>) -> Result<String, Fa
 }
 
 fn shown(explanation: &Explanation<'_>, note: &str) -> Output {
-    let Explanation { route, steps, refused, would_deny } = explanation;
+    let Explanation { route, steps, refused, is_managed, would_deny } = explanation;
     let head = ["CHECK", "VERDICT", "DETAIL"].map(str::to_owned);
     let rows = steps.iter().map(|step| {
         [step.check.as_str().to_owned(), step.verdict.as_str().to_owned(), step.detail.clone()]
     });
     let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
-    let open = steps.iter().find(|step| step.verdict == portcullis::explanation::Verdict::Open);
+    let open = steps.iter().find(|step| step.verdict == Verdict::Open).map(missing);
+    let open =
+        open.or(is_managed.then_some("the management API answers, and asks who it is itself"));
     let verdict = match (refused, open) {
         (Some(wire), _) => format!("refused: {} {}: {}", wire.status, wire.code, wire.message),
-        (None, Some(step)) => format!("open: {}", missing(step)),
+        (None, Some(missing)) => format!("open: {missing}"),
         (None, None) => "allowed".to_owned(),
     };
     let tried: Vec<String> = would_deny
@@ -286,13 +294,15 @@ fn shown(explanation: &Explanation<'_>, note: &str) -> Output {
 
 /// What is missing for a verdict.
 fn missing(step: &Step) -> &'static str {
-    if step.check == portcullis::explanation::Check::Leave {
-        "its Workspace knows what is left"
-    } else {
-        "the key's record is not at hand; give --kv or --key-record"
-    }
+    let own = MISSING.iter().find(|(check, _)| *check == step.check);
+    own.map_or("the key's record is not at hand; give --kv or --key-record", |(_, text)| text)
 }
 
+const MISSING: [(Check, &str); 3] = [
+    (Check::Leave, "its Workspace knows what is left"),
+    (Check::Kind, "the issuer's keys are not at hand, by which a token is verified"),
+    (Check::Signature, "the body is not at hand, which is signed too"),
+];
 /// Of nobody: with it are made keys that stand in for others.
 const OWN_ROOT: &str = "v1:cG9ydGN1bGxpcyBwb2xpY3kgZXhwbGFpbiBub2JvZHk=";
 /// A pointer under each root version, a record, and the record once more.

@@ -458,6 +458,82 @@ fn a_request_is_explained_check_by_check() {
 }
 
 #[test]
+fn what_the_gate_does_not_decide_is_open() {
+    let desk = Desk::new();
+    let managed = "[management]\nusage_path = \"/v1/keys/usage\"\n\
+                   [issuers.auth]\nissuer = \"https://auth.test\"\njwks = \"https://auth.test/jwks\"\n\
+                   audiences = [\"api\"]\ncredential = \"session\"\nheader = \"x-token\"\n";
+    let policy = POLICY.replace("[\"key\"]", "[\"key\", \"session\"]");
+    fs::write(desk.path("policy.toml"), format!("{policy}{managed}")).unwrap();
+    for url in
+        ["http://api.test/v1/keys/usage", "http://admin.test/", "http://admin.test/api/v1/me"]
+    {
+        let shown = desk.run(&format!("policy explain --url {url}"));
+        assert!(shown.out.contains("open: the management API answers"), "{}", shown.out);
+        let json = desk.run(&format!("policy explain --url {url} --json")).json();
+        assert_eq!(json["verdict"], "open");
+    }
+    // A token is no key, and has no record.
+    let part = |json: &str| data_encoding::BASE64URL_NOPAD.encode(json.as_bytes());
+    let claims = r#"{"iss":"https://auth.test","sub":"u","aud":"api","exp":4102444800,"iat":1}"#;
+    let token = [part(r#"{"alg":"ES256","kid":"k"}"#), part(claims), part("none")].join(".");
+    let url = "--url http://api.test/v1/agents/a1";
+    let shown = desk.run(&format!("policy explain {url} --header x-token:{token}"));
+    assert!(shown.out.contains("open: the issuer's keys are not at hand"), "{}", shown.out);
+    assert!(!shown.out.contains("--kv"), "{}", shown.out);
+}
+
+/// As on the wire, where what is repeated is one list.
+#[test]
+fn a_repeated_header_is_explained_as_the_gate_gets_it() {
+    let desk = Desk::new();
+    fs::write(desk.path("policy.toml"), POLICY).unwrap();
+    let explain = "policy explain --url http://api.test/v1/agents/a1 --header X-API-Key:a";
+    let once = desk.run(explain);
+    assert!(once.out.contains("refused: 401 INVALID_API_KEY"), "{}", once.out);
+    let twice = desk.run(&format!("{explain} --header x-api-key:b"));
+    assert!(twice.out.contains("refused: 400 AMBIGUOUS_CREDENTIALS"), "{}", twice.out);
+}
+
+/// Where nobody keeps totals, none are told of as passed; where they are kept, they are open.
+#[test]
+fn in_mode_edge_no_budget_is_explained() {
+    let desk = Desk::new();
+    let shared = "[budget]\ncoins = 50\nperiod = \"day\"\n";
+    let policy = POLICY.replace("scope = ", "shadow = { scope = \"agents:other\" }\nscope = ");
+    let policy = format!("{policy}{shared}");
+    fs::write(desk.path("policy.toml"), &policy).unwrap();
+    let lease = policy.replace("mode = \"edge\"", "mode = \"lease\"");
+    fs::write(desk.path("lease.toml"), lease).unwrap();
+    let mint = format!("{MINT} --scope agents:read --tier free --kv rows.json --json");
+    let key = desk.run(&mint).ok().json()["key"].as_str().unwrap().to_owned();
+    let asked = "--url http://api.test/v1/agents/a1 --key --kv rows.json";
+    let edge = desk.feed(&format!("policy explain {asked}"), &key).ok().out;
+    assert!(
+        edge.contains("mode edge: costs nothing, no totals are kept; key: 10 at once"),
+        "{edge}"
+    );
+    assert!(!edge.contains("coins") && !edge.contains("on trial"), "{edge}");
+    assert!(edge.ends_with("allowed\n"), "{edge}");
+    let lease = desk.feed(&format!("policy explain lease.toml {asked}"), &key).out;
+    assert!(lease.contains("budget of the workspace: 50 coins a day"), "{lease}");
+    assert!(lease.contains("key: 100 in 3600 s, 10 at once"), "{lease}");
+    assert!(lease.contains("open: its Workspace") && lease.contains("on trial"), "{lease}");
+    // And `check` says so beforehand.
+    let checked = desk.run("policy check").ok().err;
+    assert!(checked.contains("note: budget: no effect but on signed requests"), "{checked}");
+    let idle = desk.run("policy check --json").ok().json()["idle"].as_array().unwrap().len();
+    assert_eq!(idle, 3);
+    assert_eq!(
+        desk.run("policy check lease.toml --json").ok().json()["idle"],
+        Value::Array(vec![])
+    );
+    fs::write(desk.path("latin.toml"), b"version = 1\nhosts = [\"\xff\"]\n").unwrap();
+    desk.run("policy show latin.toml").failed(1, "latin.toml:2:11: this is not UTF-8");
+    desk.run("policy check latin.toml").failed(1, "latin.toml:2:11: this is not UTF-8");
+}
+
+#[test]
 fn an_assertion_key_is_the_one_the_gate_uses() {
     let desk = Desk::new();
     let expected = Keyring::parse(ROOT).unwrap().newest().assertion_key("demo");
