@@ -119,7 +119,11 @@ impl Case {
         let row = stand_in.row(root).ok_or_else(|| Failure::refused("--key-record: too large"))?;
         learn(minted.kid, &row.value, &case.gate, &mut case.memory, now)?;
         let signs = of.signature != SignatureMode::None;
-        let signature = if signs { "; its signature is not looked at" } else { "" };
+        let signature = if signs {
+            "; its signature is not looked at, for which a request may be counted in any mode"
+        } else {
+            ""
+        };
         case.note = format!("key {}; its secret is taken to be right{signature}", of.kid);
         case.key = Some(minted.secret.expose().to_owned());
         case.kid = Some(minted.kid);

@@ -359,6 +359,8 @@ fn rules_that_do_nothing_are_told() {
             .to_owned(),
         format!("GET, HEAD /billing/people/{{user_id}}: cost, shadow: {totals}"),
     ]);
+    let tried = edge.replace("burst = 10\n", "burst = 10\nshadow = { requests = 9, burst = 9 }\n");
+    assert!(told(&tried)[0].contains(", tiers.free.shadow: "), "{:?}", told(&tried));
     // Counted in one workspace, or at one route.
     let lease = "mode = \"lease\"";
     assert!(told(&edge.replace("mode = \"edge\"", lease)).is_empty());

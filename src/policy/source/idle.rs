@@ -61,6 +61,8 @@ impl<'p> Case<'p> {
             let name = format!("workspaces.{}.", own.workspace.as_str());
             put(name, reason, own.budget.is_some(), limits);
         }
+        let tried = policy.tiers.iter().filter(|tier| tier.shadow.is_some());
+        totals.extend(tried.map(|tier| (format!("tiers.{}.shadow", tier.name), reason)));
         totals
     }
 
