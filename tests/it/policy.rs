@@ -357,7 +357,10 @@ fn rules_that_do_nothing_are_told() {
         ),
         "tiers.free: in mode \"edge\" each isolate bounds bursts by itself, and no window is kept"
             .to_owned(),
-        format!("GET, HEAD /billing/people/{{user_id}}: cost, shadow: {totals}"),
+        format!("GET, HEAD /billing/people/{{user_id}}: cost: {totals}"),
+        "GET, HEAD /billing/people/{user_id}: shadow: no effect: in mode \"edge\" nobody counts what it \
+         would refuse"
+            .to_owned(),
     ]);
     let tried = edge.replace("burst = 10\n", "burst = 10\nshadow = { requests = 9, burst = 9 }\n");
     assert!(told(&tried)[0].contains(", tiers.free.shadow: "), "{:?}", told(&tried));

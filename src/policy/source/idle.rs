@@ -19,9 +19,8 @@ pub fn idle(policy: &Document) -> Vec<String> {
         notes.extend(note(tiers.collect(), NO_WINDOW));
     }
     for route in &policy.routes {
-        let name = format!("{} {}", route.methods, route.path);
-        notes.extend(case.of_route(route).map(|text| format!("{name}: {text}")));
-        notes.extend(case.unpaid(route).map(|text| format!("{name}: {text}")));
+        let own = case.of_route(route).into_iter().chain(case.unpaid(route));
+        notes.extend(own.map(|text| format!("{} {}: {text}", route.methods, route.path)));
     }
     notes
 }
@@ -78,17 +77,19 @@ impl<'p> Case<'p> {
         routes.all(|route| is_edge(route, modes)).then_some(NO_TOTALS)
     }
 
-    fn of_route(&self, route: &Route) -> Option<String> {
+    fn of_route(&self, route: &Route) -> Vec<String> {
         let has_cost = (route.cost != 1).then_some("cost");
         let has_shadow = (!route.shadow.is_empty()).then_some("shadow");
         if !takes_keys(route) {
             let mode = route.mode.map(|_| "mode");
             let bindings = (!route.bindings.is_empty()).then_some("bindings");
             let names = [has_cost, mode, bindings, has_shadow].into_iter().flatten();
-            return note(names.map(str::to_owned).collect(), "no key may use this route");
+            let names = names.map(str::to_owned).collect();
+            return note(names, "no key may use this route").into_iter().collect();
         }
-        let names = [has_cost, has_shadow].into_iter().flatten().map(str::to_owned);
-        is_edge(route, &self.modes).then(|| note(names.collect(), NO_TOTALS)).flatten()
+        let named = [(has_cost, NO_TOTALS), (has_shadow, NO_TRIAL)].into_iter();
+        let named = named.filter(|_| is_edge(route, &self.modes));
+        named.filter_map(|(name, reason)| Some(format!("{}: {reason}", name?))).collect()
     }
 
     /// Whose whole budget is less than what the route costs, although that of others is not.
@@ -121,5 +122,6 @@ fn note(names: Vec<String>, reason: &str) -> Option<String> {
 
 const NO_KEYS: &str = "no effect: no key may use a route that this is for";
 const NO_TOTALS: &str = "no effect but on signed requests: in mode \"edge\" nobody keeps totals";
+const NO_TRIAL: &str = "no effect: in mode \"edge\" nobody counts what it would refuse";
 const NO_WINDOW: &str =
     "in mode \"edge\" each isolate bounds bursts by itself, and no window is kept";
