@@ -107,7 +107,8 @@ impl Operation {
     }
 }
 
-/// The least value that fits a schema; of an object that needs nothing, with its name.
+/// The least value that fits a schema; of an object that needs nothing, with its name and scopes: what a
+/// key may do if nobody says is in no policy here.
 fn sample(document: &Value, schema: &Value) -> Value {
     if let Some(reference) = schema["$ref"].as_str() {
         let pointer = reference.trim_start_matches('#');
@@ -125,6 +126,8 @@ fn sample(document: &Value, schema: &Value) -> Value {
             let mut names: Vec<&str> = required.filter_map(Value::as_str).collect();
             if names.is_empty() {
                 names.push("name");
+                let is_there = |name: &&str| schema["properties"][*name].is_object();
+                names.extend(Some("scopes").filter(is_there));
             }
             let member =
                 |name: &str| (name.to_owned(), sample(document, &schema["properties"][name]));
