@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::online::Online;
 use crate::output::{Failure, Output};
+use crate::redact;
 use crate::site::Site;
 use crate::table::Table;
 
@@ -53,7 +54,8 @@ pub(super) enum Verdict {
 
 impl Finding {
     fn new(what: impl Into<String>, verdict: Verdict, detail: impl Into<String>) -> Self {
-        Self { what: what.into(), verdict, detail: detail.into() }
+        let [what, detail] = [what.into(), detail.into()].map(|text| redact::secrets(&text));
+        Self { what, verdict, detail }
     }
 }
 

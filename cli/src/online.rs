@@ -59,6 +59,18 @@ impl Connection {
         self.profile.as_deref()
     }
 
+    /// That what is asked for can be kept in the profile: before it is asked for, as no secret comes twice.
+    pub(crate) fn check_keeps(&self) -> Result<(), Failure> {
+        let (name, profile) = self.profile()?.ok_or_else(profile::no_profile)?;
+        if self.url.as_ref().is_some_and(|url| *url != profile.url) {
+            return Err(Failure::usage(format!(
+                "--save: profile {name} is of {}, not of --url",
+                profile.url
+            )));
+        }
+        Profiles::read()?.write()
+    }
+
     /// Somebody with a token.
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         let profile = self.profile()?;

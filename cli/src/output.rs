@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use crate::redact;
 use crate::table::Table;
 
 /// The result of a command.
@@ -134,7 +135,7 @@ impl Failure {
 
     pub(crate) fn print(&self) -> ExitCode {
         let red = anstyle::AnsiColor::Red.on_default().bold();
-        let message = visible(&self.message);
+        let message = line(&redact::secrets(&self.message));
         let _ = writeln!(anstream::stderr(), "{red}error:{red:#} {message}");
         ExitCode::from(self.exit as u8)
     }
@@ -148,11 +149,46 @@ impl fmt::Display for Failure {
 
 /// Says something on standard error.
 pub(crate) fn note(words: &str) {
-    let _ = writeln!(io::stderr(), "{}", visible(words));
+    let _ = writeln!(io::stderr(), "{}", line(words));
 }
 
 /// The text, so that what others have written cannot steer the terminal.
 pub(crate) fn visible(text: &str) -> String {
-    let steers = |c: char| c.is_control() && c != '\n';
+    let steers = |c: char| (c.is_control() && c != '\n') || is_unseen(c);
     text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// The text as one line of bounded length.
+fn line(text: &str) -> String {
+    let mut line: String = visible(text).replace('\n', " ").chars().take(LONGEST).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+/// Marks that turn the direction of a text, end a line or take no room: nobody sees that they are there.
+const fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
+}
+
+/// Characters: what others have written may be any length.
+const LONGEST: usize = 2000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_is_one_line_of_bounded_length() {
+        assert_eq!(
+            line("a\nerror: b\r\u{202e}c\u{1b}[2J"),
+            "a error: b\u{fffd}\u{fffd}c\u{fffd}[2J"
+        );
+        let long = line(&"x\n".repeat(100_000));
+        assert!(long.chars().count() == 2001 && long.ends_with('…'));
+    }
 }

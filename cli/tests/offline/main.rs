@@ -1,0 +1,16 @@
+//! The built command where nothing is served: misplaced secrets, and answers that no deployment gives.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    reason = "a test stops where something is wrong"
+)]
+
+mod desk;
+mod redaction;
+mod saving;
+mod server;
+mod verdicts;
