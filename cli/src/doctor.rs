@@ -69,7 +69,7 @@ pub(crate) fn doctor(Online { verb, connection }: &Online<Doctor>) -> Result<Out
     findings.extend(verb.workers_dev.iter().map(|url| probes::workers_dev(url)));
     findings.extend(probes::configurations(&verb.config)?);
     findings.push(probes::fingerprints(verb.policy.as_deref())?);
-    findings.extend(keys::by_root(connection));
+    findings.push(keys::by_root(connection));
     findings.push(Finding::new("route fails closed", Verdict::Unknown, FAILS_CLOSED));
     let wrong = findings.iter().any(|finding| finding.verdict == Verdict::Wrong);
     let json = findings.iter().map(|finding| {

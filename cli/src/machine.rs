@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use portcullis::root::Keyring;
 
-use crate::output::Failure;
+use crate::output::{Failure, note};
 
 /// Seconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the clock")]
@@ -82,6 +82,15 @@ pub(crate) fn stdin_text(what: &str) -> Result<String, Failure> {
         return Err(Failure::refused(format!("{what} is expected on standard input")));
     }
     Ok(text.to_owned())
+}
+
+/// A secret from standard input: asked for on a terminal, which does not show it.
+pub(crate) fn unseen_text(what: &str) -> Result<String, Failure> {
+    if !io::stdin().is_terminal() {
+        return stdin_text(what);
+    }
+    note(&format!("{what}:"));
+    rpassword::read_password().map_err(|error| Failure::io("the terminal", &error))
 }
 
 /// Everything from standard input.

@@ -76,7 +76,10 @@ impl Output {
         if !text.is_empty()
             && let Err(error) = writeln!(anstream::stdout(), "{text}")
         {
-            return Failure::io("standard output", &error).print();
+            let failure = Failure::stdout(&error);
+            if !failure.is(Exit::Done) {
+                return failure.print();
+            }
         }
         ExitCode::from(self.exit as u8)
     }
@@ -133,7 +136,28 @@ impl Failure {
         Self::new(Exit::Io, format!("{what}: {error}"))
     }
 
+    /// That standard output takes no more. Whoever read it may have enough, which is no failure.
+    pub(crate) fn stdout(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::new(Exit::Done, "");
+        }
+        Self::io("standard output", error)
+    }
+
+    /// The same failure in other words.
+    pub(crate) fn reworded(self, words: impl FnOnce(String) -> String) -> Self {
+        Self { message: words(self.message), ..self }
+    }
+
+    /// Whether the command ends so.
+    pub(crate) fn is(&self, exit: Exit) -> bool {
+        self.exit == exit
+    }
+
     pub(crate) fn print(&self) -> ExitCode {
+        if self.exit == Exit::Done {
+            return ExitCode::SUCCESS;
+        }
         let red = anstyle::AnsiColor::Red.on_default().bold();
         let message = line(&redact::secrets(&self.message));
         let _ = writeln!(anstream::stderr(), "{red}error:{red:#} {message}");
@@ -147,9 +171,9 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Says something on standard error.
+/// Says something on standard error, in one line.
 pub(crate) fn note(words: &str) {
-    let _ = writeln!(io::stderr(), "{}", line(words));
+    let _ = writeln!(io::stderr(), "{}", visible(words).replace('\n', " "));
 }
 
 /// The text, so that what others have written cannot steer the terminal.

@@ -12,7 +12,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return match error.print() {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => Failure::io("standard output", &error).print(),
+            Err(error) => Failure::stdout(&error).print(),
         };
     }
     let mut text = error.to_string();

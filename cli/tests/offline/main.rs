@@ -9,7 +9,9 @@
     reason = "a test stops where something is wrong"
 )]
 
+mod answers;
 mod desk;
+mod importing;
 mod redaction;
 mod saving;
 mod server;
