@@ -83,7 +83,14 @@ pub(crate) fn run(verb: Verb) -> Result<Output, Failure> {
     match verb {
         Verb::Show { key, reveal, profile } => show(key, reveal, profile.profile.as_deref()),
         Verb::Set { key, profile } => {
-            let value = machine::stdin_text(key.name())?;
+            let value = match key {
+                Field::Token | Field::ApiKey | Field::SigningSecret => {
+                    machine::unseen_text(key.name())?
+                }
+                Field::Url | Field::Gate | Field::Workspace | Field::Issuer | Field::ClientId => {
+                    machine::stdin_text(key.name())?
+                }
+            };
             changed(key, Some(value.trim()), profile.profile.as_deref())
         }
         Verb::Unset { key, profile } => changed(key, None, profile.profile.as_deref()),

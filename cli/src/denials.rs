@@ -67,7 +67,7 @@ pub(crate) fn tail(
                 } else {
                     format!("{hour}\t{code}\t+{more}\t{count}")
                 };
-                writeln!(out, "{line}").map_err(|error| Failure::io("standard output", &error))?;
+                writeln!(out, "{line}").map_err(|error| Failure::stdout(&error))?;
             }
         }
         known = counts;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::online::Online;
 use crate::output::{Failure, Output};
+use crate::redact;
 use crate::site::Site;
 use crate::table::Table;
 
@@ -53,7 +54,8 @@ pub(super) enum Verdict {
 
 impl Finding {
     fn new(what: impl Into<String>, verdict: Verdict, detail: impl Into<String>) -> Self {
-        Self { what: what.into(), verdict, detail: detail.into() }
+        let [what, detail] = [what.into(), detail.into()].map(|text| redact::secrets(&text));
+        Self { what, verdict, detail }
     }
 }
 
@@ -67,7 +69,7 @@ pub(crate) fn doctor(Online { verb, connection }: &Online<Doctor>) -> Result<Out
     findings.extend(verb.workers_dev.iter().map(|url| probes::workers_dev(url)));
     findings.extend(probes::configurations(&verb.config)?);
     findings.push(probes::fingerprints(verb.policy.as_deref())?);
-    findings.extend(keys::by_root(connection));
+    findings.push(keys::by_root(connection));
     findings.push(Finding::new("route fails closed", Verdict::Unknown, FAILS_CLOSED));
     let wrong = findings.iter().any(|finding| finding.verdict == Verdict::Wrong);
     let json = findings.iter().map(|finding| {

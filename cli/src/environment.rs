@@ -1,6 +1,7 @@
 //! An environment variable for each flag.
 
-use clap::{Arg, Command};
+use clap::builder::{BoolishValueParser, Resettable};
+use clap::{Arg, ArgAction, Command};
 
 /// Gives each flag that has none yet a variable: `PORTCULLIS_`, the words of the command and the
 /// flag's name, as PORTCULLIS_KEYS_CREATE_NAME for `keys create --name`.
@@ -19,11 +20,23 @@ fn named(command: Command, words: &str) -> Command {
 
 fn variable(argument: Arg, words: &str) -> Arg {
     let long = argument.get_long().filter(|long| !["help", "version"].contains(long));
-    match long.map(spelt) {
+    let argument = match long.map(spelt) {
         Some(long) if argument.get_env().is_none() => {
             argument.env(format!("{words}_{long}")).hide_env(true)
         }
         _ => argument.hide_env_values(true),
+    };
+    let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    let argument = if argument.get_env().is_some_and(is_empty) {
+        argument.env(Resettable::Reset)
+    } else {
+        argument
+    };
+    if matches!(argument.get_action(), ArgAction::SetTrue) {
+        // 1, yes and on are as good as true.
+        argument.value_parser(BoolishValueParser::new())
+    } else {
+        argument
     }
 }
 

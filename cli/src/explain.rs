@@ -36,7 +36,7 @@ pub(crate) struct Explain {
     #[arg(long)]
     url: String,
     /// The client's address.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_parser = address, value_name = "ADDRESS")]
     ip: Option<String>,
     /// A header of the request, as `Name: value`; may be repeated.
     #[arg(long, value_name = "HEADER")]
@@ -63,7 +63,15 @@ pub(crate) fn run(arguments: &Explain) -> Result<Output, Failure> {
     let facts = facts(arguments, case.key())?;
     let request = Request::parse(&facts)
         .ok_or_else(|| Failure::usage("--url: http:// or https://, a host and a path"))?;
-    case.explained(&request, now)
+    case.explained(&request, now).map(|explained| explained.output)
+}
+
+/// Reads an address as the gate is told one.
+pub(crate) fn address(text: &str) -> Result<String, String> {
+    let parsed = text.parse::<std::net::IpAddr>();
+    parsed
+        .map(|_| text.to_owned())
+        .map_err(|_| "an address as 203.0.113.9 or 2001:db8::1".to_owned())
 }
 
 impl Explain {
@@ -80,6 +88,13 @@ impl Explain {
             kv: None,
         }
     }
+}
+
+/// What becomes of a request.
+pub(crate) struct Explained {
+    pub(crate) output: Output,
+    /// Every check was made and passed.
+    pub(crate) allowed: bool,
 }
 
 /// A gate, and a key to ask it with.
@@ -153,7 +168,11 @@ impl Case {
     }
 
     /// What becomes of a request.
-    pub(crate) fn explained(&mut self, request: &Request<'_>, now: Now) -> Result<Output, Failure> {
+    pub(crate) fn explained(
+        &mut self,
+        request: &Request<'_>,
+        now: Now,
+    ) -> Result<Explained, Failure> {
         let decision = decided(request, &self.gate, &mut self.memory, &self.rows, now)?;
         let known = self.kid.map(|kid| self.memory.record(&kid, now));
         let record = match &known {
@@ -254,7 +273,7 @@ pub(crate) fn facts(arguments: &Explain, key: Option<&str>) -> Result<String, Fa
     Ok(lines.join("\n"))
 }
 
-fn shown(explanation: &Explanation<'_>, note: &str) -> Output {
+fn shown(explanation: &Explanation<'_>, note: &str) -> Explained {
     let Explanation { route, steps, refused, is_managed, would_deny } = explanation;
     let head = ["CHECK", "VERDICT", "DETAIL"].map(str::to_owned);
     let rows = steps.iter().map(|step| {
@@ -293,13 +312,14 @@ fn shown(explanation: &Explanation<'_>, note: &str) -> Output {
         "message": refused.as_ref().map(|wire| wire.message.clone()),
         "would_deny": would_deny.iter().map(|wire| wire.code).collect::<Vec<_>>(),
     });
-    Output::new(text.join("\n"), json).note(note).refused_if(refused.is_some())
+    let output = Output::new(text.join("\n"), json).note(note).refused_if(refused.is_some());
+    Explained { output, allowed: refused.is_none() && open.is_none() }
 }
 
 /// What is missing for a verdict.
 fn missing(step: &Step) -> &'static str {
     let own = MISSING.iter().find(|(check, _)| *check == step.check);
-    own.map_or("the key's record is not at hand; give --kv or --key-record", |(_, text)| text)
+    own.map_or("the key's record is not at hand; give its record or its rows", |(_, text)| text)
 }
 
 const MISSING: [(Check, &str); 3] = [

@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use portcullis::root::Keyring;
 
-use crate::output::Failure;
+use crate::output::{Failure, note};
 
 /// Seconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "the one place that asks the clock")]
@@ -84,11 +84,25 @@ pub(crate) fn stdin_text(what: &str) -> Result<String, Failure> {
     Ok(text.to_owned())
 }
 
+/// A secret from standard input: asked for on a terminal, which does not show it.
+pub(crate) fn unseen_text(what: &str) -> Result<String, Failure> {
+    if !io::stdin().is_terminal() {
+        return stdin_text(what);
+    }
+    note(&format!("{what}:"));
+    rpassword::read_password().map_err(|error| Failure::io("the terminal", &error))
+}
+
 /// Everything from standard input.
 pub(crate) fn stdin_bytes() -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let read = io::stdin().lock().take(MAX_STDIN).read_to_end(&mut bytes);
-    read.map_err(|error| Failure::io("standard input", &error))?;
+    let read = io::stdin().lock().take(MAX_STDIN.saturating_add(1)).read_to_end(&mut bytes);
+    let read = read.map_err(|error| Failure::io("standard input", &error))?;
+    if u64::try_from(read).is_ok_and(|read| read > MAX_STDIN) {
+        return Err(Failure::refused(
+            "standard input is longer than 64 MiB; give a file, or parts",
+        ));
+    }
     Ok(bytes)
 }
 
@@ -112,4 +126,5 @@ fn root_variable() -> Result<Option<String>, Failure> {
 const ROOT: &str = "PORTCULLIS_ROOT";
 const STATIC_KEYS: &str = "PORTCULLIS_STATIC_KEYS";
 const NO_ROOT: &str = "PORTCULLIS_ROOT is not set; put the root secret in the environment";
+/// Bytes.
 const MAX_STDIN: u64 = 64 * 1024 * 1024;

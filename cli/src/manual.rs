@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use serde_json::json;
 
 use crate::output::{Failure, Output};
+use crate::redact;
 
 /// A completion script.
 pub(crate) fn completions(shell: Shell, mut command: Command) -> Output {
@@ -19,6 +20,10 @@ pub(crate) fn completions(shell: Shell, mut command: Command) -> Output {
 
 /// A page for each command.
 pub(crate) fn pages(command: Command, folder: &Path) -> Result<Output, Failure> {
+    let name = folder.display().to_string();
+    if redact::secrets(&name) != name {
+        return Err(Failure::usage("FOLDER: this has the form of a secret, and is no name"));
+    }
     let written = fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(command.disable_help_subcommand(true), folder));
     written.map_err(|error| Failure::io(folder.display(), &error))?;

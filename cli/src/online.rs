@@ -1,11 +1,12 @@
 //! Whom to ask, and in whose name: flags, environment, profile, in this order.
 
+use std::collections::BTreeSet;
 use std::env;
 
 use clap::Args;
 use serde_json::Value;
 
-use crate::api::{Call, Client, Reply, Retry};
+use crate::api::{Call, Client, Reply, Retry, wrong_shape};
 use crate::machine;
 use crate::output::{Exit, Failure};
 use crate::profile::{self, Profile, Profiles};
@@ -57,6 +58,18 @@ impl Connection {
     /// Its name, as it was given.
     pub(crate) fn profile_name(&self) -> Option<&str> {
         self.profile.as_deref()
+    }
+
+    /// That what is asked for can be kept in the profile: before it is asked for, as no secret comes twice.
+    pub(crate) fn check_keeps(&self) -> Result<(), Failure> {
+        let (name, profile) = self.profile()?.ok_or_else(profile::no_profile)?;
+        if self.url.as_ref().is_some_and(|url| *url != profile.url) {
+            return Err(Failure::usage(format!(
+                "--save: profile {name} is of {}, not of --url",
+                profile.url
+            )));
+        }
+        Profiles::read()?.write()
     }
 
     /// Somebody with a token.
@@ -133,6 +146,16 @@ impl Workspace {
         format!("{}{rest}", self.path)
     }
 
+    /// The deployment that it is asked of.
+    pub(crate) const fn site(&self) -> &Site {
+        self.client.site()
+    }
+
+    /// Whom the deployment takes the holder of the token for.
+    pub(crate) fn member(&self) -> Result<String, Failure> {
+        self.client.me().map(|me| crate::view::field(&me, "subject"))
+    }
+
     pub(crate) fn get(&self, rest: &str) -> Result<Value, Failure> {
         self.client.get(self.at(rest))
     }
@@ -155,17 +178,34 @@ impl Workspace {
     pub(crate) fn all(&self, rest: &str, items: &str, most: usize) -> Result<Value, Failure> {
         let mark = if rest.contains('?') { '&' } else { '?' };
         let (mut all, mut cursor) = (Vec::new(), String::new());
+        let mut cursors = Cursors::default();
         loop {
             let page = most.saturating_sub(all.len()).min(PAGE);
             let mut body = self.get(&format!("{rest}{mark}limit={page}{cursor}"))?;
-            if let Some(Value::Array(items)) = body.get_mut(items) {
-                all.append(items);
+            match body.get_mut(items) {
+                Some(Value::Array(items)) => all.append(items),
+                _ => return Err(wrong_shape(self.site())),
             }
             match body.get("next").and_then(Value::as_str) {
-                Some(next) if all.len() < most => cursor = format!("&cursor={next}"),
+                Some(next) if all.len() < most => cursor = cursors.query(next, self.site())?,
                 next => return Ok(serde_json::json!({ items: all, "next": next })),
             }
         }
+    }
+}
+
+/// Places of pages, each of which comes once.
+#[derive(Default)]
+pub(crate) struct Cursors(BTreeSet<String>);
+
+impl Cursors {
+    /// The query of the next page.
+    pub(crate) fn query(&mut self, next: &str, site: &Site) -> Result<String, Failure> {
+        if !self.0.insert(next.to_owned()) {
+            return Err(Failure::refused(format!("{site} gives one page again and again")));
+        }
+        let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+        Ok(format!("&cursor={next}"))
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use crate::redact;
 use crate::table::Table;
 
 /// The result of a command.
@@ -75,7 +76,10 @@ impl Output {
         if !text.is_empty()
             && let Err(error) = writeln!(anstream::stdout(), "{text}")
         {
-            return Failure::io("standard output", &error).print();
+            let failure = Failure::stdout(&error);
+            if !failure.is(Exit::Done) {
+                return failure.print();
+            }
         }
         ExitCode::from(self.exit as u8)
     }
@@ -132,9 +136,30 @@ impl Failure {
         Self::new(Exit::Io, format!("{what}: {error}"))
     }
 
+    /// That standard output takes no more. Whoever read it may have enough, which is no failure.
+    pub(crate) fn stdout(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::new(Exit::Done, "");
+        }
+        Self::io("standard output", error)
+    }
+
+    /// The same failure in other words.
+    pub(crate) fn reworded(self, words: impl FnOnce(String) -> String) -> Self {
+        Self { message: words(self.message), ..self }
+    }
+
+    /// Whether the command ends so.
+    pub(crate) fn is(&self, exit: Exit) -> bool {
+        self.exit == exit
+    }
+
     pub(crate) fn print(&self) -> ExitCode {
+        if self.exit == Exit::Done {
+            return ExitCode::SUCCESS;
+        }
         let red = anstyle::AnsiColor::Red.on_default().bold();
-        let message = visible(&self.message);
+        let message = line(&redact::secrets(&self.message));
         let _ = writeln!(anstream::stderr(), "{red}error:{red:#} {message}");
         ExitCode::from(self.exit as u8)
     }
@@ -146,13 +171,48 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Says something on standard error.
+/// Says something on standard error, in one line.
 pub(crate) fn note(words: &str) {
-    let _ = writeln!(io::stderr(), "{}", visible(words));
+    let _ = writeln!(io::stderr(), "{}", visible(words).replace('\n', " "));
 }
 
 /// The text, so that what others have written cannot steer the terminal.
 pub(crate) fn visible(text: &str) -> String {
-    let steers = |c: char| c.is_control() && c != '\n';
+    let steers = |c: char| (c.is_control() && c != '\n') || is_unseen(c);
     text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// The text as one line of bounded length.
+fn line(text: &str) -> String {
+    let mut line: String = visible(text).replace('\n', " ").chars().take(LONGEST).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+/// Marks that turn the direction of a text, end a line or take no room: nobody sees that they are there.
+const fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
+}
+
+/// Characters: what others have written may be any length.
+const LONGEST: usize = 2000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_is_one_line_of_bounded_length() {
+        assert_eq!(
+            line("a\nerror: b\r\u{202e}c\u{1b}[2J"),
+            "a error: b\u{fffd}\u{fffd}c\u{fffd}[2J"
+        );
+        let long = line(&"x\n".repeat(100_000));
+        assert!(long.chars().count() == 2001 && long.ends_with('…'));
+    }
 }

@@ -56,6 +56,9 @@ impl Bar {
     }
 }
 
+/// The number of a line, from 1, and what is wrong with it.
+pub(crate) type Refused = (usize, String);
+
 /// How far a work came, in a file that is named by the work.
 pub(crate) struct Mark(PathBuf);
 
@@ -70,15 +73,26 @@ impl Mark {
         Ok(Self(folder.join(HEXLOWER.encode(&crypto::sha256(&parts)))))
     }
 
-    /// 0 if nothing is known.
-    pub(crate) fn read(&self) -> usize {
-        fs::read_to_string(&self.0).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    /// How much is done, and what of it was refused and why; nothing if nothing is known.
+    pub(crate) fn read(&self) -> (usize, Vec<Refused>) {
+        let text = fs::read_to_string(&self.0).unwrap_or_default();
+        let mut lines = text.lines();
+        let refused = |line: &str| {
+            let (number, reason) = line.split_once('\t')?;
+            Some((number.parse().ok()?, reason.to_owned()))
+        };
+        let done = lines.next().and_then(|line| line.parse().ok());
+        done.map_or_else(Default::default, |done| (done, lines.filter_map(refused).collect()))
     }
 
-    pub(crate) fn write(&self, done: usize) -> Result<(), Failure> {
+    pub(crate) fn write(&self, done: usize, refused: &[Refused]) -> Result<(), Failure> {
         let part = self.0.with_extension("part");
+        let mut text = format!("{done}\n");
+        for (number, reason) in refused {
+            text.push_str(&format!("{number}\t{}\n", reason.replace(['\n', '\r'], " ")));
+        }
         let written = create(&part)
-            .and_then(|mut file| writeln!(file, "{done}"))
+            .and_then(|mut file| file.write_all(text.as_bytes()))
             .and_then(|()| fs::rename(&part, &self.0));
         written.map_err(|error| Failure::io(self.0.display(), &error))
     }

@@ -4,9 +4,9 @@ use std::fs;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
-use ureq::http::{Request as HttpRequest, Response, Uri};
+use ureq::http::{Request as HttpRequest, Response, StatusCode, Uri};
 
-use crate::api::{agent, body_of, exit, unreachable};
+use crate::api::{Retry, agent, body_of, exit, retry_after, unreachable};
 use crate::keys::SignatureVersion;
 use crate::machine;
 use crate::online::variable;
@@ -71,6 +71,9 @@ pub(crate) struct Send {
     /// Print status and headers, too.
     #[arg(long, short)]
     include: bool,
+    /// How often it is sent again if it is refused for now: 429, and without a change to be made 503.
+    #[arg(long, env = "PORTCULLIS_RETRIES", default_value_t = 4, value_name = "COUNT")]
+    retries: u32,
 }
 
 /// A request that is ready to be signed.
@@ -98,8 +101,15 @@ pub(crate) fn sign(sign: &Sign) -> Result<Output, Failure> {
     if !ready.body.is_empty() {
         lines.push(format!("Content-Type: {}", sign.asked.content_type));
     }
+    let is_head = ready.method == "HEAD";
+    if is_head && !ready.body.is_empty() {
+        return Err(Failure::usage("--curl: curl sends no body with HEAD"));
+    }
+    let method =
+        if is_head { "--head".to_owned() } else { format!("-X {}", quoted(&ready.method)) };
+    // What was signed is sent as it stands: no patterns, no dots resolved, no files read.
     let mut line =
-        format!("curl -i -X {} {}", quoted(&ready.method), quoted(&ready.uri.to_string()));
+        format!("curl -i --globoff --path-as-is {method} {}", quoted(&ready.uri.to_string()));
     for header in &lines {
         line.push_str(&format!(" -H {}", quoted(header)));
     }
@@ -111,13 +121,31 @@ pub(crate) fn sign(sign: &Sign) -> Result<Output, Failure> {
         let body = String::from_utf8(ready.body).map_err(|_| {
             Failure::refused("--curl: a body that is no text cannot stand in a line")
         })?;
-        line.push_str(&format!(" --data-binary {}", quoted(&body)));
+        line.push_str(&format!(" --data-raw {}", quoted(&body)));
     }
     Ok(Output::new(line, json.into()))
 }
 
 pub(crate) fn send(send: &Send) -> Result<Output, Failure> {
     let ready = Ready::of(&send.asked)?;
+    let retry = Retry { attempts: send.retries };
+    let mut attempt = 0;
+    loop {
+        let response = once(send, &ready)?;
+        let status = response.status();
+        let is_read = matches!(ready.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        let again = status == StatusCode::TOO_MANY_REQUESTS
+            || (is_read && status == StatusCode::SERVICE_UNAVAILABLE);
+        let why = format!("answered {}", status.as_u16());
+        if !again || !retry.wait(attempt, retry_after(&response)?, &why)? {
+            return told(response, &ready.site, send.include);
+        }
+        attempt = attempt.saturating_add(1);
+    }
+}
+
+/// Sends it, signed for this time.
+fn once(send: &Send, ready: &Ready) -> Result<Response<ureq::Body>, Failure> {
     let mut request = HttpRequest::builder().method(ready.method.as_str()).uri(&ready.uri);
     if send.signature != Mode::None {
         for (name, value) in ready.signed(&send.asked, send.signature)? {
@@ -142,7 +170,7 @@ pub(crate) fn send(send: &Send) -> Result<Output, Failure> {
         let request = request.header("Content-Type", &send.asked.content_type);
         agent.run(request.body(ready.body.as_slice()).map_err(wrong)?)
     };
-    told(answer.map_err(|error| unreachable(&ready.site, &error))?, &ready.site, send.include)
+    answer.map_err(|error| unreachable(&ready.site, &error))
 }
 
 fn told(response: Response<ureq::Body>, site: &Site, include: bool) -> Result<Output, Failure> {

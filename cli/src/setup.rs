@@ -5,11 +5,11 @@ use std::io::{self, IsTerminal, Write};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::api::{Client, Retry};
+use crate::api::{Client, Retry, wrong_shape};
 use crate::login::{self, How};
 use crate::machine;
 use crate::online::Online;
-use crate::output::{Exit, Failure, Output, note};
+use crate::output::{Exit, Failure, Output};
 use crate::profile::{Profile, Profiles, no_profile};
 use crate::secret::Secret;
 use crate::site::Site;
@@ -115,7 +115,7 @@ pub(crate) fn login(login: Login) -> Result<Output, Failure> {
 pub(crate) struct Nobody {}
 
 pub(crate) fn whoami(online: &Online<Nobody>) -> Result<Output, Failure> {
-    let me = online.connection.client()?.get("/api/v1/me")?;
+    let me = online.connection.client()?.me()?;
     Ok(Output::table(view::fields(&me), me))
 }
 
@@ -151,14 +151,15 @@ impl SignIn {
 
 /// Whom the deployment takes the holder of the token for.
 fn me(profile: &Profile) -> Result<Value, Failure> {
-    client(profile).get("/api/v1/me")
+    client(profile).me()
 }
 
 fn only_workspace(profile: &Profile) -> Result<Option<String>, Failure> {
     let body = client(profile).get("/api/v1/workspaces")?;
     let all = body.get("workspaces").and_then(Value::as_array);
-    Ok(match all.map(Vec::as_slice) {
-        Some([one]) => one.get("id").and_then(Value::as_str).map(str::to_owned),
+    let all = all.ok_or_else(|| wrong_shape(&profile.url))?;
+    Ok(match all.as_slice() {
+        [one] => one.get("id").and_then(Value::as_str).map(str::to_owned),
         _ => None,
     })
 }
@@ -179,12 +180,7 @@ fn asked_url() -> Result<Site, Failure> {
 
 /// The token, by standard input: unseen if that is a terminal.
 fn asked_token() -> Result<Secret, Failure> {
-    let text = if io::stdin().is_terminal() {
-        note("An access token of an issuer that the deployment's policy names:");
-        rpassword::read_password().map_err(|error| Failure::io("the terminal", &error))?
-    } else {
-        machine::stdin_text("an access token")?
-    };
+    let text = machine::unseen_text("an access token of an issuer that the policy names")?;
     let token = Secret::parse(text.trim());
     token.map_err(|reason| Failure::new(Exit::Unauthenticated, format!("the token: {reason}")))
 }

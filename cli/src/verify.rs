@@ -10,7 +10,7 @@ use portcullis::record::{Document, SignatureMode};
 use portcullis::request::Request;
 use portcullis::root::Keyring;
 
-use crate::explain::{self, Case, Explain};
+use crate::explain::{self, Case, Explain, Explained};
 use crate::kv::Rows;
 use crate::machine;
 use crate::output::{Failure, Output};
@@ -25,7 +25,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "FILE", group = "known")]
     kv: Option<PathBuf>,
     /// The client's address [default: one that is in no network].
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_parser = explain::address, value_name = "ADDRESS")]
     ip: Option<String>,
 }
 
@@ -44,7 +44,8 @@ pub(crate) fn verify(verify: &Verify) -> Result<Output, Failure> {
     let facts = explain::facts(&asked, case.key())?;
     let request =
         Request::parse(&facts).ok_or_else(|| Failure::usage("--ip: an address, in one line"))?;
-    case.explained(&request, now)
+    // What was not looked at does not hold.
+    case.explained(&request, now).map(|Explained { output, allowed }| output.refused_if(!allowed))
 }
 
 /// A record as the row that the gate would find.

@@ -1,7 +1,7 @@
 //! Times as operators write them: `90d`, or RFC 3339.
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 use crate::output::Failure;
 
@@ -53,6 +53,12 @@ pub(crate) fn span(text: &str) -> Result<u64, String> {
         Some(_) => Err("a span is at least 1 second and at most 100 years".to_owned()),
         None => Err(expected()),
     }
+}
+
+/// Reads `Sun, 06 Nov 1994 08:49:37 GMT`: a date of RFC 2822, but for the name of its zone.
+pub(crate) fn http_date(text: &str) -> Option<u64> {
+    let date = OffsetDateTime::parse(&text.replace("GMT", "+0000"), &Rfc2822).ok()?;
+    u64::try_from(date.unix_timestamp()).ok()
 }
 
 /// RFC 3339 in UTC.

@@ -12,9 +12,10 @@ use crate::machine;
 use crate::output::Failure;
 use crate::secret::Secret;
 use crate::site::Site;
+use crate::when;
 
 pub(crate) use agent::agent;
-pub(crate) use problem::{exit, failure, unreachable};
+pub(crate) use problem::{exit, failure, unreachable, wrong_shape};
 pub(crate) use retry::Retry;
 
 /// Asks one deployment in one person's name.
@@ -76,6 +77,17 @@ impl Client {
         Self { agent: agent(&site), site, token, retry }
     }
 
+    pub(crate) const fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Whom the deployment takes the holder of the token for.
+    pub(crate) fn me(&self) -> Result<Value, Failure> {
+        let me = self.get("/api/v1/me")?;
+        let subject = me.get("subject").and_then(Value::as_str).is_some_and(|own| !own.is_empty());
+        if subject { Ok(me) } else { Err(wrong_shape(&self.site)) }
+    }
+
     /// What is answered to a read.
     pub(crate) fn get(&self, target: impl Into<String>) -> Result<Value, Failure> {
         self.send(&Call::read(target)).map(|reply| reply.body)
@@ -85,26 +97,38 @@ impl Client {
     pub(crate) fn send(&self, call: &Call<'_>) -> Result<Reply, Failure> {
         let mut attempt = 0;
         loop {
-            let response = self.once(call)?;
-            let status = response.status();
-            let after = seconds(&response, "retry-after");
-            let replayed = response.headers().contains_key("idempotent-replayed");
-            let body = body_of(response, &self.site)?;
+            let answer = match self.once(call) {
+                Err(Lost { is_sent: true, failure }) if call.idempotency.is_some() => {
+                    if self.retry.wait(attempt, None, "no answer came")? {
+                        attempt = attempt.saturating_add(1);
+                        continue;
+                    }
+                    return Err(failure.reworded(|words| format!("{words}. {MAY_BE_DONE}")));
+                }
+                Err(Lost { failure, .. }) => return Err(failure),
+                Ok(answer) => answer,
+            };
+            let Answer { status, after, replayed, body } = answer;
             if status.is_success() {
-                let body = serde_json::from_slice(&body)
+                let body: Value = serde_json::from_slice(&body)
                     .map_err(|_| failure::<&[u8]>(status, b"", &self.site))?;
+                if !body.is_object() {
+                    return Err(wrong_shape(&self.site));
+                }
                 return Ok(Reply { body, replayed });
             }
             let busy =
                 matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-            if !busy || !self.retry.wait(attempt, after, status)? {
+            if !busy
+                || !self.retry.wait(attempt, after, &format!("answered {}", status.as_u16()))?
+            {
                 return Err(failure(status, &body, &self.site));
             }
             attempt = attempt.saturating_add(1);
         }
     }
 
-    fn once(&self, call: &Call<'_>) -> Result<Response<ureq::Body>, Failure> {
+    fn once(&self, call: &Call<'_>) -> Result<Answer, Lost> {
         let Call { method, target, body, version, idempotency } = call;
         let mut request = Request::builder().method(*method).uri(format!("{}{target}", self.site));
         if let Some(token) = &self.token {
@@ -123,9 +147,57 @@ impl Client {
             }
             None => request.body(()).map(|request| self.agent.run(request)),
         };
-        sent.map_err(|_| Failure::usage("this makes no URL"))?
-            .map_err(|error| unreachable(&self.site, &error))
+        let not_sent = |failure| Lost { is_sent: false, failure };
+        let lost = |error: &ureq::Error| Lost {
+            is_sent: !is_before_sending(error),
+            failure: unreachable(&self.site, error),
+        };
+        let sent = sent.map_err(|_| not_sent(Failure::usage("this makes no URL")))?;
+        let response = sent.map_err(|error| lost(&error))?;
+        Ok(Answer {
+            status: response.status(),
+            after: retry_after(&response)?,
+            replayed: response.headers().contains_key("idempotent-replayed"),
+            body: body_of(response, &self.site)
+                .map_err(|failure| Lost { is_sent: true, failure })?,
+        })
     }
+}
+
+/// An answer, read to its end.
+struct Answer {
+    status: StatusCode,
+    after: Option<u64>,
+    replayed: bool,
+    body: Vec<u8>,
+}
+
+/// That there is no answer.
+struct Lost {
+    /// The deployment may have got the request, and done it.
+    is_sent: bool,
+    failure: Failure,
+}
+
+impl From<Failure> for Lost {
+    fn from(failure: Failure) -> Self {
+        Self { is_sent: false, failure }
+    }
+}
+
+/// Whether nobody was there to send it to.
+fn is_before_sending(error: &ureq::Error) -> bool {
+    use ureq::{Error, Timeout};
+    let refused = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
+    matches!(error, Error::Io(error) if refused(error))
+        || matches!(
+            error,
+            Error::HostNotFound
+                | Error::ConnectionFailed
+                | Error::BadUri(_)
+                | Error::Tls(_)
+                | Error::Timeout(Timeout::Resolve | Timeout::Connect)
+        )
 }
 
 /// A whole body, as large as the API's answers get.
@@ -134,9 +206,16 @@ pub(crate) fn body_of(mut response: Response<ureq::Body>, site: &Site) -> Result
     body.read_to_vec().map_err(|error| unreachable(site, &error))
 }
 
-fn seconds(response: &Response<ureq::Body>, header: &str) -> Option<u64> {
-    response.headers().get(header)?.to_str().ok()?.parse().ok()
+/// Seconds to wait, as the answer says: a number or a date (RFC 9110 §10.2.3).
+pub(crate) fn retry_after(response: &Response<ureq::Body>) -> Result<Option<u64>, Failure> {
+    let text = response.headers().get("retry-after").and_then(|text| text.to_str().ok());
+    let now = machine::now()?;
+    Ok(text.and_then(|text| {
+        text.parse().ok().or_else(|| when::http_date(text).map(|date| date.saturating_sub(now)))
+    }))
 }
 
 /// Bytes.
 const MAX_BODY: u64 = 64 * 1024 * 1024;
+const MAY_BE_DONE: &str =
+    "It may have been done all the same: look first (for a key: portcullis keys list)";

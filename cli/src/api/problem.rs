@@ -37,6 +37,11 @@ pub(crate) fn unreachable(site: &Site, error: &ureq::Error) -> Failure {
     Failure::new(Exit::Unreachable, format!("{site} is not reached: {error}"))
 }
 
+/// That an answer has not what answers of its kind have.
+pub(crate) fn wrong_shape(site: &Site) -> Failure {
+    Failure::refused(format!("{site} answers, but not as Portcullis does"))
+}
+
 /// How a command ends that is answered so.
 pub(crate) fn exit(status: StatusCode) -> Exit {
     match status.as_u16() {

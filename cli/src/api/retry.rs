@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use ureq::http::StatusCode;
-
 use crate::machine;
 use crate::output::{Failure, note};
 
@@ -16,18 +14,12 @@ pub(crate) struct Retry {
 
 impl Retry {
     /// Waits before another attempt; `false` if there is to be none.
-    pub(super) fn wait(
-        self,
-        attempt: u32,
-        after: Option<u64>,
-        status: StatusCode,
-    ) -> Result<bool, Failure> {
+    pub(crate) fn wait(self, attempt: u32, after: Option<u64>, why: &str) -> Result<bool, Failure> {
         let pause = pause(attempt, after, machine::entropy::<1>()?);
         if attempt >= self.attempts || pause > LONGEST {
             return Ok(false);
         }
-        let (status, seconds) = (status.as_u16(), pause.as_secs_f32());
-        note(&format!("answered {status}; again in {seconds:.1} s"));
+        note(&format!("{why}; again in {:.1} s", pause.as_secs_f32()));
         std::thread::sleep(pause);
         Ok(true)
     }

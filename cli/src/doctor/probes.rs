@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 
 use portcullis::root::Keyring;
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
 use ureq::http::Response;
 
 use super::{Finding, Verdict};
@@ -14,6 +12,7 @@ use crate::machine;
 use crate::output::Failure;
 use crate::policy;
 use crate::site::Site;
+use crate::when;
 
 pub(super) fn health_and_clock(admin: &Site) -> Result<Vec<Finding>, Failure> {
     let what = "deployment is fit to decide";
@@ -30,10 +29,7 @@ pub(super) fn health_and_clock(admin: &Site) -> Result<Vec<Finding>, Failure> {
 /// Signatures and tokens need clocks that agree.
 fn clock(response: &Response<ureq::Body>, now: u64) -> Finding {
     let date = response.headers().get("date").and_then(|date| date.to_str().ok());
-    // An HTTP date is one of RFC 2822, but for the name of its zone.
-    let date = date.map(|date| date.replace("GMT", "+0000"));
-    let date = date.and_then(|date| OffsetDateTime::parse(&date, &Rfc2822).ok());
-    let told = date.and_then(|date| u64::try_from(date.unix_timestamp()).ok());
+    let told = date.and_then(when::http_date);
     let what = "clock of this machine";
     match told.map(|told| now.abs_diff(told)) {
         None => Finding::new(what, Verdict::Unknown, "the answer has no Date"),
@@ -57,9 +53,15 @@ pub(super) fn gate(gate: Option<&Site>, path: &str) -> Finding {
         Err(failure) => Finding::new(what, Verdict::Wrong, failure.to_string()),
         Ok((status, body)) => {
             let code = code(&body).unwrap_or_else(|| "not Portcullis's answer".to_owned());
-            let refused = REFUSALS.contains(&code.as_str());
-            let verdict = if refused { Verdict::Well } else { Verdict::Wrong };
-            Finding::new(what, verdict, format!("{gate}{path}: {} {code}", status.as_u16()))
+            let detail = format!("{gate}{path}: {} {code}", status.as_u16());
+            match code.as_str() {
+                "MISSING_API_KEY" | "IP_NOT_ALLOWED" => Finding::new(what, Verdict::Well, detail),
+                // Whoever has a key is refused that, too.
+                "UNKNOWN_ROUTE" | "METHOD_NOT_ALLOWED" => {
+                    Finding::new(what, Verdict::Unknown, format!("{detail}; {NO_ROUTE}"))
+                }
+                _ => Finding::new(what, Verdict::Wrong, detail),
+            }
         }
     }
 }
@@ -68,8 +70,8 @@ pub(super) fn gate(gate: Option<&Site>, path: &str) -> Finding {
 pub(super) fn origin(url: &str) -> Finding {
     let what = "origin refuses what did not pass the gate";
     match open(url) {
-        Err(Problem::Url(reason)) => Finding::new(what, Verdict::Unknown, reason),
-        Err(Problem::Silence(reason)) => Finding::new(what, Verdict::Well, reason),
+        // A name that is mistyped is silent, too.
+        Err(reason) => Finding::new(what, Verdict::Unknown, reason),
         Ok(response) => {
             let status = response.status().as_u16();
             let verdict = if matches!(status, 401 | 403) { Verdict::Well } else { Verdict::Wrong };
@@ -82,8 +84,8 @@ pub(super) fn origin(url: &str) -> Finding {
 pub(super) fn workers_dev(url: &str) -> Finding {
     let what = "workers_dev is off";
     match open(url) {
-        Err(Problem::Url(reason)) => Finding::new(what, Verdict::Unknown, reason),
-        Err(Problem::Silence(reason)) => Finding::new(what, Verdict::Well, reason),
+        // A name that is mistyped is silent, too.
+        Err(reason) => Finding::new(what, Verdict::Unknown, reason),
         Ok(response) => {
             let ours = response.headers().contains_key("x-request-id");
             let status = response.status();
@@ -144,15 +146,10 @@ fn missing(keyring: &Keyring, policy: &portcullis::policy::Document) -> Vec<Stri
     versions.map(|root| format!("v{}", root.version())).collect()
 }
 
-/// Why there is no answer.
-enum Problem {
-    Url(String),
-    Silence(String),
-}
-
-fn open(url: &str) -> Result<Response<ureq::Body>, Problem> {
-    let site = Site::parse(url).map_err(Problem::Url)?;
-    get(&site, "").map_err(|failure| Problem::Silence(failure.to_string()))
+/// The answer, or why there is none.
+fn open(url: &str) -> Result<Response<ureq::Body>, String> {
+    let site = Site::parse(url)?;
+    get(&site, "").map_err(|failure| failure.to_string())
 }
 
 fn get(site: &Site, path: &str) -> Result<Response<ureq::Body>, Failure> {
@@ -165,8 +162,6 @@ fn code(body: &[u8]) -> Option<String> {
     body.get("error")?.get("code")?.as_str().map(str::to_owned)
 }
 
-/// Of the gate, to a request without a credential.
-const REFUSALS: &[&str] =
-    &["MISSING_API_KEY", "UNKNOWN_ROUTE", "METHOD_NOT_ALLOWED", "IP_NOT_ALLOWED"];
+const NO_ROUTE: &str = "give --path, of a route that takes GET";
 /// Seconds: half of how far ahead a signature may be.
 const APART: u64 = 30;

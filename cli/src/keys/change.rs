@@ -49,6 +49,7 @@ pub(crate) struct RevokeAll {
 }
 
 pub(super) fn rotate(Online { verb, connection }: &Online<Rotate>) -> Result<Output, Failure> {
+    verb.shown.check(connection)?;
     let mut body = json!({ "grace_seconds": verb.grace });
     if let (true, Some(fields)) = (verb.signing, body.as_object_mut()) {
         fields.insert("of".to_owned(), "signing".into());

@@ -41,6 +41,13 @@ pub(super) struct Shown {
     save: bool,
 }
 
+impl Shown {
+    /// Before there is a secret: that it can be kept where it is to be.
+    pub(super) fn check(&self, connection: &Connection) -> Result<(), Failure> {
+        if self.save { connection.check_keeps() } else { Ok(()) }
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Kind {
     /// A program's.
@@ -77,11 +84,15 @@ pub(super) fn create(online: Online<Create>) -> Result<Output, Failure> {
     if !verb.add_ip.is_empty() {
         body.insert("ips".to_owned(), json!(verb.add_ip));
     }
+    verb.shown.check(&connection)?;
     let reply = connection.workspace()?.change("POST", "/api-keys", Some(&body.into()))?;
     let output = handed_over(&connection, reply.body, reply.replayed, &verb.shown)?;
-    let output =
-        if scoped { output } else { output.note("it may read, and nothing else: see --scope") };
-    Ok(output.quiet_if(verb.shown.quiet))
+    let output = if scoped || verb.shown.quiet {
+        output
+    } else {
+        output.note("it may read, and nothing else: see --scope")
+    };
+    Ok(output)
 }
 
 /// The secrets of an answer, to whoever is to have them: each in a line of its own.
@@ -103,37 +114,51 @@ pub(super) fn handed_over(
             ),
         ));
     }
+    if key.is_none() && signing.is_none() {
+        return Err(Failure::new(
+            Exit::Refused,
+            format!("the answer has no secret (key {kid}): portcullis keys list"),
+        ));
+    }
     if shown.save {
-        return saved(connection, body, key.as_deref(), signing.as_deref());
+        match saved(connection, key.as_deref(), signing.as_deref()) {
+            Ok(()) => return Ok(kept(body).quiet_if(shown.quiet)),
+            // Nobody else has them.
+            Err(failure) => {
+                let output = printed(body, &kid, key, signing).quiet_if(shown.quiet);
+                return Ok(output.note(format!("not kept: {failure}")).exit(Exit::Io));
+            }
+        }
     }
-    let secrets: Vec<String> = key.iter().chain(&signing).cloned().collect();
-    let mut output = Output::new(secrets.join("\n"), body).note(format!("key {kid}"));
-    if key.is_some() && signing.is_some() {
-        output = output.note("first the key, then the secret that signs");
-    }
-    Ok(output
-        .note("shown this once: keep it where the program that needs it finds it")
-        .quiet_if(shown.quiet))
+    Ok(printed(body, &kid, key, signing).quiet_if(shown.quiet))
 }
 
-fn saved(
-    connection: &Connection,
-    mut body: Value,
-    key: Option<&str>,
-    signing: Option<&str>,
-) -> Result<Output, Failure> {
+fn printed(body: Value, kid: &str, key: Option<String>, signing: Option<String>) -> Output {
+    let both = key.is_some() && signing.is_some();
+    let secrets: Vec<String> = key.into_iter().chain(signing).collect();
+    let mut output = Output::new(secrets.join("\n"), body).note(format!("key {kid}"));
+    if both {
+        output = output.note("first the key, then the secret that signs");
+    }
+    output.note("shown this once: keep it where the program that needs it finds it")
+}
+
+fn saved(connection: &Connection, key: Option<&str>, signing: Option<&str>) -> Result<(), Failure> {
     let secret = |text: &str| Secret::parse(text).map_err(Failure::refused);
     let (key, signing) = (key.map(secret).transpose()?, signing.map(secret).transpose()?);
-    let mut profiles = Profiles::read()?;
-    profiles.change(connection.profile_name(), |profile| {
+    Profiles::read()?.change(connection.profile_name(), |profile| {
         profile.api_key = key.or(profile.api_key.take());
         profile.signing_secret = signing.or(profile.signing_secret.take());
         Ok(())
-    })?;
+    })
+}
+
+/// The answer without the secrets that the profile has now.
+fn kept(mut body: Value) -> Output {
     if let Some(fields) = body.as_object_mut() {
         fields.remove("secret");
         fields.remove("signing_secret");
     }
     let kid = body.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Output::new(kid, body).note("its secret is in the profile: portcullis config show"))
+    Output::new(kid, body).note("its secret is in the profile: portcullis config show")
 }

@@ -14,7 +14,7 @@ use super::fields::Fields;
 use crate::api::Call;
 use crate::machine;
 use crate::online::{Online, Workspace};
-use crate::output::{Failure, Output, note};
+use crate::output::{Exit, Failure, Output, note};
 use crate::progress::{Bar, Mark};
 
 #[derive(Args)]
@@ -53,12 +53,18 @@ pub(super) fn import(online: &Online<Import>) -> Result<Output, Failure> {
     let lines: Vec<(usize, &str)> =
         text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect();
     let workspace = connection.workspace()?;
-    let mark = Mark::of(&[workspace.at("").as_bytes(), &bytes])?;
-    let before = if verb.restart { 0 } else { mark.read().min(lines.len()) };
+    let mark = Mark::of(&[
+        workspace.site().as_str().as_bytes(),
+        workspace.member()?.as_bytes(),
+        workspace.at("").as_bytes(),
+        &bytes,
+    ])?;
+    let (before, refused) = if verb.restart { Default::default() } else { mark.read() };
+    let before = before.min(lines.len());
     if before > 0 {
         note(&format!("an earlier run has done {before} of {}", lines.len()));
     }
-    let mut tally = Tally::default();
+    let mut tally = Tally { refused, ..Tally::default() };
     let mut bar = Bar::new("keys", before, lines.len());
     let window = BATCH.saturating_mul(verb.parallel.into());
     for lines in lines.get(before..).unwrap_or_default().chunks(window) {
@@ -71,9 +77,10 @@ pub(super) fn import(online: &Online<Import>) -> Result<Output, Failure> {
         });
         for (answer, lines) in answers.into_iter().zip(lines.chunks(BATCH)) {
             let answer = answer.map_err(|_| Failure::refused("an import ended by itself"))?;
-            tally.count(&answer.inspect_err(|_| note(AGAIN))?, lines);
+            let answer = answer.map_err(|failure| stopped(failure, lines))?;
+            tally.count(&answer, lines)?;
             bar.advance(lines.len());
-            mark.write(bar.done())?;
+            mark.write(bar.done(), &tally.refused)?;
         }
     }
     bar.end();
@@ -83,6 +90,23 @@ pub(super) fn import(online: &Online<Import>) -> Result<Output, Failure> {
 
 fn sent(workspace: &Workspace, body: &Value) -> Result<Value, Failure> {
     workspace.send(&Call::again("POST", workspace.at("/api-keys/import"), body)).map(|r| r.body)
+}
+
+/// Why the import goes no further, by line.
+fn stopped(failure: Failure, lines: &[(usize, &str)]) -> Failure {
+    if !failure.is(Exit::Refused) {
+        note(AGAIN);
+        return failure;
+    }
+    note(CHANGE);
+    failure.reworded(|message| {
+        // The API counts within its request.
+        let named = |message: String, (at, (number, _)): (usize, &(usize, &str))| {
+            let line = format!("line {}", number.saturating_add(1));
+            message.replace(&format!("keys[{at}]"), &line)
+        };
+        lines.iter().enumerate().fold(message, named)
+    })
 }
 
 /// The body of a request. What a line holds is not repeated in an error: it may be a key.
@@ -103,15 +127,11 @@ fn rows(
             let own: Map<String, Value> = serde_json::from_str(line).map_err(|_| {
                 Failure::refused(format!("line {}: no JSON object", number.saturating_add(1)))
             })?;
+            let hash = own.get("sha256").and_then(Value::as_str).unwrap_or_default();
+            check_hash(hash, *number)?;
             row.extend(own);
         } else {
-            // In base64 a hash could be a key's own text, which must not be sent.
-            portcullis::management::body::sha256(line).filter(|_| line.len() == HEX).ok_or_else(
-                || {
-                    let number = number.saturating_add(1);
-                    Failure::refused(format!("line {number}: no SHA-256 in hex; see --texts"))
-                },
-            )?;
+            check_hash(line, *number)?;
             row.insert("sha256".to_owned(), line.into());
         }
         row.entry("scopes").or_insert_with(|| json!(["read"]));
@@ -121,17 +141,37 @@ fn rows(
     Ok(json!({ "keys": rows }))
 }
 
+/// In base64 a hash could be a key's own text, which must not be sent.
+fn check_hash(text: &str, number: usize) -> Result<(), Failure> {
+    let hash = portcullis::management::body::sha256(text).filter(|_| text.len() == HEX);
+    hash.map(drop).ok_or_else(|| {
+        let number = number.saturating_add(1);
+        Failure::refused(format!("line {number}: no SHA-256 in hex; see --texts"))
+    })
+}
+
 impl Tally {
-    fn count(&mut self, answer: &Value, lines: &[(usize, &str)]) {
-        let rows = answer.get("rows").and_then(Value::as_array);
-        for (row, (number, _)) in rows.into_iter().flatten().zip(lines) {
+    fn count(&mut self, answer: &Value, lines: &[(usize, &str)]) -> Result<(), Failure> {
+        let rows = answer.get("rows").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        if rows.len() != lines.len() {
+            return Err(Failure::refused(format!(
+                "of {} keys that were sent the answer tells of {}",
+                lines.len(),
+                rows.len()
+            )));
+        }
+        for (row, (number, _)) in rows.iter().zip(lines) {
             let text = |name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default();
             match text("result") {
                 "created" => self.created = self.created.saturating_add(1),
                 "exists" => self.exists = self.exists.saturating_add(1),
-                _ => self.refused.push((number.saturating_add(1), text("message").to_owned())),
+                _ => {
+                    let reason = text("message").chars().take(REASON).collect();
+                    self.refused.push((number.saturating_add(1), reason));
+                }
             }
         }
+        Ok(())
     }
 
     fn told(self, before: usize) -> Output {
@@ -150,10 +190,13 @@ impl Tally {
     }
 }
 
+/// Characters of a reason that are kept and told.
+const REASON: usize = 500;
 /// Digits of a SHA-256.
 const HEX: usize = 64;
 /// Keys a request, as many as the API takes.
 const BATCH: usize = 100;
 /// Refused lines that are told by words; `--json` has all.
 const SHOWN: usize = 20;
+const CHANGE: &str = "what was imported so far stays; the line has to be changed first";
 const AGAIN: &str = "what was imported so far stays; the same command goes on from there";

@@ -20,7 +20,8 @@ pub(super) fn token(issuer: &Issuer, device: &Site, how: &How<'_>) -> Result<Sec
     }
     let complete = text("verification_uri_complete");
     let place = if complete.is_empty() { text("verification_uri") } else { complete };
-    note(&format!("Sign in with any browser, by the code {}:\n{place}", text("user_code")));
+    note(&format!("Sign in with any browser, by the code {}:", text("user_code")));
+    note(place);
     let end = machine::uptime().saturating_add(seconds("expires_in").unwrap_or(0));
     let mut pause = seconds("interval").unwrap_or(5).max(1);
     while machine::uptime() < end {

@@ -34,7 +34,8 @@ pub(super) fn token(
         .append_pair("code_challenge_method", "S256")
         .append_pair("state", &state)
         .finish();
-    note(&format!("Sign in with a browser on this machine:\n{authorization}?{query}"));
+    note("Sign in with a browser on this machine:");
+    note(&format!("{authorization}?{query}"));
     let code = code(&listener, &state, &issuer.name)?;
     let redeemed = issuer.redeem([
         ("grant_type", "authorization_code"),

@@ -5,7 +5,8 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::online::{Connection, Online, Workspace};
+use crate::api::wrong_shape;
+use crate::online::{Connection, Cursors, Online, Workspace};
 use crate::output::{Failure, Output, note};
 use crate::table::Table;
 use crate::view;
@@ -83,15 +84,17 @@ fn verify(workspace: &Workspace, mut from: u64) -> Result<Output, Failure> {
 /// Page by page, as it comes: a log may be larger than memory.
 fn export(workspace: &Workspace) -> Result<Output, Failure> {
     let (mut count, mut cursor) = (0_usize, String::new());
+    let mut cursors = Cursors::default();
     let mut out = std::io::stdout().lock();
     loop {
         let page = workspace.get(&format!("/audit?order=oldest&limit=100{cursor}"))?;
-        for entry in page.get("entries").and_then(Value::as_array).into_iter().flatten() {
-            writeln!(out, "{entry}").map_err(|error| Failure::io("standard output", &error))?;
+        let entries = page.get("entries").and_then(Value::as_array);
+        for entry in entries.ok_or_else(|| wrong_shape(workspace.site()))? {
+            writeln!(out, "{entry}").map_err(|error| Failure::stdout(&error))?;
             count = count.saturating_add(1);
         }
         match page.get("next").and_then(Value::as_str) {
-            Some(next) => cursor = format!("&cursor={next}"),
+            Some(next) => cursor = cursors.query(next, workspace.site())?,
             None => break,
         }
         note(&format!("{count} entries …"));

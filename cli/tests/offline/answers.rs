@@ -1,0 +1,149 @@
+//! Answers that no deployment gives, late or lost ones, and readers that go away.
+
+use std::io::Read;
+
+use crate::desk::Desk;
+use crate::server::Server;
+
+#[test]
+fn an_answer_of_another_shape_is_no_success() {
+    let server = Server::new(|_, _| (200, "", "{}".to_owned()));
+    let desk = Desk::of(&server.url);
+    for arguments in [
+        "whoami",
+        "keys create --name n --quiet",
+        "keys rotate 00000000000000000000 --quiet",
+        "keys list",
+        "workspace audit",
+        "workspace audit export",
+        "login",
+    ] {
+        assert_eq!(desk.with(&[], arguments, "y").code, 1, "{arguments}");
+    }
+    let file = std::fs::read_to_string(crate::desk::portcullis_file(&desk)).unwrap();
+    assert!(file.contains("token = \"x\""), "the token so far stays");
+    let setup = format!("setup --profile b --url {}", server.url);
+    desk.with(&[], &setup, "y").failed(1, "not as Portcullis does");
+}
+
+#[test]
+fn a_page_comes_once_and_a_cursor_is_encoded() {
+    let server = Server::new(|_, number| {
+        let next = if number % 2 == 0 { "a&b=c+d" } else { "e" };
+        (200, "", format!("{{\"keys\":[],\"entries\":[],\"next\":\"{next}\"}}"))
+    });
+    let desk = Desk::of(&server.url);
+    desk.run("keys list").failed(1, "again and again");
+    assert!(server.asked()[1].contains("&cursor=a%26b%3Dc%2Bd "), "{:?}", server.asked());
+    desk.run("workspace audit export").failed(1, "again and again");
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_again_under_the_same_name() {
+    let server = Server::new(|_, _| (0, "", String::new()));
+    let desk = Desk::of(&server.url);
+    let ran = desk.run("keys create --name n --retries 1");
+    ran.failed(7, "It may have been done all the same");
+    let name = |request: &String| {
+        let head = request.to_lowercase();
+        head.lines().find(|line| line.starts_with("idempotency-key: ")).unwrap().to_owned()
+    };
+    let names: Vec<_> = server.asked().iter().map(name).collect();
+    assert!(names.len() == 2 && names[0] == names[1], "{names:?}");
+    // Nobody was there to do it.
+    let nobody = Desk::of("http://127.0.0.1:1").run("keys create --name n");
+    assert!(nobody.code == 7 && !nobody.err.contains("may have been"), "{}", nobody.err);
+}
+
+#[test]
+fn a_request_is_sent_again_if_that_changes_nothing() {
+    let busy = |status: u16| {
+        Server::new(move |_, number| match number {
+            0 => (status, "Retry-After: Thu, 01 Jan 1970 00:00:00 GMT\r\n", String::new()),
+            _ => (200, "", "done".to_owned()),
+        })
+    };
+    let sent = |status, flags: &str| {
+        let server = busy(status);
+        let ran = Desk::new().run(&format!("request {}/ {flags}", server.url));
+        (ran.code, server.asked().len(), ran.err)
+    };
+    let (code, count, err) = sent(429, "--data x");
+    // A date that is past: at once, not after the half second of an answer that says nothing.
+    assert!(
+        (code, count) == (0, 2) && err.contains("again in 0.") && !err.contains("in 0.5"),
+        "{err}"
+    );
+    let (code, count, _) = sent(503, "--method HEAD");
+    assert_eq!((code, count), (0, 2));
+    for (status, flags) in [(503, "--data x"), (503, "--retries 0"), (429, "--retries 0")] {
+        let (code, count, _) = sent(status, flags);
+        assert_eq!((code, count), (8, 1), "{status} {flags}");
+    }
+}
+
+#[test]
+fn a_message_of_a_server_is_one_line() {
+    let body = "{\"error\":{\"code\":\"X\",\"message\":\"a\\nerror: b\\u202ec\"}}";
+    let server = Server::new(move |_, _| (400, "", body.to_owned()));
+    let ran = Desk::of(&server.url).run("keys list");
+    ran.failed(1, "a error: b\u{fffd}c");
+    assert_eq!(ran.err.lines().count(), 1);
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_failure() {
+    let entries = format!("[{}1]", "1,".repeat(100_000));
+    let server = Server::new(move |_, number| {
+        (200, "", format!("{{\"entries\":{entries},\"next\":\"{number}\"}}"))
+    });
+    let desk = Desk::of(&server.url);
+    for arguments in ["workspace audit export", "completions bash", "--help"] {
+        let mut child = desk.command(arguments).spawn().unwrap();
+        drop(child.stdout.take());
+        let mut err = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{arguments}: {err}");
+        assert!(!err.contains("error:"), "{arguments}: {err}");
+    }
+}
+
+#[test]
+fn what_is_not_seen_of_a_deployment_is_not_well() {
+    let body = "{\"error\":{\"code\":\"UNKNOWN_ROUTE\"}}";
+    let server = Server::new(move |_, _| (404, "", body.to_owned()));
+    let desk = Desk::of(&server.url);
+    let flags = "--origin https://no-such-host.invalid --workers-dev https://no-such-host.invalid";
+    let ran = desk.run(&format!("doctor --json --gate {} {flags}", server.url)).json();
+    for what in ["gate refuses", "origin refuses", "workers_dev is off", "no key needs"] {
+        let checks = ran["checks"].as_array().unwrap();
+        let own = checks.iter().find(|own| own["check"].as_str().unwrap().contains(what)).unwrap();
+        assert_eq!(own["verdict"], "not seen", "{own}");
+    }
+}
+
+#[test]
+fn a_switch_is_turned_by_its_variable_and_an_empty_one_is_none() {
+    let desk = Desk::of("http://127.0.0.1:1");
+    for (value, json) in [("1", true), ("true", true), ("0", false), ("", false)] {
+        let out = desk.with(&[("PORTCULLIS_JSON", value)], "config path", "").ok().out;
+        assert_eq!(out.starts_with('{'), json, "{value}: {out}");
+    }
+    let empty = [("PORTCULLIS_PROFILE", ""), ("PORTCULLIS_URL", ""), ("PORTCULLIS_RETRIES", "")];
+    desk.with(&empty, "config show", "").ok();
+    desk.with(&empty, "keys list", "").failed(7, "is not reached");
+}
+
+#[test]
+fn a_printed_line_sends_what_was_signed() {
+    let desk = Desk::new();
+    let secret =
+        [("PORTCULLIS_SIGNING_SECRET", "ak_sign_00000000000000000000_0_secretsecretsecret")];
+    let line = |rest: &str| desk.with(&secret, &format!("sign --curl {rest}"), "").ok().out;
+    let posted = line("http://127.0.0.1:1/a/../b[1] --data x");
+    assert!(posted.starts_with("curl -i --globoff --path-as-is -X 'POST' '"), "{posted}");
+    std::fs::write(desk.path("at"), "@secret-file").unwrap();
+    assert!(line("http://127.0.0.1:1/ --data @at").contains(" --data-raw '@secret-file'"));
+    let head = line("http://127.0.0.1:1/ -X HEAD");
+    assert!(head.contains(" --head ") && !head.contains("-X"), "{head}");
+}

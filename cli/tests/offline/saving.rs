@@ -1,0 +1,49 @@
+//! `--save`: into the profile of this deployment, or nothing is made.
+
+use std::fs;
+
+use crate::desk::{Desk, mode, portcullis_file};
+use crate::server::Server;
+
+const MADE: &str = r#"{"id":"00000000000000000000","secret":"ak_of_a_test"}"#;
+
+#[test]
+fn what_cannot_be_kept_is_not_asked_for() {
+    let server = Server::new(|_, _| (201, "", MADE.to_owned()));
+    let url = &server.url;
+    let token = [("PORTCULLIS_TOKEN", "x")];
+    for command in ["keys create --name n", "keys rotate 00000000000000000000"] {
+        let nobody = Desk::new();
+        nobody
+            .with(&token, &format!("{command} --save --url {url}"), "")
+            .failed(2, "no profile yet");
+        let other = Desk::of("http://127.0.0.1:1");
+        let ran = other.with(&token, &format!("{command} --save --url {url}"), "");
+        ran.failed(2, "profile a is of http://127.0.0.1:1");
+        let closed = Desk::of(url);
+        let file = portcullis_file(&closed);
+        mode(&file, 0o644);
+        closed.run(&format!("{command} --save")).failed(1, "can be read by others");
+    }
+    assert_eq!(server.asked(), Vec::<String>::new());
+    let desk = Desk::of(url);
+    let ran = desk.run("keys create --name n --save").ok();
+    assert!(!ran.out.contains("ak_of") && !ran.err.contains("ak_of"));
+    assert!(fs::read_to_string(portcullis_file(&desk)).unwrap().contains("ak_of_a_test"));
+}
+
+#[test]
+fn what_could_not_be_kept_after_all_is_printed() {
+    let desk = std::sync::Arc::new(std::sync::OnceLock::<std::path::PathBuf>::new());
+    let file = std::sync::Arc::clone(&desk);
+    // While it is being made the file becomes one that others can read.
+    let server = Server::new(move |_, _| {
+        mode(file.get().unwrap(), 0o644);
+        (201, "", MADE.to_owned())
+    });
+    let own = Desk::of(&server.url);
+    desk.set(portcullis_file(&own)).unwrap();
+    let ran = own.run("keys create --name n --save --quiet");
+    assert_eq!((ran.code, ran.out.as_str()), (3, "ak_of_a_test\n"), "{}", ran.err);
+    assert!(ran.err.contains("not kept"), "{}", ran.err);
+}
