@@ -43,7 +43,7 @@ pub fn decide(facts: String) -> Option<String> {
     None
 }
 
-/// What is to be done for the request that was decided last: a [`step`](step::Told).
+/// What is to be done for the request that was decided last: a [`step`](crate::lookup::Told).
 #[wasm_bindgen]
 #[must_use]
 pub fn proceed(env: &JsValue) -> String {

@@ -6,11 +6,13 @@
 
 mod chore;
 mod desk;
+mod told;
 
 use core::fmt;
 
 pub use chore::Chore;
 pub use desk::{Desk, Matter};
+pub use told::Told;
 
 use crate::clock::Now;
 use crate::denial::Fault;

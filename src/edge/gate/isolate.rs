@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use wasm_bindgen::JsValue;
 
-use super::step::{Step, Told};
+use super::step::{Step, answered};
 use super::{admin, shim};
 use crate::answer;
 use crate::clock::Now;
@@ -16,7 +16,7 @@ use crate::edge::entropy::Entropy;
 use crate::forward;
 use crate::key::Kid;
 use crate::lease::CallId;
-use crate::lookup::{Came, Chore, Desk, LookUp, Matter, Trouble};
+use crate::lookup::{Came, Chore, Desk, LookUp, Matter, Told, Trouble};
 use crate::memory::Memory;
 use crate::observation::{self, Answered};
 use crate::policy::DocsUrl;
@@ -135,10 +135,10 @@ impl Isolate {
                     if let Some(kid) = ticket.denied() {
                         chores.extend(self.close(kid, now));
                     }
-                    return Told::new("answer", &chores).answer(&answer, &observation);
+                    return answered(Told::new("answer", &chores), &answer, &observation);
                 }
                 Step::Manage { url, unavailable } => {
-                    return Told::new("manage", &chores).line(&url).answer(&unavailable, "");
+                    return answered(Told::new("manage", &chores).line(&url), &unavailable, "");
                 }
                 Step::Need(need) => need,
             };
@@ -246,7 +246,7 @@ impl Isolate {
         let problem = Request::parse(facts).is_some_and(|request| request.wants_problem_json());
         let request_id = self.entropy.request_id();
         let answer = answer::render(wire, &request_id, problem, self.deployment.docs());
-        Told::new("answer", &[]).answer(&answer, "")
+        answered(Told::new("answer", &[]), &answer, "")
     }
 }
 
@@ -259,7 +259,7 @@ pub(super) fn origin_fault(fault: Fault, request_id: &str, problem: bool, told: 
         let wire = fault.wire(0);
         let told = gate.map(|gate| observation::failed(told, wire.code, gate, request_id));
         let answer = answer::render(&wire, request_id, problem, docs);
-        Told::new("answer", &[]).answer(&answer, &told.unwrap_or_default())
+        answered(Told::new("answer", &[]), &answer, &told.unwrap_or_default())
     })
 }
 

@@ -1,9 +1,8 @@
 //! What is to be done with a request, as the JavaScript around the Wasm is told it.
 
 use crate::answer::Answer;
-use crate::lookup::Errand;
+use crate::lookup::Told;
 use crate::need::Need;
-use crate::policy::HELD_BODY_BYTES;
 use crate::reservation::Reservation;
 
 /// What to do with a request now.
@@ -20,59 +19,7 @@ pub(super) enum Step {
     Manage { url: String, unavailable: Answer },
 }
 
-/// A text of lines: a word, the numbers of chores that are to be begun behind the answer, and what
-/// `lookup.mjs` says of that word.
-pub(super) struct Told(String);
-
-impl Told {
-    pub(super) fn new(word: &str, chores: &[u32]) -> Self {
-        let chores: Vec<String> = chores.iter().map(u32::to_string).collect();
-        Self([word, &chores.join(" ")].join("\n"))
-    }
-
-    /// What is to be done for `number` next.
-    pub(super) fn errand(number: u32, errand: &Errand, chores: &[u32]) -> String {
-        let (word, millis) = match errand {
-            Errand::Read { .. } => ("read", errand.patience()),
-            Errand::Call { .. } => ("call", errand.patience()),
-            Errand::Body { .. } => ("body", errand.patience()),
-            Errand::Fetch { .. } => ("fetch", errand.patience()),
-            Errand::Verify { .. } => ("verify", errand.patience()),
-            Errand::Wait { .. } => ("wait", errand.patience()),
-        };
-        let told = Self::new(word, chores).number(number).number(millis);
-        let told = match errand {
-            Errand::Read { name, .. } => told.line(name),
-            Errand::Call { workspace, text, .. } => told.line(workspace.as_str()).line(text),
-            Errand::Body { limit } => told.number(*limit).number(HELD_BODY_BYTES),
-            Errand::Fetch { url, limit, .. } => told.number(*limit).line(url),
-            Errand::Verify { algorithm, jwk, signature, signed } => {
-                told.line(algorithm).line(jwk).line(signature).line(signed)
-            }
-            Errand::Wait { .. } => told,
-        };
-        told.finish()
-    }
-
-    /// What is told of the decision, its status, names and values of headers in turn, its body.
-    pub(super) fn answer(self, answer: &Answer, observation: &str) -> String {
-        let told = self.line(observation).number(answer.status.into());
-        told.line(answer.headers.trim_end_matches('\n')).line(&answer.body).finish()
-    }
-
-    pub(super) fn line(mut self, text: &str) -> Self {
-        self.0.push('\n');
-        self.0.push_str(text);
-        self
-    }
-
-    pub(super) fn number(self, number: u32) -> Self {
-        let mut digits = String::new();
-        crate::encoding::append_decimal(number.into(), &mut digits);
-        self.line(&digits)
-    }
-
-    pub(super) fn finish(self) -> String {
-        self.0
-    }
+/// Tells an answer: what is told of the decision, its status, names and values of headers in turn, its body.
+pub(super) fn answered(told: Told, answer: &Answer, observation: &str) -> String {
+    told.line(observation).number(answer.status.into()).answer(answer).finish()
 }

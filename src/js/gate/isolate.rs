@@ -1,7 +1,7 @@
 //! What lives as long as a gate: the deployment, its memory, what waits.
 
 use super::entropy::Entropy;
-use super::told::Told;
+use super::told::answered;
 use crate::answer::{self, Answer};
 use crate::clock::Now;
 use crate::cors;
@@ -11,7 +11,7 @@ use crate::forward;
 use crate::gate::Gate;
 use crate::key::Kid;
 use crate::lease::CallId;
-use crate::lookup::{Came, Chore, Desk, LookUp, Matter};
+use crate::lookup::{Came, Chore, Desk, LookUp, Matter, Told};
 use crate::memory::Memory;
 use crate::need::Need;
 use crate::policy::DocsUrl;
@@ -89,7 +89,7 @@ impl Isolate {
                     if let Some(kid) = ticket.denied() {
                         chores.extend(self.close(kid, now));
                     }
-                    return Told::new(word, &chores).answer(code, &answer);
+                    return answered(Told::new(word, &chores), code, &answer);
                 }
                 Looked::Needs(need) => need,
             };
@@ -97,7 +97,7 @@ impl Isolate {
             if looks > MAX_LOOKS {
                 let wire = Fault::Internal.wire(0);
                 let answer = answer::render(&wire, &self.entropy.request_id(), false, None);
-                return Told::new("unknown", &chores).answer(wire.code, &answer);
+                return answered(Told::new("unknown", &chores), wire.code, &answer);
             }
             let id = CallId::new(self.entropy.take());
             let begun = LookUp::begin(need, &mut ticket, id, &self.gate, &mut self.memory, now);
