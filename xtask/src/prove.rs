@@ -30,6 +30,7 @@ mod random;
 mod receiver;
 mod record;
 mod replay;
+mod reproducible;
 mod revoke;
 mod roles;
 mod rotation;
@@ -126,6 +127,7 @@ const BARS: &[Bar] = &[
     origin::BAR,
     stream::BAR,
     start::BAR,
+    reproducible::BAR,
     limit::BAR,
     budget::BAR,
     settle::BAR,

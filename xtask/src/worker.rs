@@ -266,8 +266,26 @@ fn worker_build(checkout: &Checkout, worker: Worker, folder: &Path) -> Command {
         .env("WASM_BINDGEN_BIN", tools::cargo_bin(checkout, "wasm-bindgen"))
         .env("ESBUILD_BIN", tools::npm_bin(checkout, "esbuild"))
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", worker.opt_level())
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", RUSTFLAGS);
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", rustflags());
     command
+}
+
+/// What rustc is told for Wasm. Where crates lie on this machine is in no build, so that all machines make
+/// the same.
+pub(crate) fn rustflags() -> String {
+    let mut flags = RUSTFLAGS.to_owned();
+    for registry in registries() {
+        flags += &format!(" --remap-path-prefix={}=crates", registry.display());
+    }
+    flags
+}
+
+/// Where cargo keeps the sources of crates.
+pub(crate) fn registries() -> Vec<PathBuf> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+    let folders = home.and_then(|home| fs::read_dir(home.join("registry/src")).ok());
+    folders.into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 /// Optimises in place and drops the names of functions, a tenth of the upload.
@@ -320,7 +338,7 @@ fn stamp(checkout: &Checkout, worker: Worker) -> Result<String> {
         let bytes = fs::read(&file).unwrap_or_default();
         digest.update(format!("{}\0{}\n", file.display(), sha256(&bytes)));
     }
-    digest.update(format!("{} {} {RUSTFLAGS}\n", worker.name(), worker.opt_level()));
+    digest.update(format!("{} {} {}\n", worker.name(), worker.opt_level(), rustflags()));
     digest.update(WASM_OPT.join(" "));
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "NO_MINIFY"] {
         digest.update(format!("{name}={:?}\n", env::var_os(name)));
@@ -369,7 +387,7 @@ fn proof_policy(name: &str) -> String {
     format!("tests/prove/{name}.toml")
 }
 /// SHA-256 takes a sixth less time by vectors, and the upload is smaller.
-pub(crate) const RUSTFLAGS: &str = "-C target-feature=+simd128";
+const RUSTFLAGS: &str = "-C target-feature=+simd128";
 /// Nothing lies in the lowest kilobyte, which is the far end of the stack: so offsets of a field need no
 /// instruction of their own.
 const WASM_OPT: [&str; 4] = ["-O3", "--low-memory-unused", "--strip-debug", "--strip-producers"];

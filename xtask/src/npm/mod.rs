@@ -53,7 +53,7 @@ fn cargo(checkout: &Checkout, feature: &str) -> Command {
     cargo
         .args(["build", "--quiet", "--profile", "npm", "--package", "portcullis", "--lib"])
         .args(["--target", "wasm32-unknown-unknown", "--features", feature, "--locked"])
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", worker::RUSTFLAGS);
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", worker::rustflags());
     cargo
 }
 
