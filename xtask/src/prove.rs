@@ -38,6 +38,7 @@ mod schedules;
 mod settle;
 mod signer;
 mod site;
+mod soak;
 mod sources;
 mod stage;
 mod stampede;
@@ -135,6 +136,7 @@ const BARS: &[Bar] = &[
     revoke::BAR,
     crash::BAR,
     faults::BAR,
+    soak::BAR,
     schedules::BAR,
     roles::BAR,
     create::BAR,

@@ -16,6 +16,7 @@ use super::site::{Gate, Site, TIMEOUT, code, free_ports, now, request};
 use super::upstream::Upstream;
 use crate::http::{self, Reply};
 use crate::keys::{openssl_like, sealed};
+use crate::workerd::Options;
 
 /// The gates, what is behind them, and how many keys there are.
 pub(super) struct Stage {
@@ -57,11 +58,22 @@ pub(super) struct Calls {
 impl Stage {
     /// Builds the Worker with the policy of faults and starts it with nothing stored.
     pub(super) fn start(site: &Site, name: &str, isolates: u16) -> Result<Self> {
+        Self::with(site, name, isolates, |_| Ok(()))
+    }
+
+    /// The same with options of its own.
+    pub(super) fn with(
+        site: &Site,
+        name: &str,
+        isolates: u16,
+        change: impl FnOnce(&mut Options) -> Result<()>,
+    ) -> Result<Self> {
         let site = Site::with_policy(&site.checkout, "faults")?;
         let origin = Upstream::start(|_, wire| wire.ok(""))?;
         let mut options = site.options(origin.address)?;
         options.isolates = isolates;
         options.port = free_ports(isolates)?;
+        change(&mut options)?;
         let gate = site.start(name, true, &options)?;
         let stage = Self { site, gate, origin, isolates, number: 0 };
         for workspace in WORKSPACES {
@@ -87,6 +99,22 @@ impl Stage {
         }
         let rows = rows.into_iter().map(|row| (row.name, row.value.into_bytes()));
         self.gate.server.control.put_rows(rows)?;
+        Ok(key)
+    }
+
+    /// A key that was revoked, as everybody knows.
+    pub(super) fn revoked(&mut self, workspace: &'static str) -> Result<Key> {
+        let key = self.key(workspace, false, None)?;
+        if workspace == EDGE {
+            let mut document = key.document.clone();
+            (document.status, document.version) = (Status::Revoked, document.version + 1);
+            let row = sealed(self.site.keyring.newest(), &document)?;
+            self.gate.server.control.put_rows([row])?;
+        } else {
+            let kid = key.document.kid.clone();
+            self.call(workspace, &Call::SetStatus { kid, status: Status::Revoked })?;
+            self.settle(workspace)?;
+        }
         Ok(key)
     }
 
