@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod bench;
+pub mod canary;
 pub mod checkout;
 pub mod cli;
 pub mod conformance;

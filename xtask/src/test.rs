@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, run, say};
 use crate::{
-    bench, cli, conformance, dashboard, docs, npm, products, prove, signers, tools, worker,
+    bench, canary, cli, conformance, dashboard, docs, npm, products, prove, signers, tools, worker,
 };
 
 /// A named step.
@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
     Step { name: "dashboard", run: dashboard::test },
     Step { name: "proofs", run: prove::check },
     Step { name: "bench", run: bench_small },
+    Step { name: "canary", run: canary::scan },
 ];
 
 /// Runs the steps, or those named in `only`; ends at the first that fails unless told to go on.

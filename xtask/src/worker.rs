@@ -347,7 +347,7 @@ fn stamp(checkout: &Checkout, worker: Worker) -> Result<String> {
     Ok(data_encoding::HEXLOWER.encode(&digest.finalize()))
 }
 
-/// The files below a folder, sorted.
+/// The files below a folder, sorted. Links are not followed.
 pub fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let mut entries = fs::read_dir(folder)
         .with_context(|| format!("cannot read {}", folder.display()))?
@@ -355,9 +355,10 @@ pub fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         .collect::<Result<Vec<_>, _>>()?;
     entries.sort();
     for entry in entries {
-        if entry.is_dir() {
+        let kind = entry.symlink_metadata()?.file_type();
+        if kind.is_dir() {
             collect(&entry, files)?;
-        } else {
+        } else if kind.is_file() {
             files.push(entry);
         }
     }

@@ -4,7 +4,7 @@ mod config;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -39,6 +39,10 @@ impl State {
             let _ = fs::remove_file(folder.join("seeds.json"));
             let _ = fs::remove_file(folder.join(members::SEEDED));
             let _ = fs::remove_dir_all(folder.join(OBJECTS));
+        }
+        let log = folder.join(LOG);
+        if fresh || fs::metadata(&log).is_ok_and(|log| log.len() > MAX_LOG) {
+            let _ = fs::remove_file(log);
         }
         private_dir(&folder.join(OBJECTS))?;
         Ok(Self { folder, _lock: lock })
@@ -219,8 +223,9 @@ impl Server {
                 Arc::clone(&log),
                 (options.observed != Observed::Nothing).then(|| Arc::clone(&told)),
             );
-            followers.push(follow(stdout, to, told, Some(sender)));
-            followers.push(follow(stderr, Arc::clone(&log), None, None));
+            let file = || File::options().create(true).append(true).open(state.folder.join(LOG));
+            followers.push(follow(stdout, to, told, Some(sender), file()?));
+            followers.push(follow(stderr, Arc::clone(&log), None, None, file()?));
         }
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let control = Control::new(any);
@@ -336,15 +341,19 @@ impl Message {
 }
 
 /// Reads lines until the end: messages go to `messages`, what is told of decisions to `told`, the rest to the
-/// log and to the user.
+/// log and to the user; all of it into a file.
 fn follow(
     stream: impl Read + Send + 'static,
     log: Arc<Mutex<VecDeque<String>>>,
     told: Option<Arc<Mutex<Vec<String>>>>,
     messages: Option<Sender<Message>>,
+    mut file: File,
 ) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+        for mut line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+            line.push(b'\n');
+            let _ = file.write_all(&line);
+            line.pop();
             let line = String::from_utf8_lossy(&line).into_owned();
             if let Some(messages) = &messages
                 && let Some(message) = Message::parse(&line)
@@ -372,6 +381,9 @@ fn follow(
 const TEXT_BINDINGS: [&str; 2] = ["PORTCULLIS_ROOT", "PORTCULLIS_STATIC_KEYS"];
 /// The folder of the Durable Objects in a state folder.
 const OBJECTS: &str = "objects";
+/// The file in a state folder that has all lines of its logs: the last step looks into it for secrets.
+const LOG: &str = "log";
+const MAX_LOG: u64 = 16 << 20;
 /// What a line that tells of a decision begins with.
 const DECISION: &str = r#"{"event":"decision""#;
 const START_TIMEOUT: Duration = Duration::from_secs(30);
