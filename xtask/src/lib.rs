@@ -8,6 +8,7 @@ pub mod cli;
 pub mod conformance;
 pub mod control;
 pub mod dashboard;
+pub mod deny;
 pub mod docs;
 pub mod guard;
 pub mod http;

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use xtask::checkout::{self, Checkout};
 use xtask::issuer::{self, Issuer};
 use xtask::serve::Serve;
-use xtask::{bench, guard, npm, prove, serve, test, threats, tools, vectors, worker};
+use xtask::{bench, deny, guard, npm, prove, serve, test, threats, tools, vectors, worker};
 
 #[derive(Parser)]
 #[command(about = "Every build, run and test step of Portcullis.", bin_name = "cargo xtask")]
@@ -97,6 +97,8 @@ enum Task {
     Openapi,
     /// Write tests/vectors/world.json and those of signatures, and docs/traceability.md, anew.
     Vectors,
+    /// Check licences, sources and advisories of all crates.
+    Deny,
     /// Print the performance table.
     Bench {
         /// Turns of every contender.
@@ -202,6 +204,7 @@ fn run(task: Task) -> Result<i32> {
             let text = serde_json::to_string_pretty(&document)?;
             std::fs::write(checkout.path("docs/openapi.json"), format!("{text}\n"))?;
         }
+        Task::Deny => deny::check(&checkout)?,
         Task::Bench { rounds, seconds, routes } => {
             let bench = if routes { bench::bench_routes } else { bench::bench };
             bench(&checkout, bench::Size { rounds, seconds })?;

@@ -25,6 +25,8 @@ pub enum Tool {
     Chromium,
     /// `schemathesis`, of the versions in `xtask/schemathesis.txt`, in a Python environment of its own.
     Schemathesis,
+    /// `cargo-deny`.
+    CargoDeny,
 }
 
 /// What `build`, `dev` and `workerd` need.
@@ -37,6 +39,7 @@ pub const TEST: &[Tool] = &[Tool::WasmPack];
 /// Versions that no lock file fixes. That of `wasm-bindgen` is the one in `Cargo.lock`.
 const WORKER_BUILD: &str = "0.8.7";
 const WASM_PACK: &str = "0.15.1";
+const CARGO_DENY: &str = "0.20.2";
 /// The oldest Node.js that will do.
 const NODE_MAJOR: u32 = 20;
 /// Where its Python environment is, and what is in it.
@@ -61,6 +64,7 @@ pub fn ensure_present(checkout: &Checkout, tools: &[Tool]) -> Result<()> {
             Tool::NpmPackages => npm_packages(checkout)?,
             Tool::Chromium => drop(chromium(checkout)?),
             Tool::Schemathesis => schemathesis(checkout)?,
+            Tool::CargoDeny => cargo_tool(checkout, "cargo-deny", "cargo-deny", CARGO_DENY)?,
         }
     }
     Ok(())
