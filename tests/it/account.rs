@@ -54,7 +54,7 @@ fn per_token(limits: &Limits) -> f64 {
 }
 
 fn rarely<T: core::fmt::Debug>(some: impl Strategy<Value = T>) -> impl Strategy<Value = Option<T>> {
-    prop::option::weighted(0.1, some)
+    prop::option::weighted(0.3, some)
 }
 
 fn some_limits() -> impl Strategy<Value = Limits> {
@@ -152,7 +152,7 @@ proptest! {
     fn what_is_put_back_never_makes_more(
         first in some_limits(),
         takes in prop::collection::vec(
-            ((0..1_500_u64, 1..40_u32, 0..=40_u32, 0..9_000_u64), rarely(some_limits())), 1..40),
+            ((0..1_500_u64, 1..40_u32, 0..=20_u32, 0..9_000_u64), rarely(some_limits())), 1..40),
     ) {
         let (mut account, mut limits) = (Account::default(), first);
         let mut open: Vec<(u64, Taken, u32)> = Vec::new();
