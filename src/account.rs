@@ -19,6 +19,10 @@ pub struct Account {
     used: u32,
     /// When the bucket is full again, in nanoseconds since 1970.
     full: u64,
+    /// Nanoseconds in which one token comes back until then; 0 in a row that knows none.
+    interval: u64,
+    /// How often other limits have changed when it is full.
+    changes: u32,
 }
 
 /// What was taken together, so that the rest of it can be put back.
@@ -30,6 +34,8 @@ pub struct Taken {
     at: u64,
     /// Nanoseconds in which the bucket refills one token.
     interval: u64,
+    /// The account's count of changes.
+    changes: u32,
 }
 
 /// What an account says to clients.
@@ -47,11 +53,23 @@ pub struct View {
 
 impl Account {
     /// Holds the account to other limits than those by which it was taken from, or to a clock that
-    /// was set back: nobody waits for longer than by an empty bucket or a whole window of these.
+    /// was set back. What was taken stays taken, and comes back at the rate of these; but nobody waits
+    /// for longer than by an empty bucket or a whole window of them.
     pub fn hold_to(&mut self, limits: &Limits, now: Now) {
         let window_end = now.millis().saturating_add(window_millis(limits));
         self.window_end = self.window_end.min(window_end);
-        self.full = self.full.min(nanos(now).saturating_add(capacity(limits)));
+        let (owed, interval) = (self.owed(now), interval(limits));
+        if owed == 0 {
+            return;
+        }
+        let before = if self.interval == 0 { interval } else { self.interval };
+        let converted = u128::from(owed).saturating_mul(interval.into()).div_ceil(before.into());
+        let converted = u64::try_from(converted).unwrap_or(u64::MAX).min(capacity(limits));
+        if converted != owed {
+            self.full = nanos(now).saturating_add(converted);
+            self.changes = self.changes.wrapping_add(1);
+        }
+        self.interval = interval;
     }
 
     /// How many may be taken now.
@@ -70,14 +88,19 @@ impl Account {
         let interval = interval(limits);
         let taken = interval.saturating_mul(count.into());
         self.full = self.full.max(nanos(now)).saturating_add(taken);
-        Taken { window_end: self.window_end, at: now.millis(), interval }
+        self.interval = interval;
+        Taken { window_end: self.window_end, at: now.millis(), interval, changes: self.changes }
     }
 
     /// Puts back `count` of what was taken, into the same window only. The bucket gets less: had
-    /// nothing been taken, it might have been full and have lost what came in since.
+    /// nothing been taken, it might have been full and have lost what came in since. It gets nothing
+    /// after a change of limits, which may have forgiven that already.
     pub fn put_back(&mut self, taken: &Taken, count: u32, now: Now) {
         if self.is_open(now) && self.window_end == taken.window_end {
             self.used = self.used.saturating_sub(count);
+        }
+        if self.changes != taken.changes {
+            return;
         }
         let age = nanos(now).saturating_sub(taken.at.saturating_mul(1_000_000));
         let refund = taken.interval.saturating_mul(count.into()).saturating_sub(age);
@@ -122,11 +145,9 @@ impl Account {
     /// # Errors
     /// [`BadField`].
     pub fn read(fields: Fields<'_>) -> Result<Self, BadField> {
-        Ok(Self {
-            window_end: fields.number("window_end")?,
-            used: fields.number("used")?,
-            full: fields.number("full")?,
-        })
+        let (window_end, used) = (fields.number("window_end")?, fields.number("used")?);
+        let account = Self { window_end, used, full: fields.number("full")?, ..Self::default() };
+        account.paced(fields.get("pace"))
     }
 
     /// Adds the account to a row.
@@ -135,23 +156,46 @@ impl Account {
         line.number("window_end", self.window_end)
             .number("used", self.used)
             .number("full", self.full)
+            .all("pace", self.print_pace())
     }
 
-    /// Reads what [`Account::print`] wrote.
+    /// Reads what [`Account::print`] and [`Account::print_pace`] wrote.
     ///
     /// # Errors
     /// [`BadField`].
-    pub fn parse(text: &str) -> Result<Self, BadField> {
+    pub fn parse(text: &str, pace: Option<&str>) -> Result<Self, BadField> {
         let (rest, full) = pair(text)?;
         let (window_end, used) = pair(rest)?;
-        Ok(Self { window_end: number(window_end)?, used: number(used)?, full: number(full)? })
+        let (window_end, used, full) = (number(window_end)?, number(used)?, number(full)?);
+        Self { window_end, used, full, ..Self::default() }.paced(pace)
     }
 
     /// One value of a field, for a row that has another account; `None` if nothing was ever taken.
     #[must_use]
     pub fn print(&self) -> Option<String> {
-        let Self { window_end, used, full } = self;
+        let Self { window_end, used, full, .. } = self;
         (*self != Self::default()).then(|| format!("{window_end}:{used}:{full}"))
+    }
+
+    /// The same of how fast the bucket refills, which an older build neither reads nor keeps; `None` if
+    /// that is not known.
+    #[must_use]
+    pub fn print_pace(&self) -> Option<String> {
+        let Self { interval, changes, .. } = self;
+        (*interval != 0).then(|| format!("{interval}:{changes}"))
+    }
+
+    fn paced(mut self, pace: Option<&str>) -> Result<Self, BadField> {
+        if let Some(pace) = pace {
+            let (interval, changes) = pair(pace)?;
+            (self.interval, self.changes) = (number(interval)?, number(changes)?);
+        }
+        Ok(self)
+    }
+
+    /// Nanoseconds until the bucket is full.
+    const fn owed(&self, now: Now) -> u64 {
+        self.full.saturating_sub(nanos(now))
     }
 
     const fn is_open(&self, now: Now) -> bool {
@@ -164,8 +208,7 @@ impl Account {
     }
 
     fn bucket_left(&self, limits: &Limits, now: Now) -> u32 {
-        let owed = self.full.saturating_sub(nanos(now));
-        let tokens = capacity(limits).saturating_sub(owed).checked_div(interval(limits));
+        let tokens = capacity(limits).saturating_sub(self.owed(now)).checked_div(interval(limits));
         u32::try_from(tokens.unwrap_or(0)).unwrap_or(u32::MAX).min(limits.burst)
     }
 }
@@ -176,15 +219,19 @@ impl Taken {
     /// # Errors
     /// [`BadField`].
     pub fn parse(text: &str) -> Result<Self, BadField> {
-        let mut parts = text.split(':').map(number);
-        let mut part = || parts.next().ok_or(BadField)?;
-        Ok(Self { window_end: part()?, at: part()?, interval: part()? })
+        let mut parts = text.split(':');
+        let mut part = || number(parts.next().ok_or(BadField)?);
+        let (window_end, at, interval) = (part()?, part()?, part()?);
+        Ok(Self { window_end, at, interval, changes: parts.next().map_or(Ok(0), number)? })
     }
 
     /// One value of a field.
     #[must_use]
     pub fn print(&self) -> String {
-        format!("{}:{}:{}", self.window_end, self.at, self.interval)
+        let Self { window_end, at, interval, changes } = self;
+        let changes = Some(changes).filter(|changes| **changes != 0);
+        let changes = changes.map(|changes| format!(":{changes}")).unwrap_or_default();
+        format!("{window_end}:{at}:{interval}{changes}")
     }
 }
 

@@ -84,7 +84,7 @@ impl Value for KeyAccount {
 
     fn print(&self) -> String {
         let line = Line::new("account").number("lease_until", self.lease_until);
-        let line = self.usage.write(self.account.write(line)).all("trial", self.trial.print());
+        let line = write_trial(&self.trial, self.usage.write(self.account.write(line)));
         let line = self.watch.write(self.reached.write(line));
         line.all("replaced", text::seconds(&self.replaced)).finish()
     }
@@ -119,7 +119,7 @@ impl Value for SharedAccount {
     fn print(&self) -> String {
         let line = Line::new("account").number("lease_until", self.lease_until);
         let line = self.reached.write(self.spending.write(self.account.write(line)));
-        line.all("trial", self.trial.print()).finish()
+        write_trial(&self.trial, line).finish()
     }
 }
 
@@ -136,8 +136,7 @@ impl Value for ProductAccount {
 
     fn print(&self) -> String {
         let line = self.spending.write(self.account.write(Line::new("account")));
-        let line = self.reached.write(line);
-        line.all("trial", self.trial.print()).finish()
+        write_trial(&self.trial, self.reached.write(line)).finish()
     }
 }
 
@@ -198,7 +197,12 @@ impl Object<'_> {
 }
 
 fn trial(fields: Fields<'_>) -> Result<Account, BadField> {
-    fields.get("trial").map_or(Ok(Account::default()), Account::parse)
+    let pace = fields.get("trial_pace");
+    fields.get("trial").map_or(Ok(Account::default()), |text| Account::parse(text, pace))
+}
+
+fn write_trial(trial: &Account, line: Line) -> Line {
+    line.all("trial", trial.print()).all("trial_pace", trial.print_pace())
 }
 
 pub(super) fn account_row(kid: &str) -> String {

@@ -80,9 +80,12 @@ impl Object<'_> {
         } else {
             let (limits, trial) = (held.limits(self.gate)?, held.trial(self.gate));
             let answer = self.take(limits, trial, call, &mut accounts);
-            if matches!(answer, Answer::Granted(_)) {
+            let is_granted = matches!(answer, Answer::Granted(_));
+            if is_granted {
                 self.watch_key(meta, &call.kid, limits, &mut accounts.own)?;
-                self.watch_budgets(meta, call.product(), &mut accounts)?;
+            }
+            if call.cost() > 0 && (is_granted || !call.ahead) {
+                self.watch_budgets(meta, call, !is_granted, &mut accounts)?;
             }
             answer
         };

@@ -165,15 +165,15 @@ fn a_reservation_is_kept_for_as_long_as_an_origin_may_take() {
     }
 }
 
-/// One row more, and one that goes.
+/// One row more, and one that goes. The first refusal looks for a webhook and notes that the budget was told of.
 #[test]
 fn a_reservation_costs_one_row_and_a_refusal_none() {
     let (mut workspace, kid) = workspace(15, 100);
-    for (id, rows, left) in [(1, 5, 1), (2, 2, 0)] {
+    for (id, rows, fetches, left) in [(1, 5, 1, 1), (2, 3, 2, 0), (3, 2, 1, 0)] {
         let text = reserving(id, &kid, 10).print();
         let effect = workspace.object.call(&text, &workspace.gate, at(20_000));
         assert_eq!(effect.changes.len(), rows, "{:?}", effect.changes);
-        assert_eq!(effect.fetches, 1);
+        assert_eq!(effect.fetches, fetches);
         let reserved = effect.changes.iter().filter(|(name, _)| name.starts_with("reserved/"));
         assert_eq!(reserved.count(), left);
         workspace.object.commit(&effect);

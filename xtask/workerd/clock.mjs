@@ -2,6 +2,7 @@
 // what is deployed, byte for byte; a caller of the deployed one has no such means.
 //
 //   X-Clock: N             from now on the clock is N milliseconds ahead
+//   X-Clock: =N            from now on it stands at the Nth millisecond since 1970
 //   X-Signed: BASE64URL    in place of what this request's token says, this is what its signature is
 //                          verified over
 //   X-Trap: 1              a trap, as a panic ends in, where the Wasm next reads the clock
@@ -16,13 +17,14 @@ export { Directory, Workspace };
 const now = Date.now;
 const { trap } = new WebAssembly.Instance(module).exports;
 let ahead = 0;
+let standing = null;
 let trapping = false;
 Date.now = () => {
   if (trapping) {
     trapping = false;
     trap();
   }
-  return now() + ahead;
+  return standing ?? now() + ahead;
 };
 
 // The caller has one such request under way at a time.
@@ -33,7 +35,8 @@ crypto.subtle.verify = (algorithm, key, signature, own) => verify(algorithm, key
 export default {
   async fetch(request, env, ctx) {
     const header = (name) => request.headers.get(name);
-    if (header("x-clock") !== null) ahead = Number(header("x-clock"));
+    const clock = header("x-clock");
+    if (clock !== null) [standing, ahead] = clock.startsWith("=") ? [Number(clock.slice(1)), 0] : [null, Number(clock)];
     trapping = header("x-trap") !== null;
     if (header("x-body") !== null) {
       const read = await body(request, Number(header("x-body"))).catch(() => "broken");

@@ -350,7 +350,7 @@ fn budgets_are_told_of_once_a_period_with_those_of_products() {
         told[0]["data"],
         json!({
             "workspace": WORKSPACE, "product": "maps", "threshold": 80, "used": 40, "limit": 50,
-            "period": "day", "period_end": midnight,
+            "refused_cost": null, "period": "day", "period_end": midnight,
         })
     );
     assert!(midnight.ends_with("T00:00:00Z") && midnight > end(0) && midnight <= end(24));
@@ -363,6 +363,91 @@ fn budgets_are_told_of_once_a_period_with_those_of_products() {
     assert!(
         told.contains(&(&json!("maps"), &json!(80))) && told.contains(&(&Value::Null, &json!(80)))
     );
+}
+
+/// A workspace with a webhook and this budget for a week, and a key.
+fn budgeted(coins: u64) -> (Desk, Kid) {
+    let mut desk = open(&json!({}));
+    redeploy(&mut desk, coins);
+    let (kid, _) = desk.key(&json!({"scopes": ["read"]}));
+    (desk, Kid::parse(&kid).unwrap())
+}
+
+fn redeploy(desk: &mut Desk, coins: u64) {
+    let mut policy = desk::policy();
+    policy["budget"] = json!({"coins": coins, "period": "week"});
+    desk.gate = desk::gate(&policy);
+}
+
+/// One request of this price; what is told then: per cent, used, limit, cost of what was refused.
+fn spend(desk: &mut Desk, id: u64, kid: &Kid, cost: u32) -> Vec<[Value; 4]> {
+    let pool = Some(Pool { product: None, cost });
+    desk.call(&Call::Admit(Admit { coins: cost, pool, ..admit(id, kid, 1) }));
+    let data = |own: Value| {
+        ["threshold", "used", "limit", "refused_cost"].map(|name| own["data"][name].clone())
+    };
+    taken(desk).into_iter().map(data).collect()
+}
+
+#[test]
+fn of_a_budget_that_was_raised_each_part_is_told_of_again() {
+    let (mut desk, kid) = budgeted(50);
+    let told = [80, 100].map(|percent| [json!(percent), json!(50), json!(50), Value::Null]);
+    let mut own = spend(&mut desk, 1, &kid, 50);
+    own.sort_by_key(|own| own[0].as_u64());
+    assert_eq!(own, told);
+    redeploy(&mut desk, 100);
+    assert!(spend(&mut desk, 2, &kid, 29).is_empty());
+    let told = [json!(80), json!(80), json!(100), Value::Null];
+    assert_eq!(spend(&mut desk, 3, &kid, 1), [told]);
+    let told = [json!(100), json!(100), json!(100), Value::Null];
+    assert_eq!(spend(&mut desk, 4, &kid, 20), [told]);
+    redeploy(&mut desk, 90);
+    assert_eq!(spend(&mut desk, 5, &kid, 1).len(), 2, "a lower one, of which all is used");
+    assert!(spend(&mut desk, 6, &kid, 1).is_empty());
+}
+
+#[test]
+fn a_budget_that_no_price_divides_is_told_of_when_it_refuses() {
+    let (mut desk, kid) = budgeted(50);
+    let told: Vec<_> = (1..=16).flat_map(|id| spend(&mut desk, id, &kid, 3)).collect();
+    assert_eq!(told.len(), 1, "80 per cent");
+    let ahead = Admit { ahead: true, ..admit(17, &kid, 4) };
+    desk.call(&Call::Admit(Admit { pool: Some(Pool { product: None, cost: 3 }), ..ahead }));
+    assert!(taken(&mut desk).is_empty(), "nobody waits for what is asked ahead");
+    let told = [json!(100), json!(48), json!(50), json!(3)];
+    assert_eq!(spend(&mut desk, 18, &kid, 3), [told]);
+    assert!(spend(&mut desk, 19, &kid, 3).is_empty());
+    assert!(spend(&mut desk, 20, &kid, 2).is_empty(), "told, though all is used only now");
+}
+
+/// What costs nothing knows nothing of the period at hand.
+#[test]
+fn requests_for_nothing_tell_nothing_of_a_period_that_is_over() {
+    let (mut desk, kid) = budgeted(50);
+    assert_eq!(spend(&mut desk, 1, &kid, 50).len(), 2);
+    desk.millis = 7 * DAY;
+    assert!(spend(&mut desk, 2, &kid, 0).is_empty());
+    assert_eq!(spend(&mut desk, 3, &kid, 40).len(), 1);
+}
+
+#[test]
+fn of_a_key_whose_limit_was_raised_each_part_is_told_of_again() {
+    let mut desk = open(&json!({}));
+    let kid = key(&mut desk, 2, &json!([100]));
+    one(&mut desk, 1, &kid);
+    one(&mut desk, 2, &kid);
+    assert_eq!(taken(&mut desk).len(), 1);
+    let limits = json!({"limits": {"requests": 4, "burst": 4}});
+    let raised = desk.ask("dev:admin", "PATCH", &format!("{KEYS}/{kid}"), &limits);
+    assert_eq!(raised.status, 200, "{raised:?}");
+    for id in 3..=4 {
+        assert!(taken(&mut desk).is_empty());
+        desk.call(&Call::Admit(Admit { version: 2, ..admit(id, &kid, 1) }));
+    }
+    let told = taken(&mut desk);
+    assert_eq!(types(&told), ["key.threshold"]);
+    assert_eq!((&told[0]["data"]["used"], &told[0]["data"]["limit"]), (&json!(4), &json!(4)));
 }
 
 #[test]

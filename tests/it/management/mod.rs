@@ -9,6 +9,7 @@ mod directory;
 mod expiry;
 mod import;
 mod leaks;
+mod limits;
 mod roles;
 mod served;
 mod sign_in;

@@ -58,7 +58,7 @@ pub struct Person {
 }
 
 /// One step. In its texts `{name}` stands for what was kept by that name or made, `{token PERSON}`, `{sha256 NAME}`,
-/// `{in SECONDS}` for a time as the management API writes it.
+/// and for times as the management API writes them `{in SECONDS}`, `{monday}`, `{monday after}`.
 #[derive(Deserialize)]
 #[serde(try_from = "Value")]
 pub enum Step {
@@ -68,10 +68,20 @@ pub enum Step {
     Wait(u64),
     /// The deployment changes, and its isolates are new.
     Deploy(Deploy),
-    /// The clock of the Workspaces is so many seconds ahead from now on.
-    Clock(u64),
+    /// The clock of the Workspaces is another from now on.
+    Clock(Clock),
     /// The receiver of webhooks gets this, signed.
     Alert(Alert),
+}
+
+/// How the clock of the Workspaces goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Clock {
+    /// So many seconds ahead.
+    Ahead(u64),
+    /// It stands, so many milliseconds after a Monday begins in UTC, or before it.
+    Stands { monday_ms: i64 },
 }
 
 #[derive(Deserialize)]
@@ -179,7 +189,7 @@ impl TryFrom<Value> for Step {
         match (of("wait_ms"), of("deploy"), of("clock")) {
             (Some(millis), ..) => Ok(Self::Wait(number(millis)?)),
             (_, Some(deploy), _) => Ok(Self::Deploy(serde_json::from_value(deploy)?)),
-            (.., Some(seconds)) => Ok(Self::Clock(number(seconds)?)),
+            (.., Some(clock)) => Ok(Self::Clock(serde_json::from_value(clock)?)),
             _ => bail!("no step: {value}"),
         }
     }
@@ -242,6 +252,7 @@ mod tests {
             json!({ "wait_ms": 5, "clock": 5 }),
             json!({ "ask": "GET /", "stauts": 200 }),
             json!({ "wait": 5 }),
+            json!({ "clock": { "sunday_ms": 5 } }),
         ] {
             assert!(step(wrong.clone()).is_err(), "{wrong}");
         }

@@ -15,6 +15,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, say};
+use portcullis::management::time;
+
 use case::Product;
 use people::People;
 use stage::Stage;
@@ -55,6 +57,8 @@ fn product(checkout: &Checkout, policy: &Path) -> Result<Vec<String>> {
     let environment = words.plain(&environment)?;
     let mut stage =
         Stage::open(checkout, policy, &environment, |document| People::start(people, document))?;
+    words.keep("monday", time::print_millis(stage.monday));
+    words.keep("monday after", time::print_millis(stage.monday + WEEK_MILLIS));
     for step in &setup {
         play::step(&mut stage, &mut words, step).context("setup")?;
     }
@@ -77,6 +81,7 @@ fn product(checkout: &Checkout, policy: &Path) -> Result<Vec<String>> {
     Ok(failures)
 }
 
+const WEEK_MILLIS: u64 = 7 * 24 * 3600 * 1000;
 const CASES: &str = "tests/products";
 /// Those whose keys this project has to do the work of.
 const PRODUCTS: usize = 5;

@@ -9,7 +9,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use portcullis::crypto::MacKey;
 use serde_json::Value;
 
-use super::case::{Alert, Ask, Seen, Step};
+use super::case::{Alert, Ask, Clock, Seen, Step};
 use super::expected;
 use super::stage::Stage;
 use super::words::Words;
@@ -35,12 +35,18 @@ pub fn step(stage: &mut Stage<'_>, words: &mut Words, step: &Step) -> Result<()>
                 environment.map(|text| words.fill(text, &stage.people)).transpose()?;
             stage.deploy(&deploy.policy, environment)
         }
-        Step::Clock(seconds) => {
+        Step::Clock(clock) => {
+            let clock = match clock {
+                Clock::Ahead(seconds) => (seconds * 1000).to_string(),
+                Clock::Stands { monday_ms } => {
+                    format!("={}", stage.monday.checked_add_signed(*monday_ms).context("clock")?)
+                }
+            };
             let head = format!(
                 "GET /api/v1/me HTTP/1.1\r\nHost: {}\r\n",
                 stage.policy.admin_host.as_str()
             );
-            let bytes = format!("{head}X-Clock: {}\r\n\r\n", seconds * 1000);
+            let bytes = format!("{head}X-Clock: {clock}\r\n\r\n");
             exchange(stage.address, bytes.as_bytes(), TIMEOUT).map(drop)
         }
         Step::Alert(alert) => {

@@ -6,13 +6,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use portcullis::policy::{Document, Upstream, source};
+use portcullis::policy::{Document, Period, Upstream, source};
 use portcullis::root::Keyring;
 
 use super::people::People;
 use crate::checkout::Checkout;
-use crate::conformance::free_ports;
 use crate::conformance::origin::Origin;
+use crate::conformance::{free_ports, now};
 use crate::vectors;
 use crate::worker::{self, Flavour};
 use crate::workerd::{Options, Server, State};
@@ -31,6 +31,8 @@ pub struct Stage<'c> {
     /// Of webhooks, at `http://hooks.localhost`.
     pub receiver: Origin,
     pub address: SocketAddr,
+    /// The millisecond in which a week begins in UTC: the first after this run.
+    pub monday: u64,
     workerd: PathBuf,
     state: State,
     options: Options,
@@ -72,6 +74,7 @@ impl<'c> Stage<'c> {
             origin,
             receiver,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, options.port)),
+            monday: Period::Week.end(now()? + LONGEST_RUN) * 1000,
             workerd: tools::workerd(checkout)?,
             state: State::open(&checkout.private("products-state")?, true)?,
             options,
@@ -153,3 +156,6 @@ fn services(policy: &Document) -> Vec<String> {
     };
     policy.origins.iter().filter_map(|origin| binding(&origin.upstream)).collect()
 }
+
+/// Seconds in which the cases of a product are done.
+const LONGEST_RUN: u64 = 3600;

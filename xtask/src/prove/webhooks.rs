@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::desk::{Desk, create, text, until};
 use super::progress::Progress;
 use super::receiver::{Delivery, Mood, Receiver};
-use super::site::Site;
+use super::site::{Site, code};
 use super::{Bar, Verdict};
 use crate::api::Api;
 use crate::issuer::{scanner, signing_key};
@@ -24,8 +24,8 @@ use crate::tools;
 pub(super) const BAR: Bar = Bar {
     name: "webhooks",
     goal: "a receiver that fails, hangs, breaks off, moves and recovers, before a workerd that is killed \
-           (SIGKILL) again and again, gets every alert at least once and none that is not true: each \
-           signed (by the library's word and ours), with one id and one body whatever the attempt; at most \
+           (SIGKILL) again and again, gets every alert, of all five kinds, at least once and none that is not true: \
+           each signed (by the library's word and ours), with one id and one body whatever the attempt; at most \
            8 at a time, and copies to KV are made meanwhile",
     unit: "kills",
     ci: 5,
@@ -106,7 +106,7 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
     verdict.require(size < 3 || copied_ms > 0, || "no copy was made while it hung".to_owned());
     verdict.require(copied_ms < COPIED_MS, || format!("a copy took {copied_ms} ms"));
     let kinds = BTreeSet::from_iter(truth.iter().map(|cause| cause.0.as_str()));
-    verdict.require(kinds.len() == 4, || format!("not all kinds of alerts: {kinds:?}"));
+    verdict.require(kinds.len() == KINDS, || format!("not all kinds of alerts: {kinds:?}"));
     let taken = all.iter().filter(|seen| seen.taken).count();
     verdict.figure("alerts", truth.len());
     verdict.figure("attempts", all.len());
@@ -119,7 +119,7 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
     Ok(verdict)
 }
 
-/// Type, key and, of a threshold, its per cent.
+/// Type, key or product and, of a threshold, its per cent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Cause(String, String, u64);
 
@@ -128,13 +128,14 @@ impl Cause {
         let body: Value = serde_json::from_str(&delivery.body).context("no JSON")?;
         let data = &body["data"];
         let percent = data["threshold"].as_u64().unwrap_or(0);
-        Ok(Self(text(&body, "type")?, text(data, "kid")?, percent))
+        let of = if data["kid"].is_string() { "kid" } else { "product" };
+        Ok(Self(text(&body, "type")?, text(data, of)?, percent))
     }
 }
 
-/// What has to be told, by what the workspace says of its keys.
+/// What has to be told, by what the workspace says of its keys and budgets.
 fn truth(owner: &Api, space: &str) -> Result<BTreeSet<Cause>> {
-    let mut all = BTreeSet::new();
+    let (mut all, mut is_refused) = (BTreeSet::new(), false);
     // A report of a lease comes seconds after its end; here there are none, but denials are told like it.
     std::thread::sleep(Duration::from_secs(3));
     for key in owner.all(&format!("{space}/api-keys"), "keys")? {
@@ -152,8 +153,10 @@ fn truth(owner: &Api, space: &str) -> Result<BTreeSet<Cause>> {
         let (mut admitted, mut most_denied) = (0, 0);
         for hour in used["hours"].as_array().context("no hours")? {
             admitted += hour["exact"].as_u64().unwrap_or(0);
-            let counts = hour["denied"].as_object().context("no denials")?.values();
-            most_denied = most_denied.max(counts.filter_map(Value::as_u64).sum::<u64>());
+            let counts = hour["denied"].as_object().context("no denials")?;
+            is_refused |= counts.contains_key("BUDGET_EXHAUSTED");
+            let count = counts.values().filter_map(Value::as_u64).sum::<u64>();
+            most_denied = most_denied.max(count);
         }
         for part in key["alerts"].as_array().context("no alerts")? {
             let part = part.as_u64().context("no per cent")?;
@@ -164,6 +167,20 @@ fn truth(owner: &Api, space: &str) -> Result<BTreeSet<Cause>> {
         if most_denied >= ANOMALY {
             add("denials.anomaly", 0);
         }
+    }
+    let budgets = owner.done("GET", &format!("{space}/usage"), None)?;
+    for budget in budgets["budgets"].as_array().context("no budgets")? {
+        let number = |name: &str| budget[name].as_u64().with_context(|| format!("no {name}"));
+        let (coins, used, left) = (number("coins")?, number("used")?, number("left")?);
+        let refuses = is_refused && left < PRICE;
+        let is_reached = |part: u64| used * 100 >= coins * part || (refuses && part == 100);
+        let product = text(budget, "product")?;
+        all.extend(
+            PARTS
+                .into_iter()
+                .filter(|part| is_reached(*part))
+                .map(|part| Cause("budget.threshold".to_owned(), product.clone(), part)),
+        );
     }
     Ok(all)
 }
@@ -217,7 +234,13 @@ fn use_key(desk: &Desk, space: &str, scanner: &crate::issuer::key::SigningKey) -
     for _ in 0..ANOMALY {
         ensure!(gate.get("/other/x", Some(&key))?.status == 403, "not denied");
     }
-    for _ in 0..LIMIT {
+    let mut admitted = 0;
+    for paid in ["/small/x", "/large/x"] {
+        let reply = gate.get(paid, Some(&key))?;
+        ensure!(reply.status == 200 || code(&reply) == "BUDGET_EXHAUSTED", "{}", reply.text());
+        admitted += u64::from(reply.status == 200);
+    }
+    for _ in admitted..LIMIT {
         ensure!(gate.get("/near/x", Some(&key))?.status == 200, "not admitted");
     }
     ensure!(gate.get("/near/x", Some(&key))?.status == 429, "admitted beyond the limit");
@@ -269,6 +292,12 @@ const CLIENTS: usize = 4;
 const EACH: u64 = 6;
 /// Requests of a key in an hour.
 const LIMIT: u64 = 4;
+/// Coins of a request to a product.
+const PRICE: u64 = 3;
+/// Parts of budgets that are told of, as the policy says.
+const PARTS: [u64; 10] = [1, 2, 5, 10, 15, 20, 30, 40, 80, 100];
+/// Of alerts.
+const KINDS: usize = 5;
 /// Denials that are one, as the policy says.
 const ANOMALY: u64 = 6;
 const COPIED_MS: u64 = 5_000;
