@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value};
 
 use crate::machine;
+use crate::online::workspace_number;
 use crate::output::{Exit, Failure, Output};
 use crate::profile::{self, Profile, Profiles};
 use crate::secret::Secret;
@@ -95,10 +96,11 @@ pub(crate) fn run(verb: Verb) -> Result<Output, Failure> {
         }
         Verb::Unset { key, profile } => changed(key, None, profile.profile.as_deref()),
         Verb::Use { name } => {
-            let mut profiles = Profiles::read()?;
-            profiles.find(Some(&name))?;
-            profiles.default = Some(name.clone());
-            profiles.write()?;
+            Profiles::edit(|profiles| {
+                profiles.find(Some(&name))?;
+                profiles.default = Some(name.clone());
+                Ok(())
+            })?;
             Ok(Output::new(name.clone(), serde_json::json!({ "default": name })))
         }
         Verb::Profiles => list(),
@@ -132,8 +134,7 @@ fn show(key: Option<Field>, reveal: bool, name: Option<&str>) -> Result<Output, 
 }
 
 fn changed(key: Field, value: Option<&str>, name: Option<&str>) -> Result<Output, Failure> {
-    let mut profiles = Profiles::read()?;
-    profiles.change(name, |profile| key.set(profile, value))?;
+    Profiles::change(name, |profile| key.set(profile, value))?;
     Ok(Output::new(String::new(), serde_json::json!({ "changed": key.name() }))
         .note(format!("{} is changed", key.name())))
 }
@@ -145,7 +146,7 @@ fn list() -> Result<Output, Failure> {
         let mark = if is_default { "default" } else { "" };
         vec![name.clone(), profile.url.to_string(), mark.to_owned()]
     });
-    let table = Table::new(&["NAME", "URL", ""], rows.collect());
+    let table = Table::new(&["NAME", "URL", ""], rows.collect()).cut(&[0]);
     let names: Vec<_> = profiles.profiles.keys().collect();
     let json = serde_json::json!({ "default": profiles.default, "profiles": names });
     Ok(Output::table(table, json))
@@ -193,7 +194,9 @@ impl Field {
             // A token is for the deployment that it was given for.
             Self::Url => *profile = Profile::new(site()?.ok_or_else(|| wrong(NEEDED.to_owned()))?),
             Self::Gate => profile.gate = site()?,
-            Self::Workspace => profile.workspace = value.map(str::to_owned),
+            Self::Workspace => {
+                profile.workspace = value.map(workspace_number).transpose().map_err(wrong)?;
+            }
             Self::Issuer => profile.issuer = site()?,
             Self::ClientId => profile.client_id = value.map(str::to_owned),
             Self::Token => profile.token = secret()?,

@@ -1,6 +1,6 @@
 //! `tail` and `denial`: what the gates refuse.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::machine;
 use crate::online::Online;
-use crate::output::{Failure, Output};
+use crate::output::{Failure, Output, visible};
 use crate::view;
 use crate::when;
 
@@ -42,40 +42,77 @@ pub(crate) struct Tail {
     /// Look once.
     #[arg(long)]
     once: bool,
+    /// Tell how many there were, by hour and code: all of them, also those of which no more is kept.
+    #[arg(long)]
+    counts: bool,
 }
 
 /// Hours and codes, with the count of denials.
 type Counts = BTreeMap<(String, String), u64>;
 
-/// Prints a line for each code whose count has grown, and by how much, until it is ended.
+/// Prints a line for each request that was refused, the oldest first, until it is ended.
 pub(crate) fn tail(
     Online { verb, connection }: &Online<Tail>,
     json: bool,
 ) -> Result<Output, Failure> {
     let workspace = connection.workspace()?;
-    let mut known = Counts::new();
+    let (mut known, mut told) = (Counts::new(), BTreeSet::new());
     loop {
         let from = when::rfc3339(machine::now()?.saturating_sub(verb.since))?;
-        let counts = counts(&workspace.get(&format!("/usage?from={from}"))?);
+        let lines = if verb.counts {
+            let counts = counts(&workspace.get(&format!("/usage?from={from}"))?);
+            let lines = grown(&known, &counts, json);
+            known = counts;
+            lines
+        } else {
+            fresh(&mut told, &workspace.get("/denials")?, &from, json)
+        };
         let mut out = anstream::stdout();
-        for ((hour, code), count) in &counts {
-            let before = known.get(&(hour.clone(), code.clone())).copied().unwrap_or(0);
-            let more = count.saturating_sub(before);
-            if more > 0 {
-                let line = if json {
-                    json!({ "hour": hour, "code": code, "more": more, "count": count }).to_string()
-                } else {
-                    format!("{hour}\t{code}\t+{more}\t{count}")
-                };
-                writeln!(out, "{line}").map_err(|error| Failure::stdout(&error))?;
-            }
+        for line in lines {
+            writeln!(out, "{line}").map_err(|error| Failure::stdout(&error))?;
         }
-        known = counts;
         if verb.once {
             return Ok(Output::nothing());
         }
         std::thread::sleep(Duration::from_secs(verb.every));
     }
+}
+
+/// The requests since `from` that were not told yet, the oldest first.
+fn fresh(told: &mut BTreeSet<String>, body: &Value, from: &str, json: bool) -> Vec<String> {
+    let all = body.get("denials").and_then(Value::as_array).into_iter().flatten();
+    let all: Vec<&Value> = all.collect();
+    let ids: BTreeSet<String> = all.iter().map(|one| view::field(one, "request_id")).collect();
+    // Times of one form, which sort as texts do.
+    let is_new = |one: &&&Value| {
+        view::field(one, "time").as_str() >= from.trim_end_matches('Z')
+            && !told.contains(&view::field(one, "request_id"))
+    };
+    let line = |one: &&Value| {
+        let cells = ["time", "code", "method", "path", "kid", "address", "detail", "request_id"];
+        let cell = |name| {
+            visible(&view::field(one, name)).replace(['\n', char::REPLACEMENT_CHARACTER], " ")
+        };
+        if json { one.to_string() } else { cells.map(cell).join("\t") }
+    };
+    let lines = all.iter().rev().filter(is_new).map(line).collect();
+    *told = ids;
+    lines
+}
+
+/// The codes whose counts have grown, and by how much.
+fn grown(known: &Counts, counts: &Counts, json: bool) -> Vec<String> {
+    let line = |(at, count): (&(String, String), &u64)| {
+        let more = count.saturating_sub(known.get(at).copied().unwrap_or(0));
+        let (hour, code) = at;
+        let line = if json {
+            json!({ "hour": hour, "code": code, "more": more, "count": count }).to_string()
+        } else {
+            format!("{hour}\t{code}\t+{more}\t{count}")
+        };
+        (more > 0).then_some(line)
+    };
+    counts.iter().filter_map(line).collect()
 }
 
 fn counts(usage: &Value) -> Counts {
@@ -88,4 +125,27 @@ fn counts(usage: &Value) -> Counts {
         }
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_request_is_told_once_the_oldest_first() {
+        let one = |id: &str, time: &str| json!({ "request_id": id, "time": time, "path": "/\t" });
+        let mut told = BTreeSet::new();
+        let from = "2026-01-01T00:00:01Z";
+        let body = json!({ "denials": [
+            one("b", "2026-01-01T00:00:02.500Z"), one("a", "2026-01-01T00:00:01.001Z"),
+            one("old", "2026-01-01T00:00:00.999Z"),
+        ] });
+        let lines = fresh(&mut told, &body, from, false);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].ends_with("\ta") && lines[1].ends_with("\tb"), "{lines:?}");
+        assert_eq!(lines[0].matches('\t').count(), 7);
+        assert_eq!(fresh(&mut told, &body, from, true), Vec::<String>::new());
+        let more = json!({ "denials": [one("c", "2026-01-01T00:00:03.000Z")] });
+        assert_eq!(fresh(&mut told, &more, from, true).len(), 1);
+    }
 }

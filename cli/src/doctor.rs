@@ -79,7 +79,7 @@ pub(crate) fn doctor(Online { verb, connection }: &Online<Doctor>) -> Result<Out
     let rows = findings
         .into_iter()
         .map(|Finding { what, verdict, detail }| vec![what, verdict.word().to_owned(), detail]);
-    let table = Table::new(&["CHECK", "VERDICT", "DETAIL"], rows.collect());
+    let table = Table::new(&["CHECK", "VERDICT", "DETAIL"], rows.collect()).wrapped(2);
     Ok(Output::table(table, json).refused_if(wrong))
 }
 

@@ -1,6 +1,6 @@
 //! An environment variable for each flag.
 
-use clap::builder::{BoolishValueParser, Resettable};
+use clap::builder::{BoolishValueParser, Resettable, TypedValueParser};
 use clap::{Arg, ArgAction, Command};
 
 /// Gives each flag that has none yet a variable: `PORTCULLIS_`, the words of the command and the
@@ -38,6 +38,13 @@ fn variable(argument: Arg, words: &str) -> Arg {
     } else {
         argument
     }
+}
+
+/// Whether the variable of a switch turns it on, as clap reads it.
+pub(crate) fn is_on(name: &str) -> bool {
+    let parser = BoolishValueParser::new();
+    let value = std::env::var_os(name);
+    value.is_some_and(|value| parser.parse_ref(&Command::new(""), None, &value).is_ok_and(|on| on))
 }
 
 fn spelt(name: &str) -> String {

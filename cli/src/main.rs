@@ -5,11 +5,13 @@
 //! come by the environment, the profile or standard input, never as arguments.
 
 mod api;
+mod batches;
 mod config;
 mod denials;
 mod doctor;
 mod environment;
 mod explain;
+mod failure;
 mod key;
 mod keys;
 mod kv;
@@ -115,7 +117,7 @@ fn main() -> ExitCode {
     };
     match run(arguments.noun, arguments.json) {
         Ok(output) => output.print(arguments.json),
-        Err(failure) => failure.print(),
+        Err(failure) => failure.print(arguments.json),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::api::{Call, Client, Reply, Retry, wrong_shape};
 use crate::machine;
 use crate::output::{Exit, Failure};
 use crate::profile::{self, Profile, Profiles};
+use crate::progress::Bar;
 use crate::secret::Secret;
 use crate::site::Site;
 use crate::token;
@@ -34,7 +35,7 @@ pub(crate) struct Connection {
     #[arg(long, env = "PORTCULLIS_URL", value_parser = Site::parse)]
     url: Option<Site>,
     /// The workspace's number, in place of the profile's [default: the caller's only one].
-    #[arg(long, env = "PORTCULLIS_WORKSPACE", value_name = "NUMBER")]
+    #[arg(long, env = "PORTCULLIS_WORKSPACE", value_parser = workspace_number, value_name = "NUMBER")]
     workspace: Option<String>,
     /// How often a request that is refused for now (429, 503) is sent again.
     #[arg(long, env = "PORTCULLIS_RETRIES", default_value_t = 4, value_name = "COUNT")]
@@ -69,7 +70,7 @@ impl Connection {
                 profile.url
             )));
         }
-        Profiles::read()?.write()
+        Profiles::edit(|_| Ok(()))
     }
 
     /// Somebody with a token.
@@ -106,10 +107,9 @@ impl Connection {
         let client = self.client()?;
         let of_profile = || Ok(self.profile()?.and_then(|(_, profile)| profile.workspace));
         let number = self.workspace.clone().map_or_else(of_profile, |own| Ok(Some(own)))?;
-        let number = number.unwrap_or_else(|| "current".to_owned());
-        if number != "current" && portcullis::key::Workspace::parse(&number).is_none() {
-            return Err(Failure::usage("--workspace: 6 of 0-9 and A-Z without I, L, O, U"));
-        }
+        let number = number.unwrap_or_else(|| CURRENT.to_owned());
+        let number = workspace_number(&number)
+            .map_err(|reason| Failure::usage(format!("--workspace: {reason}")))?;
         Ok(Workspace { client, path: format!("/api/v1/workspaces/{number}") })
     }
 
@@ -175,8 +175,14 @@ impl Workspace {
     }
 
     /// A list that comes in pages, as one page.
-    pub(crate) fn all(&self, rest: &str, items: &str, most: usize) -> Result<Value, Failure> {
+    pub(crate) fn all(
+        &self,
+        rest: &str,
+        items: &'static str,
+        most: usize,
+    ) -> Result<Value, Failure> {
         let mark = if rest.contains('?') { '&' } else { '?' };
+        let mut bar = Bar::open(items);
         let (mut all, mut cursor) = (Vec::new(), String::new());
         let mut cursors = Cursors::default();
         loop {
@@ -187,8 +193,14 @@ impl Workspace {
                 _ => return Err(wrong_shape(self.site())),
             }
             match body.get("next").and_then(Value::as_str) {
-                Some(next) if all.len() < most => cursor = cursors.query(next, self.site())?,
-                next => return Ok(serde_json::json!({ items: all, "next": next })),
+                Some(next) if all.len() < most => {
+                    cursor = cursors.query(next, self.site())?;
+                    bar.advance(all.len().saturating_sub(bar.done()));
+                }
+                next => {
+                    bar.end();
+                    return Ok(serde_json::json!({ items: all, "next": next }));
+                }
             }
         }
     }
@@ -209,6 +221,13 @@ impl Cursors {
     }
 }
 
+/// A workspace's number, or `current`: the caller's only one. The reason does not repeat the text.
+pub(crate) fn workspace_number(text: &str) -> Result<String, String> {
+    let fits = text == CURRENT || portcullis::key::Workspace::parse(text).is_some();
+    let wrong = || "a workspace's number is 6 of 0-9 and A-Z without I, L, O, U".to_owned();
+    fits.then(|| text.to_owned()).ok_or_else(wrong)
+}
+
 /// A secret in the environment; an empty one is none.
 pub(crate) fn variable(name: &str) -> Result<Option<Secret>, Failure> {
     match env::var(name) {
@@ -223,3 +242,4 @@ pub(crate) fn variable(name: &str) -> Result<Option<Secret>, Failure> {
 }
 
 const PAGE: usize = 100;
+const CURRENT: &str = "current";

@@ -1,13 +1,13 @@
 //! What a command hands back: data for standard output, words for standard error.
 
-use core::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::redact;
 use crate::table::Table;
+
+pub(crate) use crate::failure::{Exit, Failure};
 
 /// The result of a command.
 pub(crate) struct Output {
@@ -20,6 +20,8 @@ pub(crate) struct Output {
 enum Text {
     Plain(String),
     Table(Table),
+    /// What others have sent, byte for byte.
+    Bytes(Vec<u8>),
 }
 
 impl Output {
@@ -35,6 +37,11 @@ impl Output {
     /// Columns: drawn on a terminal, separated by tabs elsewhere.
     pub(crate) fn table(table: Table, json: Value) -> Self {
         Self { text: Text::Table(table), ..Self::new(String::new(), json) }
+    }
+
+    /// What others have sent: as it is in a pipe; on a terminal text alone, that cannot steer it.
+    pub(crate) fn bytes(bytes: Vec<u8>, json: Value) -> Self {
+        Self { text: Text::Bytes(bytes), ..Self::new(String::new(), json) }
     }
 
     /// Adds words about it.
@@ -67,108 +74,33 @@ impl Output {
 
     pub(crate) fn print(&self, json: bool) -> ExitCode {
         self.notes.iter().for_each(|words| note(words));
-        let text = match &self.text {
-            _ if json && self.json.is_null() => String::new(),
-            _ if json => self.json.to_string(),
-            Text::Plain(text) => text.clone(),
-            Text::Table(table) => table.print(),
+        let printed = match &self.text {
+            _ if json && self.json.is_null() => Ok(()),
+            _ if json => line(&self.json.to_string()),
+            Text::Plain(text) => line(text),
+            Text::Table(table) => line(&table.print()),
+            Text::Bytes(bytes) if io::stdout().is_terminal() => match str::from_utf8(bytes) {
+                Ok(text) => line(&visible(text)),
+                Err(_) => {
+                    note(&format!("{} bytes that are no text: send them to a file", bytes.len()));
+                    Ok(())
+                }
+            },
+            Text::Bytes(bytes) => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()),
         };
-        if !text.is_empty()
-            && let Err(error) = writeln!(anstream::stdout(), "{text}")
-        {
-            let failure = Failure::stdout(&error);
-            if !failure.is(Exit::Done) {
-                return failure.print();
-            }
+        match printed.map_err(|error| Failure::stdout(&error)) {
+            Err(failure) if !failure.is(Exit::Done) => failure.print(json),
+            _ => ExitCode::from(self.exit as u8),
         }
-        ExitCode::from(self.exit as u8)
     }
 }
 
-/// How a command ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Exit {
-    /// Done.
-    Done = 0,
-    /// What was given is refused, or does not hold.
-    Refused = 1,
-    /// The arguments are wrong.
-    Usage = 2,
-    /// Something could not be read or written.
-    Io = 3,
-    /// No token, or one that is no good.
-    Unauthenticated = 4,
-    /// The token's subject may not.
-    Forbidden = 5,
-    /// There is nothing of this name.
-    Absent = 6,
-    /// Nobody answers.
-    Unreachable = 7,
-    /// Refused for now: limits, or the deployment cannot tell.
-    Busy = 8,
-}
-
-/// Why a command did nothing.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    exit: Exit,
-    message: String,
-}
-
-impl Failure {
-    pub(crate) fn new(exit: Exit, message: impl fmt::Display) -> Self {
-        Self { exit, message: message.to_string() }
+/// Prints a text with a line feed at its end, if it is not empty.
+fn line(text: &str) -> io::Result<()> {
+    if text.is_empty() {
+        return Ok(());
     }
-
-    /// What was given is not right.
-    pub(crate) fn refused(message: impl fmt::Display) -> Self {
-        Self::new(Exit::Refused, message)
-    }
-
-    /// The arguments do not fit together.
-    pub(crate) fn usage(message: impl fmt::Display) -> Self {
-        Self::new(Exit::Usage, message)
-    }
-
-    /// Something could not be read or written.
-    pub(crate) fn io(what: impl fmt::Display, error: &dyn fmt::Display) -> Self {
-        Self::new(Exit::Io, format!("{what}: {error}"))
-    }
-
-    /// That standard output takes no more. Whoever read it may have enough, which is no failure.
-    pub(crate) fn stdout(error: &io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            return Self::new(Exit::Done, "");
-        }
-        Self::io("standard output", error)
-    }
-
-    /// The same failure in other words.
-    pub(crate) fn reworded(self, words: impl FnOnce(String) -> String) -> Self {
-        Self { message: words(self.message), ..self }
-    }
-
-    /// Whether the command ends so.
-    pub(crate) fn is(&self, exit: Exit) -> bool {
-        self.exit == exit
-    }
-
-    pub(crate) fn print(&self) -> ExitCode {
-        if self.exit == Exit::Done {
-            return ExitCode::SUCCESS;
-        }
-        let red = anstyle::AnsiColor::Red.on_default().bold();
-        let message = line(&redact::secrets(&self.message));
-        let _ = writeln!(anstream::stderr(), "{red}error:{red:#} {message}");
-        ExitCode::from(self.exit as u8)
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
+    writeln!(anstream::stdout(), "{}", text.strip_suffix('\n').unwrap_or(text))
 }
 
 /// Says something on standard error, in one line.
@@ -182,37 +114,10 @@ pub(crate) fn visible(text: &str) -> String {
     text.chars().map(|c| if steers(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-/// The text as one line of bounded length.
-fn line(text: &str) -> String {
-    let mut line: String = visible(text).replace('\n', " ").chars().take(LONGEST).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        line.push('…');
-    }
-    line
-}
-
 /// Marks that turn the direction of a text, end a line or take no room: nobody sees that they are there.
 const fn is_unseen(c: char) -> bool {
     matches!(
         c,
         '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
     )
-}
-
-/// Characters: what others have written may be any length.
-const LONGEST: usize = 2000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_others_wrote_is_one_line_of_bounded_length() {
-        assert_eq!(
-            line("a\nerror: b\r\u{202e}c\u{1b}[2J"),
-            "a error: b\u{fffd}\u{fffd}c\u{fffd}[2J"
-        );
-        let long = line(&"x\n".repeat(100_000));
-        assert!(long.chars().count() == 2001 && long.ends_with('…'));
-    }
 }

@@ -64,6 +64,13 @@ impl Profile {
             signing_secret: None,
         }
     }
+
+    /// Takes over a token, and where it came from.
+    pub(crate) fn signed_in(&mut self, other: &Self) {
+        self.issuer.clone_from(&other.issuer);
+        self.client_id.clone_from(&other.client_id);
+        self.token.clone_from(&other.token);
+    }
 }
 
 impl Profiles {
@@ -88,14 +95,29 @@ impl Profiles {
         })
     }
 
-    /// Writes the file, whole or not at all.
-    pub(crate) fn write(&self) -> Result<(), Failure> {
+    /// Changes the file, whole or not at all. Who else changes it waits meanwhile, or one change would undo
+    /// another.
+    pub(crate) fn edit<T>(
+        change: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let path = path()?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let lock = private_folder(folder).and_then(|()| create(&path.with_extension("lock")));
+        // Let go of when it is closed.
+        let _lock = lock
+            .and_then(|file| file.lock().map(|()| file))
+            .map_err(|error| Failure::io(path.display(), &error))?;
+        let mut profiles = Self::read()?;
+        let done = change(&mut profiles)?;
+        profiles.write()?;
+        Ok(done)
+    }
+
+    fn write(&self) -> Result<(), Failure> {
         let path = path()?;
         let text = toml::to_string(self).map_err(|error| Failure::io(path.display(), &error))?;
-        let folder = path.parent().unwrap_or(Path::new("."));
         let part = path.with_extension(format!("part{}", std::process::id()));
-        let written = private_folder(folder)
-            .and_then(|()| create(&part))
+        let written = create(&part)
             .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&part, &path));
         written.map_err(|error| Failure::io(path.display(), &error))
@@ -113,15 +135,16 @@ impl Profiles {
         }
     }
 
-    /// Changes the profile of this name, or the default one.
+    /// Changes the profile of this name, or the default one, in the file.
     pub(crate) fn change(
-        &mut self,
         name: Option<&str>,
         change: impl FnOnce(&mut Profile) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let name = self.find(name)?.map(|(name, _)| name.to_owned()).ok_or_else(no_profile)?;
-        self.profiles.get_mut(&name).map_or_else(|| Err(no_profile()), change)?;
-        self.write()
+        Self::edit(|profiles| {
+            let name = profiles.find(name)?.map(|(name, _)| name.to_owned());
+            let profile = name.and_then(|name| profiles.profiles.get_mut(&name));
+            change(profile.ok_or_else(no_profile)?)
+        })
     }
 }
 

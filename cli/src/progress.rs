@@ -17,15 +17,21 @@ pub(crate) struct Bar {
     what: &'static str,
     start: usize,
     done: usize,
-    all: usize,
+    /// Nobody may know.
+    all: Option<usize>,
     begun: u64,
     told: u64,
 }
 
 impl Bar {
     pub(crate) fn new(what: &'static str, done: usize, all: usize) -> Self {
+        Self { start: done, done, all: Some(all), ..Self::open(what) }
+    }
+
+    /// Of a work without a known end.
+    pub(crate) fn open(what: &'static str) -> Self {
         let now = machine::uptime();
-        Self { what, start: done, done, all, begun: now, told: now }
+        Self { what, start: 0, done: 0, all: None, begun: now, told: now }
     }
 
     pub(crate) const fn done(&self) -> usize {
@@ -43,7 +49,7 @@ impl Bar {
     }
 
     pub(crate) fn end(&self) {
-        if io::stderr().is_terminal() {
+        if io::stderr().is_terminal() && self.done > self.start {
             let _ = writeln!(io::stderr());
         }
     }
@@ -52,7 +58,8 @@ impl Bar {
         let seconds = machine::uptime().saturating_sub(self.begun).max(1);
         let here = self.done.saturating_sub(self.start);
         let rate = u64::try_from(here).unwrap_or(0).checked_div(seconds).unwrap_or(0);
-        format!("{} of {} {}, {rate} a second", self.done, self.all, self.what)
+        let of = self.all.map(|all| format!(" of {all}")).unwrap_or_default();
+        format!("{}{of} {}, {rate} a second", self.done, self.what)
     }
 }
 

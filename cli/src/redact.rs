@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
+use crate::environment;
 use crate::output::{Exit, Failure};
 
 /// Prints what clap has to say; help and version are no errors.
@@ -12,7 +13,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return match error.print() {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => Failure::stdout(&error).print(),
+            Err(error) => Failure::stdout(&error).print(false),
         };
     }
     let mut text = error.to_string();
@@ -30,11 +31,17 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
             text = text.replace(part, REDACTED);
         }
     }
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+    // Nothing was parsed: whether JSON is wanted stands in the arguments alone.
+    let json = env::args_os().skip(1).take_while(|own| own != "--").any(|own| own == "--json")
+        || environment::is_on("PORTCULLIS_JSON");
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !json {
         eprint!("{text}");
         return ExitCode::from(Exit::Usage as u8);
     }
-    Failure::usage(one_line(&text)).print()
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Failure::usage("a command is missing; see --help").print(json);
+    }
+    Failure::usage(one_line(&text)).print(json)
 }
 
 /// The text without what has the form of a secret: keys, secrets that sign, tokens, roots.

@@ -3,6 +3,7 @@
 use std::fs;
 
 use clap::Args;
+use data_encoding::BASE64;
 use serde_json::{Map, Value, json};
 use ureq::http::{Request as HttpRequest, Response, StatusCode, Uri};
 
@@ -81,12 +82,14 @@ struct Ready {
     site: Site,
     uri: Uri,
     method: String,
+    headers: Vec<(String, String)>,
+    content_type: Option<String>,
     body: Vec<u8>,
     profile: Option<Profile>,
 }
 
 pub(crate) fn sign(sign: &Sign) -> Result<Output, Failure> {
-    let ready = Ready::of(&sign.asked)?;
+    let ready = Ready::of(&sign.asked, &[])?;
     if sign.signature == Mode::None {
         return Err(Failure::usage("--signature: required or only"));
     }
@@ -98,9 +101,7 @@ pub(crate) fn sign(sign: &Sign) -> Result<Output, Failure> {
     if !sign.curl {
         return Ok(Output::new(lines.join("\n"), json.into()));
     }
-    if !ready.body.is_empty() {
-        lines.push(format!("Content-Type: {}", sign.asked.content_type));
-    }
+    lines.extend(ready.content_type.iter().map(|own| format!("Content-Type: {own}")));
     let is_head = ready.method == "HEAD";
     if is_head && !ready.body.is_empty() {
         return Err(Failure::usage("--curl: curl sends no body with HEAD"));
@@ -127,7 +128,7 @@ pub(crate) fn sign(sign: &Sign) -> Result<Output, Failure> {
 }
 
 pub(crate) fn send(send: &Send) -> Result<Output, Failure> {
-    let ready = Ready::of(&send.asked)?;
+    let ready = Ready::of(&send.asked, &send.header)?;
     let retry = Retry { attempts: send.retries };
     let mut attempt = 0;
     loop {
@@ -157,17 +158,17 @@ fn once(send: &Send, ready: &Ready) -> Result<Response<ureq::Body>, Failure> {
     {
         request = request.header("Authorization", format!("Bearer {}", key.expose()));
     }
-    for line in &send.header {
-        let (name, value) =
-            line.split_once(':').ok_or_else(|| Failure::usage("--header: Name: value"))?;
-        request = request.header(name.trim(), value.trim());
+    for (name, value) in &ready.headers {
+        request = request.header(name, value);
+    }
+    if let Some(content_type) = &ready.content_type {
+        request = request.header("Content-Type", content_type);
     }
     let agent = agent(&ready.site);
     let wrong = |_| Failure::usage("method, URL or header is none of HTTP");
     let answer = if ready.body.is_empty() {
         agent.run(request.body(()).map_err(wrong)?)
     } else {
-        let request = request.header("Content-Type", &send.asked.content_type);
         agent.run(request.body(ready.body.as_slice()).map_err(wrong)?)
     };
     answer.map_err(|error| unreachable(&ready.site, &error))
@@ -181,22 +182,30 @@ fn told(response: Response<ureq::Body>, site: &Site, include: bool) -> Result<Ou
         .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
         .collect();
     let body = body_of(response, site)?;
-    let body = String::from_utf8_lossy(&body).into_owned();
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     if include {
-        text = format!("HTTP/1.1 {status}\n");
-        headers.iter().for_each(|(name, value)| text.push_str(&format!("{name}: {value}\n")));
-        text.push('\n');
+        bytes.extend(format!("HTTP/1.1 {status}\n").bytes());
+        for (name, value) in &headers {
+            bytes.extend(format!("{name}: {value}\n").bytes());
+        }
+        bytes.push(b'\n');
     }
-    text.push_str(&body);
+    bytes.extend(&body);
     let headers: Map<String, Value> =
         headers.into_iter().map(|(name, value)| (name, value.into())).collect();
-    let json = json!({ "status": status.as_u16(), "headers": headers, "body": body });
-    Ok(Output::new(text, json).note(format!("{status}")).exit(exit(status)))
+    let mut json = json!({ "status": status.as_u16(), "headers": headers });
+    if let Some(fields) = json.as_object_mut() {
+        let (name, text) = match String::from_utf8(body) {
+            Ok(text) => ("body", text),
+            Err(error) => ("body_base64", BASE64.encode(error.as_bytes())),
+        };
+        fields.insert(name.to_owned(), text.into());
+    }
+    Ok(Output::bytes(bytes, json).note(format!("{status}")).exit(exit(status)))
 }
 
 impl Ready {
-    fn of(asked: &Asked) -> Result<Self, Failure> {
+    fn of(asked: &Asked, headers: &[String]) -> Result<Self, Failure> {
         let profiles = Profiles::read()?;
         let profile = profiles.find(asked.profile.as_deref())?.map(|(_, own)| own.clone());
         let at_gate = asked.target.starts_with('/');
@@ -221,7 +230,22 @@ impl Ready {
             (None, Some(_)) => "POST".to_owned(),
             (None, None) => "GET".to_owned(),
         };
-        Ok(Self { site, uri, method, body, profile: profile.filter(|_| is_gate) })
+        let split = |line: &String| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.trim().to_owned(), value.trim().to_owned()))
+        };
+        let headers: Option<Vec<_>> = headers.iter().map(split).collect();
+        let mut headers = headers.ok_or_else(|| Failure::usage("--header: Name: value"))?;
+        // There is one, and it is signed.
+        let own = headers.extract_if(.., |(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let mut own: Vec<String> = own.map(|(_, value)| value).collect();
+        if own.len() > 1 {
+            return Err(Failure::usage("--header: Content-Type is given twice"));
+        }
+        let of_body = (!body.is_empty()).then(|| asked.content_type.clone());
+        let content_type = own.pop().or(of_body);
+        let profile = profile.filter(|_| is_gate);
+        Ok(Self { site, uri, method, headers, content_type, body, profile })
     }
 
     fn signed(&self, asked: &Asked, mode: Mode) -> Result<Vec<(&'static str, String)>, Failure> {
@@ -233,7 +257,7 @@ impl Ready {
             )
         })?;
         let signer = Signer::new(secret, asked.signature_version, asked.signature_nonce)?;
-        let content_type = (!self.body.is_empty()).then_some(asked.content_type.as_str());
+        let content_type = self.content_type.as_deref();
         let sent = Sent { method: &self.method, uri: &self.uri, content_type, body: &self.body };
         signer.headers(&sent, mode)
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::api::{Client, Retry, wrong_shape};
 use crate::login::{self, How};
 use crate::machine;
-use crate::online::Online;
+use crate::online::{Online, workspace_number};
 use crate::output::{Exit, Failure, Output};
 use crate::profile::{Profile, Profiles, no_profile};
 use crate::secret::Secret;
@@ -28,7 +28,7 @@ pub(crate) struct Setup {
     #[arg(long, value_parser = Site::parse, value_name = "URL")]
     gate: Option<Site>,
     /// The workspace's number [default: the caller's, if there is just one].
-    #[arg(long, env = "PORTCULLIS_WORKSPACE", value_name = "NUMBER")]
+    #[arg(long, env = "PORTCULLIS_WORKSPACE", value_parser = workspace_number, value_name = "NUMBER")]
     workspace: Option<String>,
     #[command(flatten)]
     sign_in: SignIn,
@@ -67,7 +67,7 @@ struct SignIn {
 }
 
 pub(crate) fn setup(setup: Setup) -> Result<Output, Failure> {
-    let mut profiles = Profiles::read()?;
+    let profiles = Profiles::read()?;
     let before = profiles.profiles.get(&setup.profile);
     let known = before.map(|profile| profile.url.clone());
     let url = match setup.url.or(known) {
@@ -75,18 +75,31 @@ pub(crate) fn setup(setup: Setup) -> Result<Output, Failure> {
         None => asked_url()?,
     };
     let kept = before.filter(|profile| profile.url == url).cloned();
-    let mut profile = kept.unwrap_or_else(|| Profile::new(url));
-    profile.gate = setup.gate.or(profile.gate);
-    setup.sign_in.into_profile(&mut profile)?;
-    let me = me(&profile)?;
-    profile.workspace = match setup.workspace {
-        Some(number) => Some(number),
-        None => only_workspace(&profile)?.or(profile.workspace),
+    let mut found = kept.unwrap_or_else(|| Profile::new(url));
+    found.gate = setup.gate.or(found.gate);
+    setup.sign_in.into_profile(&mut found)?;
+    let me = me(&found)?;
+    found.workspace = match setup.workspace {
+        Some(number) => {
+            client(&found).get(format!("/api/v1/workspaces/{number}"))?;
+            Some(number)
+        }
+        None => only_workspace(&found)?.or(found.workspace),
     };
-    let workspace = profile.workspace.clone();
-    profiles.profiles.insert(setup.profile.clone(), profile);
-    profiles.default = Some(setup.profile.clone());
-    profiles.write()?;
+    let workspace = found.workspace.clone();
+    Profiles::edit(|profiles| {
+        profiles.default = Some(setup.profile.clone());
+        match profiles.profiles.get_mut(&setup.profile).filter(|own| own.url == found.url) {
+            // Its secrets may have been changed meanwhile.
+            Some(own) => {
+                own.gate = found.gate.clone();
+                own.workspace = found.workspace.clone();
+                own.signed_in(&found);
+            }
+            None => drop(profiles.profiles.insert(setup.profile.clone(), found)),
+        }
+        Ok(())
+    })?;
     let who = view::field(&me, "subject");
     let words = match &workspace {
         Some(number) => format!("profile {}: {who}, workspace {number}", setup.profile),
@@ -100,13 +113,18 @@ pub(crate) fn setup(setup: Setup) -> Result<Output, Failure> {
 }
 
 pub(crate) fn login(login: Login) -> Result<Output, Failure> {
-    let mut profiles = Profiles::read()?;
+    let profiles = Profiles::read()?;
     let (name, profile) = profiles.find(login.profile.as_deref())?.ok_or_else(no_profile)?;
-    let (name, mut profile) = (name.to_owned(), profile.clone());
-    login.sign_in.into_profile(&mut profile)?;
-    let me = me(&profile)?;
-    profiles.profiles.insert(name.clone(), profile);
-    profiles.write()?;
+    let mut found = profile.clone();
+    login.sign_in.into_profile(&mut found)?;
+    let me = me(&found)?;
+    Profiles::change(Some(name), |own| {
+        if own.url != found.url {
+            return Err(Failure::refused("the profile is of another deployment meanwhile"));
+        }
+        own.signed_in(&found);
+        Ok(())
+    })?;
     let who = view::field(&me, "subject");
     Ok(Output::new(String::new(), me).note(format!("profile {name}: {who}")))
 }

@@ -41,6 +41,38 @@ impl Site {
     }
 }
 
+/// What an issuer says is one of its own: as a site, but with a query and a slash at its end, which belong to it
+/// (RFC 6749 §3.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint(String);
+
+impl Endpoint {
+    /// Reads one. The reason does not repeat the text.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let place = text.split('?').next().unwrap_or_default();
+        Site::parse(place)?;
+        let is_uri = !text.contains('#') && text.parse::<Uri>().is_ok();
+        is_uri.then(|| Self(text.to_owned())).ok_or_else(|| "this makes no URL".to_owned())
+    }
+
+    /// The URL.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// With these fields besides its own.
+    pub(crate) fn with(&self, query: &str) -> String {
+        let mark = if self.0.contains('?') { '&' } else { '?' };
+        format!("{}{mark}{query}", self.0)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl TryFrom<String> for Site {
     type Error = String;
 
@@ -104,6 +136,22 @@ mod tests {
             "",
         ] {
             assert!(Site::parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_keeps_its_query_and_its_slash() {
+        for url in ["https://a.example/token/", "https://a.example/?p=b2c", "http://127.0.0.1:1/t"]
+        {
+            assert_eq!(Endpoint::parse(url).unwrap().as_str(), url);
+        }
+        let with = |url| Endpoint::parse(url).unwrap().with("a=b");
+        assert_eq!(with("https://a.example/x/"), "https://a.example/x/?a=b");
+        assert_eq!(with("https://a.example/x?p=q"), "https://a.example/x?p=q&a=b");
+        for url in
+            ["http://a.example/?x", "https://a.example/#x", "https://a.example/?x#y", "/t", ""]
+        {
+            assert!(Endpoint::parse(url).is_err(), "{url}");
         }
     }
 }

@@ -352,6 +352,31 @@ pub const LEAK: Object = Object {
     ],
 };
 
+/// Requests that were refused.
+pub const DENIALS: Object = Object {
+    name: "Denials",
+    fields: &[Field::required("denials", Kind::List(&Kind::Object(&REFUSED), 128), "")],
+};
+
+const REFUSED: Object = Object {
+    name: "RefusedRequest",
+    fields: &[
+        Field::required("request_id", TEXT, ""),
+        Field::required("time", Kind::Time, ""),
+        Field::required("kid", TEXT, "The key."),
+        Field::required("method", TEXT, ""),
+        Field::required("path", TEXT, "The route's pattern."),
+        Field::required("code", TEXT, "As it was answered."),
+        Field::required("address", TEXT, "The client's; empty if unknown."),
+        Field::required(
+            "detail",
+            TEXT,
+            "The scope that is needed, the parameter that is bound, by whose limit and for how many seconds; \
+             or empty.",
+        ),
+    ],
+};
+
 /// By what a request was refused.
 pub const DENIAL: Object = Object {
     name: "DenialDetails",

@@ -55,6 +55,8 @@ pub enum Operation {
     VerifyAudit,
     /// What all keys were used for.
     WorkspaceUsage,
+    /// The requests that were refused of late.
+    ListDenials,
     /// By what a request was refused.
     GetDenial,
     /// At which parts of its limit a key is told of.

@@ -304,6 +304,15 @@ pub const ENDPOINTS: &[Endpoint] = {
             HOURS,
         ),
         get(
+            Op::ListDenials,
+            "listDenials",
+            "/api/v1/workspaces/{workspace}/denials",
+            Admin,
+            &out::DENIALS,
+            "The requests with the workspace's keys that were refused, of the last 128 within a day; the last \
+             that was told first.",
+        ),
+        get(
             Op::GetDenial,
             "getDenial",
             "/api/v1/workspaces/{workspace}/denials/{request_id}",

@@ -75,12 +75,27 @@ impl Object<'_> {
         for text in told {
             let (kid, text) = (kid.to_owned(), text.clone());
             let kept = Kept { told: self.now.millis(), kid, text };
-            self.rows.put(format!("{INCIDENTS}{:03}", next.checked_rem(KEPT).unwrap_or(0)), &kept);
+            self.rows.put(row(next), &kept);
             next = next.saturating_add(1);
         }
         self.rows.put(NEXT.to_owned(), &next);
         self.wake(self.now.millis().saturating_add(KEPT_MILLIS));
         Ok(())
+    }
+
+    /// All that are kept, the last that was told first.
+    pub(super) fn incidents(&self) -> Result<Vec<Kept>, Stop> {
+        let now = self.now.millis();
+        let next = readable(self.rows.get::<u64>(NEXT))?.unwrap_or(0);
+        let next = row(next);
+        let names = self.rows.names(&all())?;
+        let (before, after): (Vec<&String>, Vec<&String>) =
+            names.iter().partition(|name| **name < next);
+        let mut kept = Vec::new();
+        for name in before.into_iter().rev().chain(after.into_iter().rev()) {
+            kept.extend(readable(self.rows.get::<Kept>(name))?.filter(|kept| !kept.is_over(now)));
+        }
+        Ok(kept)
     }
 
     /// The denial of a request.
@@ -118,6 +133,11 @@ impl Kept {
     fn is_over(&self, now: u64) -> bool {
         self.told.saturating_add(KEPT_MILLIS) <= now
     }
+}
+
+/// Where the denial of this number is kept.
+fn row(number: u64) -> String {
+    format!("{INCIDENTS}{:03}", number.checked_rem(KEPT).unwrap_or(0))
 }
 
 fn all() -> Range {

@@ -11,12 +11,18 @@ use crate::serve::{self, Serve};
 
 /// Every test that needs a deployment.
 pub fn test(checkout: &Checkout) -> Result<()> {
-    figures(checkout, "", SMALL)?.iter().for_each(|figure| say(format!("cli: {figure}")));
+    figures(checkout, "", SMALL, &[])?.iter().for_each(|figure| say(format!("cli: {figure}")));
     Ok(())
 }
 
-/// Runs the tests whose names contain `filter`, the import with so many keys: the figures they print.
-pub(crate) fn figures(checkout: &Checkout, filter: &str, keys: u64) -> Result<Vec<String>> {
+/// Runs the tests whose names contain `filter`, the import with so many keys, built with these flags: the
+/// figures they print.
+pub(crate) fn figures(
+    checkout: &Checkout,
+    filter: &str,
+    keys: u64,
+    flags: &[&str],
+) -> Result<Vec<String>> {
     let folder = checkout.private("cli")?;
     private_dir(&folder)?;
     // The product's policy, for as many keys as the tests make.
@@ -34,9 +40,11 @@ pub(crate) fn figures(checkout: &Checkout, filter: &str, keys: u64) -> Result<Ve
     let running = serve::start(checkout, &serve)?;
     let mut tests = checkout.command("cargo");
     tests.args(["test", "--quiet", "--package", "portcullis-cli", "--test", "online"]);
+    tests.args(flags);
     tests.args(["--", "--nocapture", filter]);
     tests.env("PORTCULLIS_READY", running.ready().to_string());
     tests.env("PORTCULLIS_IMPORT", keys.to_string());
+    tests.env("PORTCULLIS_SERVER", running.server.pid.to_string());
     let output = tests.stdout(Stdio::piped()).stderr(Stdio::piped()).output();
     let output = output.context("cannot run cargo")?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

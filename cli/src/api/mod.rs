@@ -4,6 +4,8 @@ mod agent;
 mod problem;
 mod retry;
 
+use core::fmt::Display;
+
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::{Request, Response, StatusCode};
@@ -201,9 +203,12 @@ fn is_before_sending(error: &ureq::Error) -> bool {
 }
 
 /// A whole body, as large as the API's answers get.
-pub(crate) fn body_of(mut response: Response<ureq::Body>, site: &Site) -> Result<Vec<u8>, Failure> {
+pub(crate) fn body_of(
+    mut response: Response<ureq::Body>,
+    place: &dyn Display,
+) -> Result<Vec<u8>, Failure> {
     let body = response.body_mut().with_config().limit(MAX_BODY);
-    body.read_to_vec().map_err(|error| unreachable(site, &error))
+    body.read_to_vec().map_err(|error| unreachable(place, &error))
 }
 
 /// Seconds to wait, as the answer says: a number or a date (RFC 9110 §10.2.3).

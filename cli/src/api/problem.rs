@@ -1,11 +1,12 @@
 //! What a refusal of the API is to a command: one line and an exit code.
 
-use core::fmt::Write;
+use core::fmt::{Display, Write};
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use ureq::http::StatusCode;
 
-use crate::output::{Exit, Failure};
+use crate::failure::{self, Exit, Failure};
+use crate::redact;
 use crate::site::Site;
 
 /// The failure that an answer is.
@@ -29,12 +30,36 @@ pub(crate) fn failure<B: AsRef<[u8]>>(status: StatusCode, body: B, site: &Site) 
         line.push_str(" Sign in: portcullis login");
     }
     let _ = write!(line, " (request {})", text("request_id"));
-    Failure::new(exit, line)
+    Failure::new(exit, line).telling(told(status, error))
+}
+
+/// What programs are told of it: members of the API's error that are what they should be.
+fn told(status: StatusCode, error: &Value) -> Map<String, Value> {
+    let of = |object: &Value, name: &str| {
+        let text = object.get(name).and_then(Value::as_str);
+        Value::from(text.map(|text| failure::line(&redact::secrets(text))))
+    };
+    let errors = error.get("errors").and_then(Value::as_array).into_iter().flatten().take(FIELDS);
+    let errors = errors
+        .map(|field| json!({ "field": of(field, "field"), "message": of(field, "message") }))
+        .collect::<Vec<_>>();
+    let mut told = Map::new();
+    told.insert("status".to_owned(), status.as_u16().into());
+    for name in ["code", "request_id"] {
+        told.insert(name.to_owned(), of(error, name));
+    }
+    if let Some(seconds) = error.get("retry_after").and_then(Value::as_u64) {
+        told.insert("retry_after".to_owned(), seconds.into());
+    }
+    if !errors.is_empty() {
+        told.insert("errors".to_owned(), errors.into());
+    }
+    told
 }
 
 /// That nothing was answered. The reason names no header and no body.
-pub(crate) fn unreachable(site: &Site, error: &ureq::Error) -> Failure {
-    Failure::new(Exit::Unreachable, format!("{site} is not reached: {error}"))
+pub(crate) fn unreachable(place: &dyn Display, error: &ureq::Error) -> Failure {
+    Failure::new(Exit::Unreachable, format!("{place} is not reached: {error}"))
 }
 
 /// That an answer has not what answers of its kind have.
@@ -53,3 +78,6 @@ pub(crate) fn exit(status: StatusCode) -> Exit {
         _ => Exit::Refused,
     }
 }
+
+/// As many as are told of one request.
+const FIELDS: usize = 100;

@@ -146,7 +146,7 @@ fn printed(body: Value, kid: &str, key: Option<String>, signing: Option<String>)
 fn saved(connection: &Connection, key: Option<&str>, signing: Option<&str>) -> Result<(), Failure> {
     let secret = |text: &str| Secret::parse(text).map_err(Failure::refused);
     let (key, signing) = (key.map(secret).transpose()?, signing.map(secret).transpose()?);
-    Profiles::read()?.change(connection.profile_name(), |profile| {
+    Profiles::change(connection.profile_name(), |profile| {
         profile.api_key = key.or(profile.api_key.take());
         profile.signing_secret = signing.or(profile.signing_secret.take());
         Ok(())

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
 use crate::api::Call;
+use crate::batches;
 use crate::machine;
 use crate::online::{Online, Workspace};
 use crate::output::{Exit, Failure, Output, note};
@@ -65,24 +66,21 @@ pub(super) fn import(online: &Online<Import>) -> Result<Output, Failure> {
         note(&format!("an earlier run has done {before} of {}", lines.len()));
     }
     let mut tally = Tally { refused, ..Tally::default() };
+    let rest = lines.get(before..).unwrap_or_default();
+    // What is wrong in the file is told before anything is sent.
+    rest.iter().try_for_each(|line| row(line, verb, &defaults).map(drop))?;
+    let batches: Vec<_> = rest.chunks(BATCH).collect();
     let mut bar = Bar::new("keys", before, lines.len());
-    let window = BATCH.saturating_mul(verb.parallel.into());
-    for lines in lines.get(before..).unwrap_or_default().chunks(window) {
-        let batches = lines.chunks(BATCH).map(|lines| rows(lines, verb, &defaults));
-        let batches = batches.collect::<Result<Vec<_>, _>>()?;
-        let answers: Vec<_> = std::thread::scope(|scope| {
-            let sent = batches.iter().map(|body| scope.spawn(|| sent(&workspace, body)));
-            let sent: Vec<_> = sent.collect();
-            sent.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
-        });
-        for (answer, lines) in answers.into_iter().zip(lines.chunks(BATCH)) {
-            let answer = answer.map_err(|_| Failure::refused("an import ended by itself"))?;
-            let answer = answer.map_err(|failure| stopped(failure, lines))?;
-            tally.count(&answer, lines)?;
-            bar.advance(lines.len());
-            mark.write(bar.done(), &tally.refused)?;
-        }
-    }
+    let send = |lines: &&[(usize, &str)]| {
+        let rows = lines.iter().map(|line| row(line, verb, &defaults));
+        let body = json!({ "keys": rows.collect::<Result<Vec<_>, _>>()? });
+        sent(&workspace, &body)
+    };
+    batches::in_order(&batches, verb.parallel, send, |lines, answer| {
+        tally.count(&answer.map_err(|failure| stopped(failure, lines))?, lines)?;
+        bar.advance(lines.len());
+        mark.write(bar.done(), &tally.refused)
+    })?;
     bar.end();
     mark.forget();
     Ok(tally.told(before))
@@ -109,36 +107,29 @@ fn stopped(failure: Failure, lines: &[(usize, &str)]) -> Failure {
     })
 }
 
-/// The body of a request. What a line holds is not repeated in an error: it may be a key.
-fn rows(
-    lines: &[(usize, &str)],
+/// A row of a request. What a line holds is not repeated in an error: it may be a key.
+fn row(
+    (number, line): &(usize, &str),
     import: &Import,
     defaults: &Map<String, Value>,
 ) -> Result<Value, Failure> {
-    let row = |(number, line): &(usize, &str)| {
-        let line = line.trim();
-        let mut row = defaults.clone();
-        if import.texts {
-            row.insert(
-                "sha256".to_owned(),
-                HEXLOWER.encode(&crypto::sha256(line.as_bytes())).into(),
-            );
-        } else if line.starts_with('{') {
-            let own: Map<String, Value> = serde_json::from_str(line).map_err(|_| {
-                Failure::refused(format!("line {}: no JSON object", number.saturating_add(1)))
-            })?;
-            let hash = own.get("sha256").and_then(Value::as_str).unwrap_or_default();
-            check_hash(hash, *number)?;
-            row.extend(own);
-        } else {
-            check_hash(line, *number)?;
-            row.insert("sha256".to_owned(), line.into());
-        }
-        row.entry("scopes").or_insert_with(|| json!(["read"]));
-        Ok(Value::Object(row))
-    };
-    let rows = lines.iter().map(row).collect::<Result<Vec<_>, Failure>>()?;
-    Ok(json!({ "keys": rows }))
+    let line = line.trim();
+    let mut row = defaults.clone();
+    if import.texts {
+        row.insert("sha256".to_owned(), HEXLOWER.encode(&crypto::sha256(line.as_bytes())).into());
+    } else if line.starts_with('{') {
+        let own: Map<String, Value> = serde_json::from_str(line).map_err(|_| {
+            Failure::refused(format!("line {}: no JSON object", number.saturating_add(1)))
+        })?;
+        let hash = own.get("sha256").and_then(Value::as_str).unwrap_or_default();
+        check_hash(hash, *number)?;
+        row.extend(own);
+    } else {
+        check_hash(line, *number)?;
+        row.insert("sha256".to_owned(), line.into());
+    }
+    row.entry("scopes").or_insert_with(|| json!(["read"]));
+    Ok(Value::Object(row))
 }
 
 /// In base64 a hash could be a key's own text, which must not be sent.

@@ -33,7 +33,7 @@ pub(super) fn list(workspace: &Workspace, list: &List) -> Result<Output, Failure
             .to_vec()
     });
     let head = &["ID", "NAME", "TYPE", "STATUS", "SCOPES", "LAST USED", "EXPIRES"];
-    Ok(Output::table(Table::new(head, rows.collect()), body))
+    Ok(Output::table(Table::new(head, rows.collect()).cut(&[1, 4]), body))
 }
 
 pub(super) fn show(workspace: &Workspace, kid: Kid) -> Result<Output, Failure> {

@@ -56,7 +56,7 @@ pub(crate) fn shown(body: Value) -> Output {
     } else {
         &["HOUR", "EXACT", "AT MOST", "COINS", "DENIED"]
     };
-    let table = Table::new(head, rows.collect());
+    let table = Table::new(head, rows.collect()).cut(&[4]);
     let last = view::field(&body, "last_used");
     let total: u64 = hours.iter().map(|hour| requests(hour)).fold(0, u64::saturating_add);
     let words = format!("{total} requests at most in {} hours; last used: {last}", hours.len());

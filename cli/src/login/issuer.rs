@@ -8,16 +8,16 @@ use super::not_signed_in;
 use crate::api::{agent, body_of, unreachable};
 use crate::output::Failure;
 use crate::secret::Secret;
-use crate::site::Site;
+use crate::site::{Endpoint, Site};
 
 /// An issuer's endpoints.
 pub(super) struct Issuer {
     pub(super) site: Site,
     /// Its name, as it stands in its tokens and answers.
     pub(super) name: String,
-    pub(super) authorization: Option<Site>,
-    pub(super) device: Option<Site>,
-    token: Site,
+    pub(super) authorization: Option<Endpoint>,
+    pub(super) device: Option<Endpoint>,
+    token: Endpoint,
     agent: Agent,
 }
 
@@ -38,7 +38,7 @@ impl Issuer {
             return Err(Failure::refused(format!("{site} says that it is another issuer")));
         }
         let endpoint = |name: &str| {
-            let found = text(name).map(Site::parse).transpose();
+            let found = text(name).map(Endpoint::parse).transpose();
             found.map_err(|reason| Failure::refused(format!("{site}: {name}: {reason}")))
         };
         Ok(Self {
@@ -55,7 +55,7 @@ impl Issuer {
     /// Posts a form: the answer, and whether it is a success.
     pub(super) fn post<'f>(
         &self,
-        endpoint: &Site,
+        endpoint: &Endpoint,
         fields: impl IntoIterator<Item = (&'static str, &'f str)>,
     ) -> Result<(bool, Value), Failure> {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();

@@ -12,11 +12,11 @@ use super::{How, not_signed_in};
 use crate::machine;
 use crate::output::{Failure, note};
 use crate::secret::Secret;
-use crate::site::Site;
+use crate::site::Endpoint;
 
 pub(super) fn token(
     issuer: &Issuer,
-    authorization: &Site,
+    authorization: &Endpoint,
     how: &How<'_>,
 ) -> Result<Secret, Failure> {
     let io = |error| Failure::io("a port of this machine", &error);
@@ -35,7 +35,7 @@ pub(super) fn token(
         .append_pair("state", &state)
         .finish();
     note("Sign in with a browser on this machine:");
-    note(&format!("{authorization}?{query}"));
+    note(&authorization.with(&query));
     let code = code(&listener, &state, &issuer.name)?;
     let redeemed = issuer.redeem([
         ("grant_type", "authorization_code"),

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::api::wrong_shape;
 use crate::online::{Connection, Cursors, Online, Workspace};
-use crate::output::{Failure, Output, note};
+use crate::output::{Failure, Output};
+use crate::progress::Bar;
 use crate::table::Table;
 use crate::view;
 
@@ -55,19 +56,24 @@ fn list(workspace: &Workspace, most: usize) -> Result<Output, Failure> {
             .to_vec()
     });
     let head = &["NUMBER", "TIME", "ACTOR", "ACTION", "TARGET", "CHANGES"];
-    Ok(Output::table(Table::new(head, rows.collect()), body))
+    Ok(Output::table(Table::new(head, rows.collect()).cut(&[5]), body))
 }
 
 fn verify(workspace: &Workspace, mut from: u64) -> Result<Output, Failure> {
-    let mut entries = 0_u64;
+    let (mut entries, mut bar) = (0_u64, Bar::open("entries"));
     loop {
         let part = workspace.get(&format!("/audit/verify?from={from}"))?;
         let number = |name: &str| part.get(name).and_then(Value::as_u64);
-        entries = entries.saturating_add(number("entries").unwrap_or(0));
+        let more = number("entries").unwrap_or(0);
+        entries = entries.saturating_add(more);
         let intact = part.get("intact").and_then(Value::as_bool).unwrap_or(false);
         match number("next") {
-            Some(next) if intact && next > from => from = next,
+            Some(next) if intact && next > from => {
+                from = next;
+                bar.advance(usize::try_from(more).unwrap_or(0));
+            }
             next => {
+                bar.end();
                 let broken = number("broken_at");
                 let body = json!({
                     "intact": intact, "entries": entries, "broken_at": broken, "next": next,
@@ -83,21 +89,22 @@ fn verify(workspace: &Workspace, mut from: u64) -> Result<Output, Failure> {
 
 /// Page by page, as it comes: a log may be larger than memory.
 fn export(workspace: &Workspace) -> Result<Output, Failure> {
-    let (mut count, mut cursor) = (0_usize, String::new());
+    let (mut bar, mut cursor) = (Bar::open("entries"), String::new());
     let mut cursors = Cursors::default();
     let mut out = std::io::stdout().lock();
     loop {
         let page = workspace.get(&format!("/audit?order=oldest&limit=100{cursor}"))?;
         let entries = page.get("entries").and_then(Value::as_array);
-        for entry in entries.ok_or_else(|| wrong_shape(workspace.site()))? {
+        let entries = entries.ok_or_else(|| wrong_shape(workspace.site()))?;
+        for entry in entries {
             writeln!(out, "{entry}").map_err(|error| Failure::stdout(&error))?;
-            count = count.saturating_add(1);
         }
+        bar.advance(entries.len());
         match page.get("next").and_then(Value::as_str) {
             Some(next) => cursor = cursors.query(next, workspace.site())?,
             None => break,
         }
-        note(&format!("{count} entries …"));
     }
-    Ok(Output::nothing().note(format!("{count} entries")))
+    bar.end();
+    Ok(Output::nothing().note(format!("{} entries", bar.done())))
 }

@@ -93,7 +93,7 @@ fn list(online: &Online<Nothing>) -> Result<Output, Failure> {
     let rows = all.into_iter().flatten().map(|workspace| {
         ["id", "name", "role", "keys", "created"].map(|name| view::field(workspace, name)).to_vec()
     });
-    let table = Table::new(&["ID", "NAME", "ROLE", "KEYS", "CREATED"], rows.collect());
+    let table = Table::new(&["ID", "NAME", "ROLE", "KEYS", "CREATED"], rows.collect()).cut(&[1]);
     Ok(Output::table(table, body))
 }
 

@@ -1,6 +1,10 @@
 //! Answers that no deployment gives, late or lost ones, and readers that go away.
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value;
 
 use crate::desk::Desk;
 use crate::server::Server;
@@ -146,4 +150,62 @@ fn a_printed_line_sends_what_was_signed() {
     assert!(line("http://127.0.0.1:1/ --data @at").contains(" --data-raw '@secret-file'"));
     let head = line("http://127.0.0.1:1/ -X HEAD");
     assert!(head.contains(" --head ") && !head.contains("-X"), "{head}");
+}
+
+#[test]
+fn bytes_go_and_come_as_they_are() {
+    let body = [0xff, 0, 0x1b, b'[', b'2', b'J', b'\r'];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let served = std::thread::spawn(move || {
+        let mut heard = Vec::new();
+        for stream in listener.incoming().take(2) {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(&body) {
+                let mut part = [0; 1024];
+                let read = stream.read(&mut part).unwrap();
+                request.extend_from_slice(&part[..read]);
+            }
+            stream.write_all(b"HTTP/1.1 200 -\r\nContent-Length: 7\r\n\r\n").unwrap();
+            stream.write_all(&body).unwrap();
+            heard.push(String::from_utf8_lossy(&request).to_lowercase());
+        }
+        heard
+    });
+    let desk = Desk::new();
+    std::fs::write(desk.path("body"), body).unwrap();
+    let send = format!("request {url} --data @body");
+    let plain = desk.command(&send).output().unwrap();
+    assert_eq!((plain.status.code(), plain.stdout.as_slice()), (Some(0), &body[..]));
+    let json = desk.run(&format!("{send} --json -H content-type:image/png")).ok().json();
+    assert_eq!((&json["body_base64"], &json["body"]), (&"/wAbWzJKDQ==".into(), &Value::Null));
+    let heard = served.join().unwrap();
+    let types = |request: &String| request.matches("content-type:").count();
+    assert_eq!(heard.iter().map(types).collect::<Vec<_>>(), [1, 1]);
+    assert!(heard[0].contains("content-type: application/json\r\n"), "{}", heard[0]);
+    assert!(heard[1].contains("content-type: image/png\r\n"), "{}", heard[1]);
+    let twice = format!("{send} -H Content-Type:a/b -H content-type:c/d");
+    desk.run(&twice).failed(2, "Content-Type is given twice");
+}
+
+/// An issuer that names endpoints with a query and a slash at the end, and wants to be asked in a year.
+#[test]
+fn an_issuer_is_asked_where_it_says_and_nobody_waits_for_ever() {
+    let place = Arc::new(OnceLock::<String>::new());
+    let own = Arc::clone(&place);
+    let server = Server::new(move |line, _| {
+        let at = own.get().unwrap();
+        if line.contains("/.well-known/") {
+            let ends = format!("\"token_endpoint\":\"{at}/token/?tenant=a\",");
+            let ends = format!("{ends}\"device_authorization_endpoint\":\"{at}/device/?tenant=a\"");
+            return (200, "", format!("{{\"issuer\":\"{at}\",{ends}}}"));
+        }
+        let asked = "\"device_code\":\"d\",\"user_code\":\"U\",\"verification_uri\":\"http://x/\"";
+        (200, "", format!("{{{asked},\"interval\":{},\"expires_in\":99999999999}}", u64::MAX))
+    });
+    place.set(server.url.clone()).unwrap();
+    let desk = Desk::of(&server.url);
+    desk.run(&format!("login --issuer {} --device", server.url)).failed(4, "the code has expired");
+    assert!(server.asked()[1].starts_with("POST /device/?tenant=a "), "{:?}", server.asked());
 }

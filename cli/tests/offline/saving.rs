@@ -47,3 +47,23 @@ fn what_could_not_be_kept_after_all_is_printed() {
     assert_eq!((ran.code, ran.out.as_str()), (3, "ak_of_a_test\n"), "{}", ran.err);
     assert!(ran.err.contains("not kept"), "{}", ran.err);
 }
+
+#[test]
+fn no_change_of_the_file_undoes_another() {
+    let desk = Desk::of("http://127.0.0.1:1");
+    std::thread::scope(|scope| {
+        for (key, value) in [("gate", "http://127.0.0.1:2"), ("client_id", "c"), ("api_key", "k")] {
+            let desk = &desk;
+            scope.spawn(move || {
+                for _ in 0..20 {
+                    desk.with(&[], &format!("config unset --key {key}"), "").ok();
+                    desk.with(&[], &format!("config set --key {key}"), value).ok();
+                }
+            });
+        }
+    });
+    let shown = desk.run("config show").ok();
+    for line in ["gate\thttp://127.0.0.1:2", "client_id\tc", "api_key\t"] {
+        assert!(shown.out.contains(line), "{}", shown.out);
+    }
+}

@@ -16,6 +16,12 @@ fn each_failure_has_its_line_and_its_exit_code() {
     desk.run("keys create --name x").failed(5, "403 PERMISSION_DENIED");
     desk.run("denial nothing-of-this-name").failed(5, "PERMISSION_DENIED");
     desk.run("keys list --workspace DEMOWS").failed(2, "--workspace");
+    desk.feed("config set --key workspace", "DEMOWS").failed(1, "workspace: a workspace's number");
+    let setup = format!("setup --url {}", desk.text("admin_url"));
+    let token = desk.token("member");
+    desk.feed(&format!("{setup} --workspace demo"), &token).failed(2, "a workspace's number");
+    desk.feed(&format!("{setup} --workspace 000000"), &token).failed(6, "404 NOT_FOUND");
+    assert!(desk.run("config show --key workspace").ok().out.starts_with("DEM0WS"));
     desk.run("keys list --profile other").failed(2, "no profile of this name");
     desk.run("keys revoke-all").failed(2, "--yes");
     desk.run("request /v1/public").ok();

@@ -1,15 +1,17 @@
 //! `doctor`, `tail`, `denial`, and how long the command takes to start.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
 use crate::desk::Desk;
+use crate::schemas::check;
 
 #[test]
 fn a_deployment_is_looked_at() {
     let desk = Desk::of("owner");
     fs::write(desk.path("wrangler.toml"), "workers_dev = false\npreview_urls = false\n").unwrap();
-    let check = |ran: &crate::desk::Ran, what: &str| {
+    let verdict = |ran: &crate::desk::Ran, what: &str| {
         let json = ran.json();
         let checks = json["checks"].as_array().unwrap().clone();
         let found =
@@ -19,9 +21,9 @@ fn a_deployment_is_looked_at() {
     };
     let ran = desk.run("doctor --path /v1/agents --json").ok();
     for what in ["fit to decide", "gate refuses", "one way in", "no key needs"] {
-        assert_eq!(check(&ran, what), "ok", "{what}");
+        assert_eq!(verdict(&ran, what), "ok", "{what}");
     }
-    assert_eq!(check(&ran, "fails closed"), "not seen");
+    assert_eq!(verdict(&ran, "fails closed"), "not seen");
     // The public route is answered without a credential, and the demo gate is no closed origin.
     let gate = desk.text("url");
     fs::write(desk.path("open.toml"), "workers_dev = true\n").unwrap();
@@ -31,7 +33,7 @@ fn a_deployment_is_looked_at() {
     let ran = desk.run(&wrong);
     assert_eq!(ran.code, 1);
     for what in ["gate refuses", "origin refuses", "workers_dev is off", "one way in"] {
-        assert_eq!(check(&ran, what), "WRONG", "{what}");
+        assert_eq!(verdict(&ran, what), "WRONG", "{what}");
     }
 }
 
@@ -53,8 +55,27 @@ fn refusals_are_told_by_code_and_one_by_its_id() {
     }
     let shown = desk.run(&format!("denial {request}")).ok();
     assert!(shown.out.contains("scope\tagents:write"), "{}", shown.out);
-    let told = desk.run("tail --once").ok();
+    let judged = desk.run(&format!("denial {request} --json")).ok();
+    check("DenialDetails", &judged.json());
+    let told = desk.run("tail --once --counts").ok();
     assert!(told.out.contains("\tPERMISSION_DENIED\t+"), "{}", told.out);
+    let listed = desk.run("tail --once --json").ok();
+    let listed: Vec<serde_json::Value> =
+        listed.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    listed.iter().for_each(|one| check("RefusedRequest", one));
+    let own = listed.iter().find(|one| one["request_id"] == request.as_str()).unwrap();
+    assert_eq!((&own["kid"], &own["detail"]), (&kid.as_str().into(), &"agents:write".into()));
+    Desk::of("member").run("tail --once").failed(5, "PERMISSION_DENIED");
+    // It follows: what is refused now is told when an isolate has told of it.
+    let mut tail = desk.start("tail --every 1 --since 1s");
+    let next = desk.with(&key, "request /v1/agents --data {} --json");
+    let next = next.json()["headers"]["x-request-id"].as_str().unwrap().to_owned();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    desk.with(&key, "request /v1/agents").ok();
+    let found = lines.find(|line| line.as_ref().is_ok_and(|line| line.ends_with(&next)));
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+    assert!(found.is_some());
     desk.revoke(&kid);
 }
 

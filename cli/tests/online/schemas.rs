@@ -4,17 +4,30 @@ use serde_json::{Value, json};
 
 use crate::desk::Desk;
 
-/// Whether a value is what the document calls `name`.
-fn check(name: &str, value: &Value) {
-    let text =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json"));
-    let document: Value = serde_json::from_str(&text.unwrap()).unwrap();
+fn document(name: &str) -> Value {
+    let path = format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Whether a value is what docs/openapi.json calls `name`.
+pub(crate) fn check(name: &str, value: &Value) {
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$ref": format!("#/components/schemas/{name}"),
-        "components": document["components"],
+        "components": document("openapi.json")["components"],
     });
-    let schema = jsonschema::validator_for(&schema).unwrap();
+    check_by(&schema, name, value);
+}
+
+/// Whether a value is what docs/cli.json calls `name`.
+pub(crate) fn check_own(name: &str, value: &Value) {
+    let mut schema = document("cli.json");
+    schema["$ref"] = format!("#/$defs/{name}").into();
+    check_by(&schema, name, value);
+}
+
+fn check_by(schema: &Value, name: &str, value: &Value) {
+    let schema = jsonschema::validator_for(schema).unwrap();
     if let Err(error) = schema.validate(value) {
         panic!("{name}: {error}: {value}");
     }
@@ -58,8 +71,52 @@ fn json_is_what_the_document_says() {
             desk.revoke(ran.json()["id"].as_str().unwrap());
         }
     }
-    let schema_can_fail = std::panic::catch_unwind(|| check("Me", &json!({ "subject": 1 })));
-    assert!(schema_can_fail.is_err());
+    for check in [check, check_own] {
+        let can_fail = std::panic::catch_unwind(|| check("Me", &json!({ "subject": 1 })));
+        assert!(can_fail.is_err());
+    }
+}
+
+#[test]
+fn json_of_the_command_itself_is_what_its_document_says() {
+    let desk = Desk::of("owner");
+    check_own("Doctor", &desk.run("doctor --path /v1/agents --json").ok().json());
+    check_own("Answer", &desk.run("request /v1/public --json").ok().json());
+    let hash = format!("{:064x}", 1);
+    check_own("Import", &desk.feed("keys import - --json", "").ok().json());
+    let row = format!("{{\"sha256\":\"{hash}\",\"tier\":\"none\"}}\n");
+    let refused = desk.feed("keys import - --json", &row);
+    assert_eq!(refused.code, 1);
+    check_own("Import", &refused.json());
+    let counts = desk.run("tail --once --counts --json").ok();
+    for line in counts.out.lines() {
+        check_own("Count", &serde_json::from_str(line).unwrap());
+    }
+    let nobody = "00000000000000000000";
+    for (arguments, exit) in [
+        (format!("keys show {nobody} --json"), 6),
+        ("keys create --name x --scope Agents --json".to_owned(), 1),
+        ("keys list --nonsense --json".to_owned(), 2),
+        ("keys --json".to_owned(), 2),
+        ("keys list --profile other --json".to_owned(), 2),
+        ("doctor --config absent.toml --json".to_owned(), 3),
+        ("keys list --url https://no-such-host.invalid --json".to_owned(), 4),
+    ] {
+        let ran = desk.run(&arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (exit, ""), "{arguments}: {}", ran.err);
+        let error: Value = serde_json::from_str(&ran.err).unwrap_or_else(|_| panic!("{}", ran.err));
+        check_own("Error", &error);
+        assert_eq!(error["error"]["exit"], exit, "{arguments}");
+    }
+    let absent = desk.run(&format!("keys show {nobody} --json"));
+    let error: Value = serde_json::from_str(&absent.err).unwrap();
+    assert_eq!(
+        (&error["error"]["code"], &error["error"]["status"]),
+        (&"NOT_FOUND".into(), &404.into())
+    );
+    assert!(error["error"]["request_id"].is_string());
+    let by_variable = desk.with(&[("PORTCULLIS_JSON", "1")], "keys list --nonsense");
+    check_own("Error", &serde_json::from_str(&by_variable.err).unwrap());
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn row(number: u64) -> String {
     format!("audit/{number:012}")
 }
 
-const HEAD: &str = "audit";
+pub(super) const HEAD: &str = "audit";
 /// The actor of what happens by itself or by a call of our own. No member has this name.
 const PORTCULLIS: &str = "portcullis";
 const STRETCH: u64 = 200;

@@ -108,18 +108,18 @@ impl Object<'_> {
         Err(defect().into())
     }
 
-    /// Has the rows of so many new keys fetched in one go.
-    pub(super) fn require_fresh(
+    /// The rows that are looked at for so many new keys.
+    pub(super) fn fresh_rows(
         &self,
         meta: &Meta,
         entropy: &[u8; 32],
         count: usize,
-    ) -> Outcome<()> {
+    ) -> Outcome<Vec<String>> {
         let kids: Vec<Kid> = (0..u8::try_from(count).unwrap_or(u8::MAX))
             .map(|number| self.draw_kid(meta, entropy, number, 0))
             .collect::<Result<_, _>>()?;
         let rows = kids.iter().flat_map(|kid| [keys::row(kid.as_str()), account_row(kid.as_str())]);
-        Ok(self.rows.require(rows)?)
+        Ok(rows.collect())
     }
 
     fn draw_kid(

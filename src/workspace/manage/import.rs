@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::super::{Meta, Object, outbox};
 use super::about::difference;
 use super::create::defect;
-use super::{Change, Done, Outcome, Request, Trouble};
+use super::{Change, Done, Outcome, Request, Trouble, audit, live};
 use crate::imported::PointerId;
 use crate::management::body;
 use crate::management::problem::{FieldError, Problem};
@@ -26,8 +26,11 @@ impl Object<'_> {
         let ids = hashes.iter().flat_map(|hash| {
             versions.iter().map(|root| pointer_row(&PointerId::of_sha256(root, hash)))
         });
-        self.rows.require(ids.collect::<Vec<_>>())?;
-        self.require_fresh(meta, &request.call.entropy, rows.len())?;
+        // In one go: each that were missed later would have all rows worked through once more.
+        let mut needed: Vec<String> = ids.collect();
+        needed.extend(self.fresh_rows(meta, &request.call.entropy, rows.len())?);
+        needed.extend([audit::HEAD, live::LIVE].map(str::to_owned));
+        self.rows.require_all(needed, vec![self.ends(meta)])?;
         let (mut results, mut changes) = (Vec::new(), Vec::new());
         for (number, (row, hash)) in rows.iter().zip(&hashes).enumerate() {
             let number = u8::try_from(number).unwrap_or(u8::MAX);

@@ -104,9 +104,13 @@ impl Object<'_> {
 
     /// Keys that expired since somebody looked.
     fn ended(&self, meta: &Meta) -> Result<Vec<String>, Stop> {
+        self.rows.all_names(self.ends(meta))
+    }
+
+    /// Where their ends are noted.
+    pub(super) fn ends(&self, meta: &Meta) -> Range {
         let end = format!("{:012}", self.now.seconds().saturating_add(1));
-        let prefix = format!("{ENDS}{}/", epoch(meta));
-        self.rows.all_names(Range::between(&prefix, "", &end, CHUNK))
+        Range::between(&format!("{ENDS}{}/", epoch(meta)), "", &end, CHUNK)
     }
 
     /// Forgets the ends of keys that a revocation of all has ended, a few at a time: more than the
@@ -174,6 +178,6 @@ fn epoch(meta: &Meta) -> String {
 
 pub(super) const LIST: &str = "list/";
 const ENDS: &str = "ends/";
-const LIVE: &str = "live";
+pub(super) const LIVE: &str = "live";
 const LAST: u64 = 999_999_999_999;
 const CHUNK: u32 = 500;

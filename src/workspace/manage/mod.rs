@@ -12,6 +12,7 @@ mod leak;
 mod live;
 mod members;
 mod once;
+mod refusals;
 mod rotation;
 mod settings;
 mod signing;
@@ -228,6 +229,7 @@ impl Object<'_> {
             Operation::ListAudit => self.list_audit(request),
             Operation::VerifyAudit => self.verify_audit(request),
             Operation::WorkspaceUsage => self.workspace_usage(request),
+            Operation::ListDenials => self.list_denials(),
             Operation::GetDenial => self.get_denial(meta, request),
             Operation::PutAlerts => self.put_alerts(meta, request),
             Operation::GetWebhook => self.get_webhook(request),

@@ -124,6 +124,47 @@ fn a_denial_is_told_by_its_request_id_with_what_it_was_judged_by() {
 }
 
 #[test]
+fn the_last_denials_are_listed_for_admins_the_newest_first() {
+    let mut desk = Desk::open();
+    let mut isolate = isolate();
+    let list = |desk: &mut Desk, who: &str| {
+        desk.ask(who, "GET", &format!("{SPACE}/denials"), &Value::Null)
+    };
+    assert_eq!(list(&mut desk, "dev:admin").body, json!({"denials": []}));
+    let (kid, key) = desk.key(&json!({"scopes": ["write"]}));
+    for number in 1..4 {
+        desk.millis += 1;
+        isolate.send(&mut desk, &facts(&key, "203.0.113.7"), &id(number));
+    }
+    isolate.report(&mut desk, &kid);
+    desk.object.rows.insert("denial/100".to_owned(), "?".to_owned());
+    let listed = list(&mut desk, "dev:owner");
+    let denials = listed.body["denials"].as_array().unwrap();
+    let ids: Vec<&str> = denials.iter().map(|one| one["request_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [id(3), id(2), id(1)]);
+    assert_eq!(
+        denials[2],
+        json!({
+            "request_id": id(1), "time": portcullis::management::time::print_millis(at(1).millis()),
+            "kid": kid, "method": "GET", "path": "/plain", "code": "PERMISSION_DENIED",
+            "address": "203.0.113.7", "detail": "agents:read",
+        })
+    );
+    assert_eq!(list(&mut desk, "dev:member").code(), "PERMISSION_DENIED");
+    for number in 10..150 {
+        isolate.send(&mut desk, &facts(&key, "203.0.113.7"), &id(number));
+        isolate.report(&mut desk, &kid);
+    }
+    let listed = list(&mut desk, "dev:admin").body["denials"].as_array().unwrap().clone();
+    let expected: Vec<String> = (22..150).rev().map(id).collect();
+    let ids = listed.iter().map(|one| one["request_id"].as_str().unwrap());
+    assert!(ids.eq(expected.iter().map(String::as_str)), "the ring is read from its end");
+    assert_eq!(list(&mut desk, "dev:stranger").status, 404);
+    desk.millis = DAY + 3;
+    assert_eq!(list(&mut desk, "dev:admin").body, json!({"denials": []}));
+}
+
+#[test]
 fn limits_say_whose_and_unproved_secrets_are_nobodys() {
     let mut desk = Desk::open();
     let mut isolate = isolate();

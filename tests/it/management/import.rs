@@ -49,11 +49,13 @@ fn imported_keys_are_created_once_each_row_for_itself() {
     assert_eq!(bad.fields(), ["keys[0].sha256"]);
 }
 
-/// However many rows there are: all that is to be known of them is fetched together.
+/// However many rows there are, all that is to be known of them is fetched together: the workspace, the
+/// member, and the rest. Each fetch more begins the whole anew.
 #[test]
 fn many_rows_are_imported_in_one_go() {
     let fetches = |count: u32| {
         let mut desk = Desk::open();
+        desk.key(&json!({"scopes": ["read"]}));
         let row = |number| json!({"sha256": hash(&format!("{number}")), "scopes": ["read"]});
         let rows: Vec<Value> = (0..count).map(row).collect();
         let imported =
@@ -62,5 +64,5 @@ fn many_rows_are_imported_in_one_go() {
         assert_eq!(made.iter().filter(|row| row["result"] == "created").count(), count as usize);
         imported.fetches
     };
-    assert_eq!(fetches(20), fetches(1));
+    assert_eq!((fetches(19), fetches(1)), (3, 3));
 }
