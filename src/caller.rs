@@ -52,6 +52,7 @@ impl Caller {
                 subject: record.subject.as_deref().unwrap_or_default(),
             },
             Self::Person(person) => Told {
+                workspace: person.workspaces.only().unwrap_or_default(),
                 kind: person.kind.as_str(),
                 scopes: &person.scopes,
                 subject: &person.subject,

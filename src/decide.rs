@@ -208,6 +208,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             return Ok(unmetered(route, Caller::Anyone));
         }
         if let Some(person) = self.person(&credential, route)? {
+            resource::check_named(&person, &params, policy)?;
             resource::check_subject(Some(&person.subject), route, &params, policy)?;
             self.check_length(route)?;
             return Ok(unmetered(route, Caller::Person(person)));
@@ -300,6 +301,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         record.check_address(self.request.fields.client_address)?;
         check_permission(record, route, params)?;
         resource::check_workspace(record.workspace, params)?;
+        resource::check_personal(record, route)?;
         resource::check_subject(record.subject.as_deref(), route, params, &self.gate.policy)
     }
 

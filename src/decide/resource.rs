@@ -2,17 +2,50 @@
 
 use crate::denial::Denial;
 use crate::key::Workspace;
-use crate::policy::{Policy, Route};
+use crate::person::Person;
+use crate::policy::{Policy, Route, Whose};
+use crate::record::Record;
 use crate::route::Params;
 use crate::target::eq_decoded;
 
 /// Whether the workspace that a path names, if it does, is that of the key.
 pub(super) fn check_workspace(own: Workspace, params: &Params<'_>) -> Result<(), Denial> {
-    let Some(named) = params.get(WORKSPACE) else { return Ok(()) };
-    if eq_decoded(named, CURRENT) || eq_decoded(named, own.as_str()) {
+    match params.get(Route::WORKSPACE) {
+        Some(named) if !is_current(named) && !eq_decoded(named, own.as_str()) => {
+            Err(Denial::Binding(Route::WORKSPACE.to_owned()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The same for a token, if its issuer says of which workspaces it is. Of others the policy says that the
+/// origin sees to it.
+pub(super) fn check_named(
+    person: &Person,
+    params: &Params<'_>,
+    policy: &Policy,
+) -> Result<(), Denial> {
+    let Some(named) = params.get(Route::WORKSPACE) else { return Ok(()) };
+    let issuer = policy.issuers.get(person.issuer);
+    let is_open = issuer.is_some_and(|rules| rules.workspace_claim.is_none());
+    let is_current = is_current(named) && person.workspaces.only().is_some();
+    let is_own = || person.workspaces.numbers().any(|own| eq_decoded(named, own));
+    if is_open || is_current || is_own() {
         Ok(())
     } else {
-        Err(Denial::Binding(WORKSPACE.to_owned()))
+        Err(Denial::Subject(Route::WORKSPACE.to_owned()))
+    }
+}
+
+fn is_current(named: &str) -> bool {
+    eq_decoded(named, CURRENT)
+}
+
+/// Whether a route says who holds a personal key to what is its subject's.
+pub(super) fn check_personal(record: &Record, route: &Route) -> Result<(), Denial> {
+    match (&record.subject, &route.subject) {
+        (Some(_), None) => Err(Denial::Personal),
+        (Some(_), Some(_)) | (None, _) => Ok(()),
     }
 }
 
@@ -25,7 +58,9 @@ pub(super) fn check_subject(
     params: &Params<'_>,
     policy: &Policy,
 ) -> Result<(), Denial> {
-    let (Some(parameter), Some(own)) = (&route.subject, own) else { return Ok(()) };
+    let (Some(Whose::Parameter(parameter)), Some(own)) = (&route.subject, own) else {
+        return Ok(());
+    };
     let sub = own.split_once(':').map(|(_, sub)| sub).filter(|_| policy.issuers.len() < 2);
     let is_own = |named| eq_decoded(named, own) || sub.is_some_and(|sub| eq_decoded(named, sub));
     if params.get(parameter).is_some_and(is_own) {
@@ -35,6 +70,5 @@ pub(super) fn check_subject(
     }
 }
 
-const WORKSPACE: &str = "workspace_id";
-/// Stands for the key's own workspace, and is forwarded as it is.
+/// Stands for the caller's own workspace, and is forwarded as it is.
 const CURRENT: &str = "current";
