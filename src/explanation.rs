@@ -367,18 +367,12 @@ impl Facts<'_, '_> {
             ("workspace", rules.limits),
         ];
         for (of, limits) in limits {
-            parts.extend(limits.map(|limits| {
-                let (requests, window) = (limits.requests, limits.window_seconds);
-                format!("{of}: {requests} in {window} s, {} at once", limits.burst)
-            }));
+            parts.extend(limits.map(|limits| format!("{of}: {limits}")));
         }
         let budgets =
             [("product", product.and_then(|product| product.budget)), ("workspace", rules.budget)];
         for (of, budget) in budgets {
-            parts.extend(budget.map(|budget| {
-                let (coins, period) = (budget.coins.get(), budget.period.as_str());
-                format!("budget of the {of}: {coins} coins a {period}")
-            }));
+            parts.extend(budget.map(|budget| format!("budget of the {of}: {budget}")));
         }
         parts.join("; ")
     }

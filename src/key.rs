@@ -81,12 +81,9 @@ impl fmt::Debug for Kid {
 
 /// The number of a workspace: 6 Crockford symbols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Workspace([u8; Self::SYMBOLS]);
+pub struct Workspace([u8; 6]);
 
 impl Workspace {
-    /// How many symbols it has.
-    pub(crate) const SYMBOLS: usize = 6;
-
     /// A new one, from fresh random bytes.
     #[must_use]
     pub fn new(random: [u8; 4]) -> Self {

@@ -7,9 +7,10 @@ use lru::LruCache;
 
 use crate::assertion::Preambles;
 use crate::clock::Now;
+use crate::key::Workspace;
 use crate::policy::TokenKind;
 use crate::scope::{Grants, Scope};
-use crate::token::{Authenticated, Named};
+use crate::token::Authenticated;
 
 /// Whom a token speaks for.
 #[derive(Debug)]
@@ -22,8 +23,8 @@ pub(crate) struct Person {
     grants: Grants,
     /// `grants` as the origin reads them: separated by spaces.
     pub(crate) scopes: String,
-    /// The workspaces that the token names, if its issuer is one that says.
-    pub(crate) workspaces: Named,
+    /// The workspace that the token is for, if its issuer is one that says.
+    pub(crate) workspace: Option<Workspace>,
     /// The second from which the token has to be verified again.
     until: u64,
     /// The beginnings of assertions about this person.
@@ -43,7 +44,7 @@ impl Person {
             subject: member,
             scopes: grants.to_string(),
             grants,
-            workspaces: subject.workspaces,
+            workspace: subject.workspace,
             until: subject.until.min(now.seconds().saturating_add(REMEMBERED_SECONDS)),
             preambles: Preambles::default(),
         }
@@ -61,7 +62,6 @@ impl Person {
     /// Roughly: its texts, the grants made of them and a preamble.
     fn bytes(&self) -> usize {
         let texts = self.subject.len().saturating_add(self.scopes.len());
-        let texts = texts.saturating_add(self.workspaces.bytes());
         texts.saturating_mul(8).saturating_add(PERSON_BYTES)
     }
 }
@@ -116,7 +116,7 @@ mod tests {
     fn person(scopes: &[&str], until: u64, now: Now) -> Rc<Person> {
         let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
         let id = "user".to_owned();
-        let subject = Subject { id, scopes, email: None, workspaces: Named::default(), until };
+        let subject = Subject { id, scopes, email: None, workspace: None, until };
         let member = "dev:user".to_owned();
         let credential = TokenKind::Oauth;
         Rc::new(Person::new(Authenticated { issuer: 0, member, subject, credential }, now))

@@ -9,7 +9,7 @@ use crate::fields::{BadField, Fields, Line};
 use crate::gate::Gate;
 use crate::policy::TokenKind;
 use crate::root::{Keyring, RootKeys};
-use crate::token::{Authenticated, Named, Subject};
+use crate::token::{Authenticated, Subject};
 use crate::{encoding, seal};
 
 /// A session.
@@ -63,7 +63,7 @@ impl Session {
             }
             let scopes = fields.all("scope").map(str::to_owned).collect();
             let member = format!("{name}:{id}");
-            let subject = Subject { id, scopes, email: None, workspaces: Named::default(), until };
+            let subject = Subject { id, scopes, email: None, workspace: None, until };
             let caller = Authenticated { issuer, member, subject, credential };
             Ok(Self { id: fields.text("id")?.to_owned(), caller })
         };

@@ -2,43 +2,18 @@
 
 use crate::denial::Denial;
 use crate::key::Workspace;
-use crate::person::Person;
 use crate::policy::{Policy, Route, Whose};
 use crate::record::Record;
 use crate::route::Params;
 use crate::target::eq_decoded;
 
-/// Whether the workspace that a path names, if it does, is that of the key.
-pub(super) fn check_workspace(own: Workspace, params: &Params<'_>) -> Result<(), Denial> {
-    match params.get(Route::WORKSPACE) {
-        Some(named) if !is_current(named) && !eq_decoded(named, own.as_str()) => {
-            Err(Denial::Binding(Route::WORKSPACE.to_owned()))
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// The same for a token, if its issuer says of which workspaces it is. Of others the policy says that the
-/// origin sees to it.
-pub(super) fn check_named(
-    person: &Person,
-    params: &Params<'_>,
-    policy: &Policy,
-) -> Result<(), Denial> {
+/// Whether the workspace that a path names, if it does, is the caller's.
+pub(super) fn check_workspace(own: Option<Workspace>, params: &Params<'_>) -> Result<(), Denial> {
     let Some(named) = params.get(Route::WORKSPACE) else { return Ok(()) };
-    let issuer = policy.issuers.get(person.issuer);
-    let is_open = issuer.is_some_and(|rules| rules.workspace_claim.is_none());
-    let is_current = is_current(named) && person.workspaces.only().is_some();
-    let is_own = || person.workspaces.numbers().any(|own| eq_decoded(named, own));
-    if is_open || is_current || is_own() {
-        Ok(())
-    } else {
-        Err(Denial::Subject(Route::WORKSPACE.to_owned()))
+    match own {
+        Some(own) if eq_decoded(named, CURRENT) || eq_decoded(named, own.as_str()) => Ok(()),
+        Some(_) | None => Err(Denial::Subject(Route::WORKSPACE.to_owned())),
     }
-}
-
-fn is_current(named: &str) -> bool {
-    eq_decoded(named, CURRENT)
 }
 
 /// Whether a route says who holds a personal key to what is its subject's.

@@ -27,7 +27,7 @@ pub struct IssuerRules {
     /// A header in which its tokens come besides `Authorization`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<HeaderName>,
-    /// The claim that names the workspaces of its subjects: a number, or a list of them.
+    /// The claim that names the workspace that a token is for, by its number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace_claim: Option<ClaimText>,
 }

@@ -18,7 +18,7 @@ pub struct Issuer {
     pub types: Vec<String>,
     /// The most by which clocks may differ, in seconds.
     pub leeway_seconds: u64,
-    /// The claim that names the workspaces of a subject, if one does.
+    /// The claim that names the workspace that a token is for, if one does.
     pub workspace_claim: Option<String>,
 }
 
@@ -31,8 +31,8 @@ pub struct Subject {
     pub scopes: Vec<String>,
     /// For people.
     pub email: Option<String>,
-    /// The workspaces that it names.
-    pub workspaces: Named,
+    /// The workspace that it is for, if it says.
+    pub workspace: Option<Workspace>,
     /// The second from which the token is no more believed.
     pub until: u64,
 }
@@ -132,42 +132,10 @@ impl Issuer {
         let words = scopes.iter().flat_map(|scope| scope.split(' '));
         let scopes = words.filter(|word| !word.is_empty()).map(str::to_owned).collect();
         let email = claims.0.text("email")?.map(Cow::into_owned);
-        let workspaces = self.workspace_claim.as_ref().map(|name| Named::of(claims, name));
-        let workspaces = workspaces.unwrap_or_default();
-        Ok(Subject { id: id.into_owned(), scopes, email, workspaces, until })
-    }
-}
-
-/// Workspaces that a token names. What is no number of one is passed over; a claim that cannot be read names none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Named(String);
-
-impl Named {
-    fn of(claims: &Claims<'_>, name: &str) -> Self {
-        let mut numbers = String::new();
-        for text in claims.texts(name).ok().flatten().unwrap_or_default() {
-            if Workspace::parse(&text).is_some() {
-                numbers.push_str(&text);
-            }
-        }
-        Self(numbers)
-    }
-
-    /// The numbers.
-    pub fn numbers(&self) -> impl Iterator<Item = &str> {
-        let numbers = self.0.as_bytes().chunks(Workspace::SYMBOLS);
-        numbers.filter_map(|number| core::str::from_utf8(number).ok())
-    }
-
-    /// Bytes that it takes.
-    pub(crate) const fn bytes(&self) -> usize {
-        self.0.len()
-    }
-
-    /// The number of the workspace that is named alone.
-    #[must_use]
-    pub fn only(&self) -> Option<&str> {
-        (self.0.len() == Workspace::SYMBOLS).then_some(&self.0)
+        // One that is no number names none: it is held against the workspace's paths alone.
+        let named = self.workspace_claim.as_ref().and_then(|name| claims.0.text(name).ok()?);
+        let workspace = named.and_then(|number| Workspace::parse(&number));
+        Ok(Subject { id: id.into_owned(), scopes, email, workspace, until })
     }
 }
 

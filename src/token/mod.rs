@@ -20,7 +20,7 @@ use crate::json::foreign::Object;
 pub use cache::{
     COOL_DOWN_MILLIS, FETCH_MILLIS, FRESH_MILLIS, Find, KEPT_MILLIS, KeySets, Look, RETRY_MILLIS,
 };
-pub use claims::{Issuer, Named, Subject};
+pub use claims::{Issuer, Subject};
 pub use jwk::{Algorithm, Key, KeySet};
 pub use presented::{Authenticated, NotPresented, Presented};
 pub(crate) use trial::Outcome;

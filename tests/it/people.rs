@@ -271,7 +271,7 @@ fn the_origin_is_told_who_calls() {
 
 /// Of those of the second issuer, which names none, the policy says that the origin sees to it.
 #[test]
-fn a_token_reaches_the_workspaces_that_it_names() {
+fn a_token_reaches_the_workspace_that_it_names() {
     let mut isolate = Isolate::new();
     let mut reaches = |token: &str, named: &str| {
         let path = format!("/workspaces/{named}/tasks");
@@ -289,10 +289,8 @@ fn a_token_reaches_the_workspaces_that_it_names() {
     for named in ["0THER0", "dem0ws", "DEM0WSX", "Current"] {
         assert_eq!(reaches(&one, named), None);
     }
-    let two = oauth(&json!({"ws": ["DEM0WS", "0THER0"]}));
-    assert_eq!(reaches(&two, "0THER0"), Some(Value::Null));
-    assert_eq!((reaches(&two, "current"), reaches(&two, "TH1RD0")), (None, None));
-    for none in [json!({}), json!({"ws": 7}), json!({"ws": []}), json!({"ws": "nobody's"})] {
+    for none in [json!({}), json!({"ws": 7}), json!({"ws": ["DEM0WS"]}), json!({"ws": "nobody's"})]
+    {
         let token = oauth(&none);
         assert_eq!((reaches(&token, "current"), reaches(&token, "DEM0WS")), (None, None), "{none}");
     }

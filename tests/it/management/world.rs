@@ -8,7 +8,7 @@ use portcullis::management::exchange::{
     BadBody, Came, Exchange, NotAuthenticated, Object, Recent, Signed, Step,
 };
 use portcullis::policy::TokenKind;
-use portcullis::token::{Authenticated, Named, Subject, Untrusted};
+use portcullis::token::{Authenticated, Subject, Untrusted};
 use portcullis::workspace::call::{Answer, Call};
 use portcullis::workspace::rows::Rows;
 use serde_json::{Value, json};
@@ -247,7 +247,7 @@ fn authenticated(who: &str) -> Result<Authenticated, NotAuthenticated> {
                 id: who.to_owned(),
                 scopes: ["*:*", "openid", "x version=7", "a\nb"].map(str::to_owned).to_vec(),
                 email: None,
-                workspaces: Named::default(),
+                workspace: None,
                 until: 1_900_000_000,
             },
             credential: TokenKind::Oauth,
