@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::key::Workspace;
 use crate::person::Person;
 use crate::record::Record;
 
@@ -52,6 +53,7 @@ impl Caller {
                 subject: record.subject.as_deref().unwrap_or_default(),
             },
             Self::Person(person) => Told {
+                workspace: person.workspace.as_ref().map_or("", Workspace::as_str),
                 kind: person.kind.as_str(),
                 scopes: &person.scopes,
                 subject: &person.subject,

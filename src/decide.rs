@@ -17,7 +17,7 @@ use crate::address::ClientAddress;
 use crate::caller::Caller;
 use crate::clock::Now;
 use crate::cors::{self, Asked, Preflight};
-use crate::credential::{self, Ambiguous};
+use crate::credential::{self, Ambiguous, Credential};
 use crate::denial::{Denial, Fault};
 use crate::gate::Gate;
 use crate::incident::Incident;
@@ -202,24 +202,43 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             Lookup::NotFound => return Err(Denial::UnknownRoute.into()),
         };
         self.check_form(route, &target)?;
-        self.check_network(route)?;
+        let refused = self.check_network(route);
         if route.credentials.is_public() {
+            refused?;
             self.check_length(route)?;
             return Ok(unmetered(route, Caller::Anyone));
         }
-        if let Some(person) = self.person(&credential, route)? {
+        if refused.is_ok()
+            && let Some(person) = self.person(&credential, route)?
+        {
+            let issuer = policy.issuers.get(person.issuer);
+            // Of others the policy says that the origin sees to it.
+            if issuer.is_some_and(|rules| rules.workspace_claim.is_some()) {
+                resource::check_workspace(person.workspace, &params)?;
+            }
             resource::check_subject(Some(&person.subject), route, &params, policy)?;
             self.check_length(route)?;
             return Ok(unmetered(route, Caller::Person(person)));
         }
-        let proved = self.prove(credential, route)?;
+        let refused = match refused.and_then(|()| proof::check_kind(&credential, route)).err() {
+            Some(denial) if !self.is_told(&credential, route) => return Err(denial.into()),
+            refused => refused,
+        };
+        let proved = self.prove(credential, route).map_err(|stop| match (stop, &refused) {
+            (Stop::Need(need), _) => Stop::Need(need),
+            (_, Some(denial)) => denial.clone().into(),
+            (stop, None) => stop,
+        })?;
         let (kid, version) = (proved.kid, proved.record.version);
         if policy.observe.writes() {
             let mode = Some(self.mode(kid, route));
             self.ticket.known =
                 Some(Known { caller: Caller::Key(Rc::clone(&proved.record)), mode });
         }
-        let checked = self.check_proved(proved, route, &params);
+        let checked = match refused {
+            Some(denial) => Err(denial.into()),
+            None => self.check_proved(proved, route, &params),
+        };
         if let (Err(Stop::Deny(denial)), Some(kid)) = (&checked, kid) {
             self.explain(denial, (kid, version), route);
         }
@@ -273,10 +292,18 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         })
     }
 
+    /// Whether the Workspace of a key is told of a refusal that does not depend on it: of one that was minted here it
+    /// is found out whose it is, which changes nothing of the answer.
+    fn is_told(&self, credential: &Credential<'_>, route: &Route) -> bool {
+        matches!(credential, Credential::Native(text)
+            if self.mode(Some(text.kid()), route) != Mode::Edge)
+    }
+
     /// Keeps by what the request is refused, for the key's Workspace.
     fn explain(&mut self, denial: &Denial, key: (Kid, u64), route: &Route) {
         if self.mode(Some(key.0), route) != Mode::Edge {
             let came = (self.request.method, self.request.fields.client_address);
+            let route = (route, self.gate.policy.product(route));
             self.ticket.incident = Some(Incident::new(denial, came, route, key, self.now));
             self.ticket.denied = Some(key.0);
         }
@@ -299,7 +326,8 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
         record.check_standing(self.now)?;
         record.check_address(self.request.fields.client_address)?;
         check_permission(record, route, params)?;
-        resource::check_workspace(record.workspace, params)?;
+        resource::check_workspace(Some(record.workspace), params)?;
+        resource::check_personal(record, route)?;
         resource::check_subject(record.subject.as_deref(), route, params, &self.gate.policy)
     }
 

@@ -88,6 +88,8 @@ pub enum Denial {
     Binding(String),
     /// The path names somebody else in this parameter.
     Subject(String),
+    /// A personal key, where nobody holds it to what is its subject's.
+    Personal,
     /// The declared body is larger than the route takes.
     BodyTooLarge(u64),
     /// A body of undeclared length, on a route with a limit.
@@ -281,6 +283,11 @@ impl Denial {
             Self::Subject(parameter) => {
                 wire(403, "WRONG_RESOURCE", format!("`{parameter}` is not the caller's own."))
             }
+            Self::Personal => wire(
+                403,
+                "WRONG_RESOURCE",
+                "This route takes no personal API key: it does not say whose its resources are.",
+            ),
             Self::BodyTooLarge(limit) => wire(
                 413,
                 "BODY_TOO_LARGE",

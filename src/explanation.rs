@@ -8,7 +8,7 @@ use crate::decide::{self, Decision};
 use crate::denial::{Denial, Invalid, Wire};
 use crate::gate::Gate;
 use crate::need::{Ask, Need};
-use crate::policy::{Credential, Mode, Policy, Route};
+use crate::policy::{Credential, Mode, Policy, Route, Whose};
 use crate::record::Record;
 use crate::request::Request;
 use crate::route::{Lookup, Method};
@@ -137,7 +137,7 @@ impl Check {
             | Denial::NotYetValid => Self::Standing,
             Denial::Address => Self::Address,
             Denial::Scope(_) => Self::Scope,
-            Denial::Binding(_) | Denial::Subject(_) => Self::Resource,
+            Denial::Binding(_) | Denial::Subject(_) | Denial::Personal => Self::Resource,
             Denial::BodyTooLarge(_) | Denial::BodyUndeclared => Self::Length,
             Denial::Signature
             | Denial::Differs(_)
@@ -367,18 +367,12 @@ impl Facts<'_, '_> {
             ("workspace", rules.limits),
         ];
         for (of, limits) in limits {
-            parts.extend(limits.map(|limits| {
-                let (requests, window) = (limits.requests, limits.window_seconds);
-                format!("{of}: {requests} in {window} s, {} at once", limits.burst)
-            }));
+            parts.extend(limits.map(|limits| format!("{of}: {limits}")));
         }
         let budgets =
             [("product", product.and_then(|product| product.budget)), ("workspace", rules.budget)];
         for (of, budget) in budgets {
-            parts.extend(budget.map(|budget| {
-                let (coins, period) = (budget.coins.get(), budget.period.as_str());
-                format!("budget of the {of}: {coins} coins a {period}")
-            }));
+            parts.extend(budget.map(|budget| format!("budget of the {of}: {budget}")));
         }
         parts.join("; ")
     }
@@ -419,12 +413,14 @@ fn resource(route: &Route, record: &Record) -> String {
         route
             .path
             .params()
-            .filter(|name| *name == "workspace_id")
+            .filter(|name| *name == Route::WORKSPACE)
             .map(|name| format!("{name} is {} or current", record.workspace.as_str())),
     );
-    if let (Some(parameter), Some(subject)) = (&route.subject, &record.subject) {
-        parts.push(format!("{parameter} is {subject}"));
-    }
+    parts.extend(record.subject.as_ref().map(|subject| match &route.subject {
+        Some(Whose::Parameter(parameter)) => format!("{parameter} is {subject}"),
+        Some(Whose::Origin) => format!("the origin holds it to what is {subject}'s"),
+        None => format!("nobody holds it to what is {subject}'s"),
+    }));
     if parts.is_empty() { "any".to_owned() } else { parts.join("; ") }
 }
 

@@ -127,7 +127,8 @@ pub fn failed(line: &str, code: &'static str, gate: &Gate, request_id: &str) -> 
     let observe = &gate.policy.observe;
     let goes = destination(observe, observe.log_faults, request_id);
     match line.splitn(3, '\t').nth(2) {
-        Some(rest) if !goes.is_empty() => [goes, code, rest].join("\t"),
+        // What begins with a tab has no timing, which the client has asked for whatever is told elsewhere.
+        Some(rest) if !goes.is_empty() || !rest.starts_with('\t') => [goes, code, rest].join("\t"),
         Some(_) | None => String::new(),
     }
 }

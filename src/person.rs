@@ -7,6 +7,7 @@ use lru::LruCache;
 
 use crate::assertion::Preambles;
 use crate::clock::Now;
+use crate::key::Workspace;
 use crate::policy::TokenKind;
 use crate::scope::{Grants, Scope};
 use crate::token::Authenticated;
@@ -22,6 +23,8 @@ pub(crate) struct Person {
     grants: Grants,
     /// `grants` as the origin reads them: separated by spaces.
     pub(crate) scopes: String,
+    /// The workspace that the token is for, if its issuer is one that says.
+    pub(crate) workspace: Option<Workspace>,
     /// The second from which the token has to be verified again.
     until: u64,
     /// The beginnings of assertions about this person.
@@ -41,6 +44,7 @@ impl Person {
             subject: member,
             scopes: grants.to_string(),
             grants,
+            workspace: subject.workspace,
             until: subject.until.min(now.seconds().saturating_add(REMEMBERED_SECONDS)),
             preambles: Preambles::default(),
         }
@@ -111,7 +115,8 @@ mod tests {
 
     fn person(scopes: &[&str], until: u64, now: Now) -> Rc<Person> {
         let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
-        let subject = Subject { id: "user".to_owned(), scopes, email: None, until };
+        let id = "user".to_owned();
+        let subject = Subject { id, scopes, email: None, workspace: None, until };
         let member = "dev:user".to_owned();
         let credential = TokenKind::Oauth;
         Rc::new(Person::new(Authenticated { issuer: 0, member, subject, credential }, now))

@@ -219,6 +219,16 @@ impl SignatureMode {
         }
     }
 
+    /// The word of a record.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Optional => "optional",
+            Self::Required => "required",
+            Self::Only => "only",
+        }
+    }
+
     const fn is_none(&self) -> bool {
         matches!(self, Self::None)
     }

@@ -63,7 +63,7 @@ impl Session {
             }
             let scopes = fields.all("scope").map(str::to_owned).collect();
             let member = format!("{name}:{id}");
-            let subject = Subject { id, scopes, email: None, until };
+            let subject = Subject { id, scopes, email: None, workspace: None, until };
             let caller = Authenticated { issuer, member, subject, credential };
             Ok(Self { id: fields.text("id")?.to_owned(), caller })
         };

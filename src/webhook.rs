@@ -6,6 +6,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::crypto::MacKey;
 use crate::encoding;
+use crate::host::HostName;
 use crate::policy::BadUrl;
 use crate::policy::url::{check_absolute, secure_rest};
 use crate::root::RootKeys;
@@ -91,8 +92,8 @@ impl fmt::Debug for HookSecret {
     }
 }
 
-/// Whether webhooks may be sent to a URL: `https`, without user and fragment, at most 1000 characters, and
-/// no address that only this machine or its network has; or `http` of this machine, for development.
+/// Whether webhooks may be sent to a URL, whatever the policy: `https`, without user and fragment, at most 1000
+/// characters, and no address that only this machine or its network has; or `http` of this machine.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -100,6 +101,24 @@ pub fn check_url(text: &str) -> Result<(), BadHook> {
     let rest = secure_rest(text).map_err(BadHook::Url)?;
     let host = check_absolute(rest, text.len() <= MAX_URL).map_err(BadHook::Url)?;
     if text.starts_with("https:") && is_inside(host) { Err(BadHook::Inside) } else { Ok(()) }
+}
+
+/// Whether they may be sent there by a policy: not to its own admin host, and by `http` only if that is a host of
+/// this machine too, as in development.
+///
+/// # Errors
+/// [`BadHook::Url`], [`BadHook::Own`].
+pub fn check_place(text: &str, admin: &HostName) -> Result<(), BadHook> {
+    let rest = secure_rest(text).map_err(BadHook::Url)?;
+    let host = check_absolute(rest, true).map_err(BadHook::Url)?;
+    let is_here = admin.as_str().rsplit('.').next() == Some("localhost");
+    if admin.matches(host) {
+        Err(BadHook::Own)
+    } else if is_here || text.starts_with("https:") {
+        Ok(())
+    } else {
+        Err(BadHook::Url(BadUrl::NotHttps))
+    }
 }
 
 /// Whether a host, in the one spelling there is, lies on this machine or in a network of its own.
@@ -130,7 +149,10 @@ fn is_inside_v4(address: Ipv4Addr) -> bool {
             | [169, 254, ..]
             | [172, 16..=31, ..]
             | [192, 0, 0 | 2, _]
+            | [192, 31, 196, _]
+            | [192, 52, 193, _]
             | [192, 88, 99, _]
+            | [192, 175, 48, _]
             | [192, 168, ..]
             | [198, 18 | 19, ..]
             | [198, 51, 100, _]
@@ -138,10 +160,13 @@ fn is_inside_v4(address: Ipv4Addr) -> bool {
     )
 }
 
-/// Global unicast is 2000::/3, but for documentation, Teredo and 6to4, which hold other addresses.
+/// Global unicast is 2000::/3, but for what IANA keeps for protocols (2001::/23: Teredo, benchmarks, ORCHID and
+/// others), documentation (3fff::/20 too), and 6to4, which holds other addresses.
 fn is_inside_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        [0x2001, 0 | 0xdb8, ..] | [0x2002 | 0x3fff, ..] => true,
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..=0xfff, ..] => true,
+        // AS112 by direct delegation (RFC 7535).
+        [0x2620, 0x4f, 0x8000, ..] => true,
         [first, ..] => first & 0xe000 != 0x2000,
     }
 }
@@ -153,6 +178,8 @@ pub enum BadHook {
     Url(BadUrl),
     /// It leads inside.
     Inside,
+    /// It is the admin host.
+    Own,
 }
 
 impl fmt::Display for BadHook {
@@ -163,6 +190,7 @@ impl fmt::Display for BadHook {
                 "has to be at most 1000 visible characters, none to be encoded, without '#'",
             ),
             Self::Url(_) => f.write_str("has no valid lower-case host, or no valid port"),
+            Self::Own => f.write_str("leads to the host of this API itself"),
             Self::Inside => f.write_str("leads to an address that is not on the Internet"),
         }
     }
@@ -185,6 +213,8 @@ mod tests {
             "https://hooks.example.com/a?b=c",
             "https://8.8.8.8/",
             "https://[2606:4700::1111]:8443/x",
+            "https://[2001:200::1]/",
+            "https://[2001:4860:4860::8888]/",
             "http://127.0.0.1:9000/hook",
             "http://localhost/",
             "http://hooks.localhost:1/x",
@@ -210,6 +240,16 @@ mod tests {
             "https://[ff02::1]/",
             "https://[64:ff9b::a00:1]/",
             "https://[2002:a00:1::]/",
+            "https://[2001:2::1]/",
+            "https://[2001:10::1]/",
+            "https://[2001:20::1]/",
+            "https://[2001:1ff::1]/",
+            "https://[2001:db8::1]/",
+            "https://[3fff::1]/",
+            "https://[2620:4f:8000::1]/",
+            "https://192.175.48.1/",
+            "https://192.31.196.1/",
+            "https://192.52.193.1/",
             "https://localhost/",
             "https://a.localhost/",
             "https://a.internal/",
@@ -237,6 +277,21 @@ mod tests {
         ] {
             assert!(check_url(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn http_is_for_development_and_nobody_tells_the_api_itself() {
+        let host = |text| HostName::parse(text).unwrap();
+        let (there, here) = (host("keys.example.com"), host("portcullis.localhost"));
+        let not_https = Err(BadHook::Url(BadUrl::NotHttps));
+        for text in ["http://127.0.0.1:9000/hook", "http://hooks.localhost/", "http://[::1]/"] {
+            assert_eq!((check_place(text, &there), check_place(text, &here)), (not_https, Ok(())));
+        }
+        assert_eq!(check_place("https://hooks.example.com/", &there), Ok(()));
+        for own in ["https://keys.example.com/hook", "https://keys.example.com:8443"] {
+            assert_eq!(check_place(own, &there), Err(BadHook::Own), "{own}");
+        }
+        assert_eq!(check_place("http://portcullis.localhost:8787/", &here), Err(BadHook::Own));
     }
 
     /// Standard Webhooks' own example of a signature is by a secret of 24 bytes, which ours never have: the

@@ -28,10 +28,10 @@ const config :Workerd.Config = (
     )),
     (name = "one-route", worker = (modules = [
       (name = "index.js", esModule = embed "workers/one-route/index.js"), .wasm,
-    ], compatibilityDate = .date, bindings = [.origin, .workspace, .keys, .root])),
+    ], compatibilityDate = .date, bindings = .routeBindings)),
     (name = "many-routes", worker = (modules = [
       (name = "index.js", esModule = embed "workers/many-routes/index.js"), .wasm,
-    ], compatibilityDate = .date, bindings = [.origin, .workspace, .keys, .root])),
+    ], compatibilityDate = .date, bindings = .routeBindings)),
     (name = "workspace", worker = (
       modules = .workspaceModules, compatibilityDate = .date, bindings = [.keys, .root],
       durableObjectNamespaces = [(className = "Workspace", uniqueKey = "bench", enableSql = true)],
@@ -44,9 +44,12 @@ const config :Workerd.Config = (
     (name = "rows", worker = (modules = [
       (name = "rows.mjs", esModule = embed "rows.mjs"),
     ], compatibilityDate = .date, bindings = [(name = "ROWS", fromEnvironment = "PORTCULLIS_ROWS")])),
-    (name = "origin", worker = (modules = [
-      (name = "origin.mjs", esModule = embed "origin.mjs"),
-    ], compatibilityDate = .date)),
+    (name = "origin", worker = .originWorker),
+    (name = "origin-0", worker = .originWorker),
+    (name = "origin-1", worker = .originWorker),
+    (name = "origin-2", worker = .originWorker),
+    (name = "origin-3", worker = .originWorker),
+    (name = "origin-4", worker = .originWorker),
     (name = "kv", worker = (modules = [
       (name = "kv.mjs", esModule = embed "kv.mjs"),
     ], compatibilityDate = .date, bindings = [
@@ -91,7 +94,18 @@ const workspace :Workerd.Worker.Binding = (
 const keys :Workerd.Worker.Binding = (name = "KEYS", kvNamespace = "rows");
 const root :Workerd.Worker.Binding = (name = "PORTCULLIS_ROOT", fromEnvironment = "PORTCULLIS_ROOT");
 
+const originWorker :Workerd.Worker = (
+  modules = [(name = "origin.mjs", esModule = embed "origin.mjs")], compatibilityDate = .date,
+);
 const origin :Workerd.Worker.Binding = (name = "ORIGIN", service = "origin");
+const routeBindings :List(Workerd.Worker.Binding) = [
+  (name = "ORIGIN_0", service = "origin-0"),
+  (name = "ORIGIN_1", service = "origin-1"),
+  (name = "ORIGIN_2", service = "origin-2"),
+  (name = "ORIGIN_3", service = "origin-3"),
+  (name = "ORIGIN_4", service = "origin-4"),
+  .workspace, .keys, .root,
+];
 const token :Workerd.Worker.Binding = (name = "TOKEN", text = .key);
 const tagSecret :Workerd.Worker.Binding = (name = "TAG_SECRET", text = "bench-tag-secret-bench-tag-secret");
 const gateBindings :List(Workerd.Worker.Binding) = [

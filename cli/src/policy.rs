@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use portcullis::policy::{Credential, Document, JwksUrl, Route, source};
+use portcullis::policy::{Credential, Document, JwksUrl, Route, Whose, source};
 use serde_json::json;
 
 use crate::explain::{self, Explain};
@@ -116,7 +116,10 @@ fn cells(policy: &Document, route: &Route) -> [String; 6] {
     options.extend((route.cost != 1).then(|| format!("cost={}", route.cost)));
     options.extend(route.settle.as_ref().map(|header| format!("settle={header}")));
     options.extend(route.timeout_ms.map(|millis| format!("timeout≤{}", millis.get())));
-    options.extend(route.subject.as_ref().map(|name| format!("{name}=subject")));
+    options.extend(route.subject.as_ref().map(|whose| match whose {
+        Whose::Parameter(name) => format!("{name}=subject"),
+        Whose::Origin => "subject@origin".to_owned(),
+    }));
     options.extend(route.ips.as_ref().map(|_| "ips".to_owned()));
     options.extend(route.cors.as_ref().map(|_| "cors".to_owned()));
     options.extend((!route.shadow.is_empty()).then(|| "shadow".to_owned()));

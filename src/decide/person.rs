@@ -9,7 +9,7 @@ use crate::denial::{Denial, Fault};
 use crate::need::Need;
 use crate::observation::Known;
 use crate::person::Person;
-use crate::policy::{Credential as Kind, Route, TokenKind};
+use crate::policy::{Route, TokenKind};
 use crate::token::{Find, Key, Look, NotPresented, Outcome, Presented, Token, Trial};
 
 impl<'a> Check<'_, 'a, '_, '_> {
@@ -103,10 +103,7 @@ impl<'a> Check<'_, 'a, '_, '_> {
 }
 
 fn takes(route: &Route, kind: TokenKind) -> bool {
-    route.credentials.contains(match kind {
-        TokenKind::Session => Kind::Session,
-        TokenKind::Oauth => Kind::Oauth,
-    })
+    route.credentials.contains(kind.credential())
 }
 
 fn takes_any(route: &Route) -> bool {

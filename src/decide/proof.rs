@@ -35,7 +35,6 @@ impl<'a> Check<'_, 'a, '_, '_> {
         match credential {
             Credential::Missing => Err(Denial::Missing.into()),
             Credential::Token(_) => Err(Denial::Token.into()),
-            _ if !route.credentials.contains(Kind::Key) => Err(Denial::KeyNotAllowed.into()),
             Credential::Malformed => Err(Denial::Invalid(Invalid::Malformed).into()),
             Credential::Signature => self.prove_signed(route),
             Credential::Native(text) => self.prove_native(&text, route),
@@ -210,6 +209,23 @@ impl<'a> Check<'_, 'a, '_, '_> {
         match self.ticket.workspace {
             None => Stop::Need(Need::Workspace(Ask::Record(kid))),
             Some(fault) => Stop::Fault(fault),
+        }
+    }
+}
+
+/// Whether the route takes keys, if there is one.
+pub(super) fn check_kind(credential: &Credential<'_>, route: &Route) -> Result<(), Denial> {
+    match credential {
+        Credential::Missing | Credential::Token(_) => Ok(()),
+        Credential::Malformed
+        | Credential::Signature
+        | Credential::Native(_)
+        | Credential::Other(_) => {
+            if route.credentials.contains(Kind::Key) {
+                Ok(())
+            } else {
+                Err(Denial::KeyNotAllowed)
+            }
         }
     }
 }

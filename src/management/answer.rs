@@ -387,18 +387,43 @@ pub const DENIAL: Object = Object {
         Field::required("method", TEXT, ""),
         Field::required("path", TEXT, "The route's pattern."),
         Field::required("code", TEXT, "As it was answered."),
-        Field::required("check", TEXT, "The check that refused it; those before it had passed."),
+        Field::required("check", TEXT, "The check that refused it."),
+        Field::required(
+            "checks",
+            Kind::List(&Kind::Object(&CHECK), 20),
+            "In their order, from the route on.",
+        ),
         Field::required("address", TEXT, "The client's; empty if unknown."),
         Field::required("scope", Kind::Optional(&TEXT), "PERMISSION_DENIED: what is needed."),
         Field::required("parameter", Kind::Optional(&TEXT), "WRONG_RESOURCE: what is bound."),
+        Field::required("body_limit", Kind::Optional(&COUNT), "BODY_TOO_LARGE: bytes."),
         Field::required(
             "limited_by",
             Kind::Optional(&TEXT),
             "RATE_LIMITED, BUDGET_EXHAUSTED: key, workspace, product, budget or product-budget.",
         ),
         Field::required("retry_after", Kind::Optional(&COUNT), "The same: seconds."),
+        Field::required("cost", Kind::Optional(&COUNT), "Coins that the request costs."),
+        Field::required(
+            "budget",
+            Kind::Optional(&Kind::Object(&BUDGET)),
+            "BUDGET_EXHAUSTED: as it is now.",
+        ),
         Field::required("key_version", COUNT, "Of the key, as the request was judged by it."),
         Field::required("key", Kind::Object(&JUDGED_KEY), "The key as it is now."),
+    ],
+};
+
+const CHECK: Object = Object {
+    name: "Check",
+    fields: &[
+        Field::required("check", TEXT, ""),
+        Field::required("verdict", Kind::Word(&["passed", "refused", "not reached"]), ""),
+        Field::required(
+            "detail",
+            Kind::Optional(&TEXT),
+            "What it was about; null too if the key was changed since.",
+        ),
     ],
 };
 

@@ -14,6 +14,12 @@ pub struct Budget {
     pub period: Period,
 }
 
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} coins a {}", self.coins.get(), self.period.as_str())
+    }
+}
+
 /// The coins of a budget: 1 to [`Coins::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u64", into = "u64")]

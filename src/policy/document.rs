@@ -5,15 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Alerts, Binding, Bounded, Budget, Cors, Credentials, DocsUrl, Fingerprint, HeaderName,
-    ImportShape, IssuerRules, LeakReports, LeaseSeconds, Limits, Management, Millis, Name, Observe,
-    OriginUrl, WorkspaceNumber,
+    Alerts, Binding, Bounded, Budget, DocsUrl, Fingerprint, ImportShape, IssuerRules, LeakReports,
+    LeaseSeconds, Limits, Management, Millis, Name, Observe, OriginUrl, Route, WorkspaceNumber,
 };
 use crate::address::Allowlist;
 use crate::host::HostName;
-use crate::route::{Methods, Pattern};
-use crate::scope::{Grants, Scope};
-use crate::target::Classes;
+use crate::route::Pattern;
+use crate::scope::Grants;
 
 /// For each parameter, the values that a key may use.
 pub type Bindings = BTreeMap<String, Vec<String>>;
@@ -318,103 +316,4 @@ pub struct StaticKey {
     /// The parameter values it is bound to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub bindings: Bindings,
-}
-
-/// One entry of the table: what a request to it needs and where it goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Route {
-    /// The methods it answers.
-    pub methods: Methods,
-    /// The paths it answers.
-    pub path: Pattern,
-    /// The product it belongs to, by place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub product: Option<usize>,
-    /// Its origin, by place.
-    pub origin: usize,
-    /// How long the origin may take here, whatever it may elsewhere.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout_ms: Option<Millis<1, 300_000>>,
-    /// The credentials it takes.
-    pub credentials: Credentials,
-    /// The scope it needs; `None` only on a public route or where the policy says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<Scope>,
-    /// Parameters that its path lacks and its origin enforces: a key bound by one of them may use
-    /// the route nevertheless.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub bindings: Vec<String>,
-    /// The parameter of its path that names the caller's own subject.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
-    /// The networks it may be called from; `None` for any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ips: Option<Allowlist>,
-    /// Whose pages may call it; `None`: the origin says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cors: Option<Cors>,
-    /// Rules on trial.
-    #[serde(default, skip_serializing_if = "Shadow::is_empty")]
-    pub shadow: Shadow,
-    /// Who decides here, whatever the workspace says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<Mode>,
-    /// What a request costs, in coins.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub cost: u32,
-    /// The header in which the origin says what of that was spent; only in mode `strict`, since nothing
-    /// comes back of what a lease has spent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settle: Option<HeaderName>,
-    /// The longest body, in bytes; `None` for no limit of its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body_limit: Option<u64>,
-    /// Whether `Cookie` is forwarded.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub cookies: bool,
-    /// Whether `Upgrade` is allowed.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub upgrade: bool,
-    /// The constructs it allows in a target.
-    #[serde(default, skip_serializing_if = "nothing")]
-    pub allow: Classes,
-}
-
-/// Rules of a route that are on trial: what they would refuse is counted and not refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Shadow {
-    /// A scope that it might need.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<Scope>,
-    /// The networks that it might be called from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ips: Option<Allowlist>,
-}
-
-impl Shadow {
-    /// Whether nothing is on trial.
-    pub const fn is_empty(&self) -> bool {
-        self.scope.is_none() && self.ips.is_none()
-    }
-}
-
-const fn one() -> u32 {
-    1
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-const fn is_one(value: &u32) -> bool {
-    *value == 1
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-const fn is_false(value: &bool) -> bool {
-    !*value
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-const fn nothing(classes: &Classes) -> bool {
-    classes.is_empty()
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bounded, ClaimText, HeaderName, JwksUrl, Name};
+use super::{Bounded, ClaimText, Credential, HeaderName, JwksUrl, Name};
 
 /// An issuer of tokens, and which of its tokens are believed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct IssuerRules {
     /// A header in which its tokens come besides `Authorization`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<HeaderName>,
+    /// The claim that names the workspace that a token is for, by its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_claim: Option<ClaimText>,
 }
 
 /// What a token counts as.
@@ -45,6 +48,14 @@ impl TokenKind {
         match self {
             Self::Session => "session",
             Self::Oauth => "oauth",
+        }
+    }
+
+    /// What of it a route says that it takes.
+    pub const fn credential(self) -> Credential {
+        match self {
+            Self::Session => Credential::Session,
+            Self::Oauth => Credential::Oauth,
         }
     }
 }

@@ -159,6 +159,13 @@ impl<const MIN: u32, const MAX: u32> From<Bounded<MIN, MAX>> for u32 {
     }
 }
 
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { requests, window_seconds, burst } = self;
+        write!(f, "{requests} in {window_seconds} s, {burst} at once")
+    }
+}
+
 impl TryFrom<Fields> for Limits {
     type Error = BadLimits;
 

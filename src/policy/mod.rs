@@ -12,6 +12,7 @@ mod limits;
 mod management;
 mod names;
 mod observe;
+mod route;
 mod sign_in;
 #[cfg(feature = "policy-source")]
 pub mod source;
@@ -24,8 +25,8 @@ pub use budget::{BadCoins, Budget, Coins, Period};
 pub use cors::{BadCors, Cors};
 pub use credentials::{BadCredentials, Credential, Credentials};
 pub use document::{
-    Bindings, Document, HELD_BODY_BYTES, Mode, Origin, Product, Route, Shadow, SignedBodyBytes,
-    StaticKey, Tier, Upstream, WhenDown, WorkspaceRules,
+    Bindings, Document, HELD_BODY_BYTES, Mode, Origin, Product, SignedBodyBytes, StaticKey, Tier,
+    Upstream, WhenDown, WorkspaceRules,
 };
 pub use import::{Alphabet, BadImport, ImportShape};
 pub use issuer::{IssuerRules, TokenKind};
@@ -37,6 +38,7 @@ pub use names::{
     WorkspaceNumber,
 };
 pub use observe::{Observe, Share};
+pub use route::{Route, Shadow, Whose};
 pub use sign_in::SignIn;
 pub use url::{BadUrl, DocsUrl, JwksUrl, OriginUrl, WebOrigin};
 

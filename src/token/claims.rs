@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Untrusted;
 use crate::json::foreign::{BadMember, Object};
+use crate::key::Workspace;
 use crate::policy::{ClaimText, IssuerRules};
 
 /// Whose tokens are believed, and which of them.
@@ -17,6 +18,8 @@ pub struct Issuer {
     pub types: Vec<String>,
     /// The most by which clocks may differ, in seconds.
     pub leeway_seconds: u64,
+    /// The claim that names the workspace that a token is for, if one does.
+    pub workspace_claim: Option<String>,
 }
 
 /// Whom a token speaks of.
@@ -28,6 +31,8 @@ pub struct Subject {
     pub scopes: Vec<String>,
     /// For people.
     pub email: Option<String>,
+    /// The workspace that it is for, if it says.
+    pub workspace: Option<Workspace>,
     /// The second from which the token is no more believed.
     pub until: u64,
 }
@@ -81,6 +86,7 @@ impl Issuer {
             audiences: texts(&rules.audiences),
             types: texts(&rules.types),
             leeway_seconds: rules.leeway_seconds.get().into(),
+            workspace_claim: rules.workspace_claim.as_ref().map(ToString::to_string),
         }
     }
 
@@ -126,7 +132,10 @@ impl Issuer {
         let words = scopes.iter().flat_map(|scope| scope.split(' '));
         let scopes = words.filter(|word| !word.is_empty()).map(str::to_owned).collect();
         let email = claims.0.text("email")?.map(Cow::into_owned);
-        Ok(Subject { id: id.into_owned(), scopes, email, until })
+        // One that is no number names none: it is held against the workspace's paths alone.
+        let named = self.workspace_claim.as_ref().and_then(|name| claims.0.text(name).ok()?);
+        let workspace = named.and_then(|number| Workspace::parse(&number));
+        Ok(Subject { id: id.into_owned(), scopes, email, workspace, until })
     }
 }
 

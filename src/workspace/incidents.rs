@@ -2,7 +2,9 @@
 
 use super::rows::{Range, Stop, Value, readable};
 use super::{Meta, Object};
+use crate::explanation::Check;
 use crate::fields::{BadField, number};
+use crate::incident::ROUTE;
 use crate::key::Kid;
 
 /// A denial as it is kept: when it was told, in milliseconds, the key, what was told.
@@ -24,6 +26,14 @@ pub(super) struct Parts<'a> {
     pub(super) address: &'a str,
     pub(super) version: u64,
     pub(super) detail: &'a str,
+    pub(super) route: Option<OfRoute<'a>>,
+}
+
+/// What the route needed, cost and belonged to; older gates do not tell.
+pub(super) struct OfRoute<'a> {
+    pub(super) scope: &'a str,
+    pub(super) cost: u64,
+    pub(super) product: &'a str,
 }
 
 impl Value for Kept {
@@ -59,6 +69,10 @@ fn parts(text: &str) -> Option<Parts<'_>> {
         address: part()?,
         version: part()?.parse().ok()?,
         detail: part()?,
+        route: match part() {
+            None => None,
+            Some(scope) => Some(OfRoute { scope, cost: part()?.parse().ok()?, product: part()? }),
+        },
     };
     (parts.next().is_none() && text.len() <= MOST_BYTES).then_some(read)
 }
@@ -144,17 +158,21 @@ fn all() -> Range {
     Range::of(INCIDENTS, 200)
 }
 
-/// The check that refuses with this code.
-pub(super) fn check_of(code: &str) -> &'static str {
-    match code {
-        "REVOKED_API_KEY" | "DISABLED_API_KEY" | "KEY_QUARANTINED" | "EXPIRED_API_KEY"
-        | "KEY_NOT_YET_VALID" => "status and dates",
-        "IP_NOT_ALLOWED" => "key's networks",
-        "PERMISSION_DENIED" => "scope",
-        "WRONG_RESOURCE" => "resource",
-        "BODY_TOO_LARGE" => "body length",
-        "RATE_LIMITED" | "BUDGET_EXHAUSTED" | "REPLAYED_REQUEST" => "limits",
-        _ => "signature",
+impl Parts<'_> {
+    /// The check that refused it.
+    pub(super) fn check(&self) -> Check {
+        match self.code {
+            "API_KEY_NOT_ALLOWED" => Check::Kind,
+            "REVOKED_API_KEY" | "DISABLED_API_KEY" | "KEY_QUARANTINED" | "EXPIRED_API_KEY"
+            | "KEY_NOT_YET_VALID" => Check::Standing,
+            "IP_NOT_ALLOWED" if self.detail == ROUTE => Check::Network,
+            "IP_NOT_ALLOWED" => Check::Address,
+            "PERMISSION_DENIED" => Check::Scope,
+            "WRONG_RESOURCE" => Check::Resource,
+            "BODY_TOO_LARGE" => Check::Length,
+            "RATE_LIMITED" | "BUDGET_EXHAUSTED" | "REPLAYED_REQUEST" => Check::Leave,
+            _ => Check::Signature,
+        }
     }
 }
 

@@ -61,6 +61,7 @@ impl Isolate {
         };
         let mut own = route("/people/{person}/agents", &["session", "oauth"], None);
         own["subject"] = "person".into();
+        let tasks = route("/workspaces/{workspace_id}/tasks", &["session", "oauth"], None);
         let mut limited = route("/limited", &["session"], None);
         limited["body_limit"] = 4.into();
         let mut policy = json!({
@@ -77,11 +78,11 @@ impl Isolate {
                 route("/session", &["session"], Some("agents:read")),
                 route("/key", &["key"], None),
                 route("/public", &["public"], None),
-                limited, own,
+                limited, own, tasks,
             ],
             "issuers": [
                 {"name": "auth", "issuer": "https://auth.test", "jwks": "https://auth.test/jwks",
-                 "audiences": ["api"], "credential": "oauth", "types": ["at+jwt"]},
+                 "audiences": ["api"], "credential": "oauth", "types": ["at+jwt"], "workspace_claim": "ws"},
                 {"name": "access", "issuer": "https://access.test", "jwks": "https://access.test/certs",
                  "audiences": ["aud"], "credential": "session", "header": "x-access-jwt"},
             ],
@@ -266,6 +267,34 @@ fn the_origin_is_told_who_calls() {
     let expected = [("x-portcullis-type", "session"), ("x-portcullis-subject", "access:user-1")];
     assert_eq!(headers, expected.map(|(name, value)| (name, value.to_owned())));
     assert_eq!((&claims["type"], &claims["scope"]), (&json!("session"), &Value::Null));
+}
+
+/// Of those of the second issuer, which names none, the policy says that the origin sees to it.
+#[test]
+fn a_token_reaches_the_workspace_that_it_names() {
+    let mut isolate = Isolate::new();
+    let mut reaches = |token: &str, named: &str| {
+        let path = format!("/workspaces/{named}/tasks");
+        match isolate.bearer(&path, token, 0) {
+            Outcome::Allowed(plan) => Some(origin(&plan).1["workspace"].clone()),
+            other => {
+                assert_eq!(other, Outcome::Denied("WRONG_RESOURCE"), "{named}");
+                None
+            }
+        }
+    };
+    let one = oauth(&json!({"ws": "DEM0WS"}));
+    assert_eq!(reaches(&one, "DEM0WS"), Some(json!("DEM0WS")));
+    assert_eq!(reaches(&one, "current"), Some(json!("DEM0WS")), "the origin is told which");
+    for named in ["0THER0", "dem0ws", "DEM0WSX", "Current"] {
+        assert_eq!(reaches(&one, named), None);
+    }
+    for none in [json!({}), json!({"ws": 7}), json!({"ws": ["DEM0WS"]}), json!({"ws": "nobody's"})]
+    {
+        let token = oauth(&none);
+        assert_eq!((reaches(&token, "current"), reaches(&token, "DEM0WS")), (None, None), "{none}");
+    }
+    assert_eq!(reaches(&session(), "0THER0"), Some(Value::Null));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use portcullis::key::is_prefix;
 use portcullis::policy::source::{compile, idle, read};
 use portcullis::policy::{
-    Cors, Credential, KeyPrefix, Limits, Observe, Period, Policy, TokenKind, Upstream,
+    Cors, Credential, KeyPrefix, Limits, Observe, Period, Policy, TokenKind, Upstream, Whose,
 };
 use portcullis::route::{Lookup, Method};
 
@@ -457,7 +457,7 @@ fn a_product_has_paths_hosts_limits_and_a_budget() {
     let route = &policy.routes[route];
     assert_eq!(route.path.as_str(), "/billing/people/{user_id}");
     assert_eq!((route.cost, route.timeout_ms.unwrap().get()), (5, 100));
-    assert_eq!(route.subject.as_deref(), Some("user_id"));
+    assert_eq!(route.subject, Some(Whose::Parameter("user_id".to_owned())));
     assert!(
         matches!(&route.cors, Some(Cors::Listed(pages)) if pages[0].as_str() == "https://app.test")
     );
@@ -470,6 +470,25 @@ fn a_product_has_paths_hosts_limits_and_a_budget() {
     let budget = product.budget.unwrap();
     assert_eq!((budget.coins.get(), budget.period), (500, Period::Week));
     assert!(policy.product(&policy.routes[0]).is_none());
+}
+
+#[test]
+fn tokens_are_held_to_a_workspace_by_their_issuer_or_by_the_origin() {
+    let route = "[[routes]]\nmethods = [\"GET\"]\npath = \"/{workspace_id}/tasks\"\norigin = \"demo\"\n\
+        credentials = [\"key\", \"oauth\"]\nscope = \"tasks:read\"\n";
+    let binding = "bindings = { workspace_id = \"origin\" }\n";
+    let held = GOOD.replace("leeway_seconds = 5", "leeway_seconds = 5\nworkspace_claim = \"ws\"");
+    assert_ne!(held, GOOD);
+    let error = |text: String| compile(&text).err().map(|error| error.message);
+    let open = error(format!("{GOOD}{route}")).unwrap();
+    assert!(open.starts_with("nothing holds tokens of issuer 'auth'"), "{open}");
+    assert_eq!(error(format!("{GOOD}{route}{binding}")), None);
+    assert_eq!(error(format!("{held}{route}")), None);
+    assert!(error(format!("{held}{route}{binding}")).unwrap().contains("the gate enforces it"));
+    // Of the other issuer's kind, which names no workspaces.
+    let sessions = route.replace("oauth", "session");
+    assert!(error(format!("{held}{sessions}")).unwrap().contains("issuer 'access'"));
+    assert_eq!(error(format!("{GOOD}{}", route.replace(", \"oauth\"", ""))), None);
 }
 
 #[test]

@@ -41,6 +41,7 @@ fn issuer() -> Issuer {
         audiences: vec!["https://admin.test/api".into()],
         types: vec!["at+jwt".into()],
         leeway_seconds: 30,
+        workspace_claim: Some("workspace".into()),
     }
 }
 
@@ -213,12 +214,22 @@ fn a_subject_has_the_words_of_its_scope() {
         id: "user-1".into(),
         scopes: vec!["keys:read".into(), "keys:write".into()],
         email: None,
+        workspace: None,
         until: NOW + 330,
     };
     assert_eq!(told(json!({})), subject);
     assert_eq!(told(json!({"scope": null, "scp": ["a", "b"]})).scopes, ["a", "b"]);
     assert_eq!(told(json!({"scope": null, "scp": "a"})).scopes, ["a"]);
     assert!(told(json!({"scope": null})).scopes.is_empty());
+    let number = |claim: &Value| {
+        let own = told(json!({"workspace": claim})).workspace;
+        own.map(|own| own.as_str().to_owned())
+    };
+    assert_eq!(number(&json!("DEM0WS")).as_deref(), Some("DEM0WS"));
+    for none in [json!(null), json!(7), json!(["DEM0WS"]), json!("dem0ws"), json!({"id": "DEM0WS"})]
+    {
+        assert_eq!(number(&none), None, "{none}");
+    }
 }
 
 #[test]

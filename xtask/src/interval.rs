@@ -34,6 +34,17 @@ impl Interval {
         }
     }
 
+    /// Whether the median is at least this.
+    pub fn at_least(&self, bound: f64) -> Judgement {
+        if self.low >= bound {
+            Judgement::Holds
+        } else if self.high < bound {
+            Judgement::Broken
+        } else {
+            Judgement::Undecided
+        }
+    }
+
     /// By order statistics (normal approximation of the binomial ranks); `None` without samples.
     pub fn of(samples: &[f64]) -> Option<Self> {
         let mut sorted = samples.to_vec();
@@ -69,7 +80,9 @@ mod tests {
         let judged = [0.9, 1.0, 2.0, 2.9, 3.0].map(|bound| interval.at_most(bound));
         let (broken, undecided) = (Judgement::Broken, Judgement::Undecided);
         assert_eq!(judged, [broken, undecided, undecided, undecided, Judgement::Holds]);
+        let judged = [0.9, 1.0, 2.0, 3.0, 3.1].map(|bound| interval.at_least(bound));
+        assert_eq!(judged, [Judgement::Holds, Judgement::Holds, undecided, undecided, broken]);
         let unknown = Interval { median: f64::NAN, low: f64::NAN, high: f64::NAN };
-        assert_eq!(unknown.at_most(1.0), undecided);
+        assert_eq!((unknown.at_most(1.0), unknown.at_least(1.0)), (undecided, undecided));
     }
 }

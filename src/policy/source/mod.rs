@@ -93,6 +93,7 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
     let budgets = workspaces.iter().filter_map(|rules| rules.budget).chain(budget);
     let context = Context {
         origins: &origins,
+        issuers: &issuers,
         products: &products,
         base_paths: &base_paths,
         usage_path: usage_path.as_ref(),
@@ -181,6 +182,7 @@ fn issuers(raw: BTreeMap<Spanned<Name>, RawIssuer>) -> Result<Vec<IssuerRules>, 
             types: elements(&raw.types, ClaimText::parse)?,
             leeway_seconds: raw.leeway_seconds,
             header: header.map(Spanned::into_inner),
+            workspace_claim: raw.workspace_claim,
         });
     }
     Ok(issuers)

@@ -120,6 +120,7 @@ pub(super) struct RawIssuer {
     #[serde(default = "half_a_minute_of_seconds")]
     pub leeway_seconds: Bounded<0, 300>,
     pub header: Option<Spanned<HeaderName>>,
+    pub workspace_claim: Option<ClaimText>,
 }
 
 #[derive(Deserialize)]

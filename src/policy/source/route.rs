@@ -6,13 +6,16 @@ use super::error::Fault;
 use super::raw::{RawRoute, RawShadow};
 use super::{check_param, list};
 use crate::address::Allowlist;
-use crate::policy::{Cors, Credential, Mode, Origin, Product, Route, Shadow, usage_entry};
+use crate::policy::{
+    Cors, Credential, IssuerRules, Mode, Origin, Product, Route, Shadow, Whose, usage_entry,
+};
 use crate::route::{Conflict, Entry, Pattern, RouteTable};
 use crate::scope::Scope;
 
 /// What a route may refer to.
 pub(super) struct Context<'d> {
     pub(super) origins: &'d [Origin],
+    pub(super) issuers: &'d [IssuerRules],
     pub(super) products: &'d [Product],
     /// Those of the products, each empty or with its slash at the beginning.
     pub(super) base_paths: &'d [String],
@@ -70,7 +73,7 @@ fn route(raw: RawRoute, context: &Context<'_>) -> Result<Route, Fault> {
     let product = raw.product.as_ref().map(|name| product(name, context)).transpose()?;
     check_cost(&raw, product, context)?;
     let scope = scope(&raw)?;
-    check_bindings(&raw)?;
+    check_bindings(&raw, context)?;
     check_subject(&raw)?;
     check_settle(&raw)?;
     Ok(Route {
@@ -84,7 +87,7 @@ fn route(raw: RawRoute, context: &Context<'_>) -> Result<Route, Fault> {
         credentials: raw.credentials.into_inner(),
         scope,
         bindings: raw.bindings.into_keys().map(Spanned::into_inner).collect(),
-        subject: raw.subject.map(Spanned::into_inner),
+        subject: raw.subject.map(|name| Whose::from(name.into_inner())),
         ips: raw.ips.map(|ips| list(&ips, |texts| Allowlist::parse(texts))).transpose()?,
         mode: raw.mode,
         cost: raw.cost.map_or(1, Spanned::into_inner),
@@ -167,14 +170,25 @@ fn scope(raw: &RawRoute) -> Result<Option<Scope>, Fault> {
     }
 }
 
-fn check_bindings(raw: &RawRoute) -> Result<(), Fault> {
+fn check_bindings(raw: &RawRoute, context: &Context<'_>) -> Result<(), Fault> {
     let public = raw.credentials.get_ref().is_public();
+    let open = unheld(raw, context);
+    if let Some(issuer) = open
+        && !raw.bindings.keys().any(|name| name.get_ref() == Route::WORKSPACE)
+    {
+        let message = format!(
+            "nothing holds tokens of issuer '{issuer}' to their {{workspace_id}}: give the issuer a \
+             'workspace_claim', or say bindings = {{ workspace_id = \"origin\" }} if the origin does"
+        );
+        return Err(Fault::at(&raw.path, message));
+    }
     for (name, enforcer) in &raw.bindings {
         check_param(name)?;
         if public {
             return Err(Fault::at(name, "a public route has no key, so no bindings"));
         }
-        if raw.path.get_ref().params().any(|param| param == name.get_ref()) {
+        let is_open = open.is_some() && name.get_ref() == Route::WORKSPACE;
+        if !is_open && raw.path.get_ref().params().any(|param| param == name.get_ref()) {
             return Err(Fault::at(name, "this parameter is in the path: the gate enforces it"));
         }
         if enforcer.get_ref() != "origin" {
@@ -184,15 +198,37 @@ fn check_bindings(raw: &RawRoute) -> Result<(), Fault> {
     Ok(())
 }
 
+/// An issuer whose tokens the route takes, although nobody knows of whose workspace they are.
+fn unheld<'d>(raw: &RawRoute, context: &Context<'d>) -> Option<&'d str> {
+    let mut params = raw.path.get_ref().params();
+    if !params.any(|name| name == Route::WORKSPACE) {
+        return None;
+    }
+    let taken = raw.credentials.get_ref();
+    let mut issuers = context.issuers.iter();
+    let open = issuers.find(|issuer| {
+        taken.contains(issuer.credential.credential()) && issuer.workspace_claim.is_none()
+    });
+    open.map(|issuer| issuer.name.as_str())
+}
+
 fn check_subject(raw: &RawRoute) -> Result<(), Fault> {
     let Some(name) = &raw.subject else { return Ok(()) };
     if raw.credentials.get_ref().is_public() {
         return Err(Fault::at(name, "a public route has no caller, so no subject"));
     }
-    if raw.path.get_ref().params().any(|param| param == name.get_ref()) {
-        return Ok(());
+    let is_named = raw.path.get_ref().params().any(|param| param == name.get_ref());
+    match (name.get_ref() == Whose::ORIGIN, is_named) {
+        (true, true) => {
+            let message =
+                "\"origin\" says that the origin enforces it: call the parameter otherwise";
+            Err(Fault::at(name, message))
+        }
+        (true, false) | (false, true) => Ok(()),
+        (false, false) => {
+            Err(Fault::of_name(name, "parameter of the path", raw.path.get_ref().params()))
+        }
     }
-    Err(Fault::of_name(name, "parameter of the path", raw.path.get_ref().params()))
 }
 
 fn cors(raw: &RawRoute) -> Result<Option<Cors>, Fault> {

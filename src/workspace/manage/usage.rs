@@ -9,8 +9,6 @@ use super::{Done, Outcome, Request};
 use crate::key::Kid;
 use crate::management::problem::Problem;
 use crate::management::usage;
-use crate::policy::Budget;
-use crate::spending::Spending;
 
 impl Object<'_> {
     pub(super) fn key_usage(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
@@ -53,24 +51,28 @@ impl Object<'_> {
     /// How each budget stands.
     fn budgets(&self) -> Outcome<Vec<Json>> {
         let products = self.gate.policy.products.iter();
-        let products = products.filter_map(|own| Some((own.name.as_str(), own.budget?)));
+        let products = products.filter(|own| own.budget.is_some()).map(|own| own.name.as_str());
         let products: Vec<_> = products.collect();
-        let rows = products.iter().map(|(name, _)| product_row(name));
+        let rows = products.iter().map(|name| product_row(name));
         self.rows.require(rows.chain([SHARED.to_owned()]))?;
-        let mut told = Vec::new();
-        let mut tell = |product, budget: &Budget, mut spending: Spending| {
-            spending.hold_to(budget, self.now);
-            told.push(usage::budget(product, budget, &spending, self.now));
+        let all = core::iter::once(None).chain(products.into_iter().map(Some));
+        all.filter_map(|product| self.budget_of_product(product).transpose()).collect()
+    }
+
+    /// How the budget of a product stands, or that of all; `None` if there is none.
+    pub(super) fn budget_of_product(&self, product: Option<&str>) -> Outcome<Option<Json>> {
+        let rules = product.and_then(|name| self.product_rules(name));
+        let budget =
+            if product.is_some() { rules.and_then(|own| own.budget) } else { self.budget() };
+        let Some(budget) = budget else { return Ok(None) };
+        let row = product.map_or_else(|| SHARED.to_owned(), product_row);
+        self.rows.require([row.clone()])?;
+        let mut spending = match product {
+            None => self.rows.get::<SharedAccount>(&row)?.unwrap_or_default().spending,
+            Some(_) => self.rows.get::<ProductAccount>(&row)?.unwrap_or_default().spending,
         };
-        if let Some(budget) = self.budget() {
-            let shared: SharedAccount = self.rows.get(SHARED)?.unwrap_or_default();
-            tell(None, &budget, shared.spending);
-        }
-        for (name, budget) in products {
-            let own: ProductAccount = self.rows.get(&product_row(name))?.unwrap_or_default();
-            tell(Some(name), &budget, own.spending);
-        }
-        Ok(told)
+        spending.hold_to(&budget, self.now);
+        Ok(Some(usage::budget(product, &budget, &spending, self.now)))
     }
 
     fn used(&mut self, kid: &str, from: u64, to: u64) -> Outcome<(Vec<Hour>, Option<u64>)> {

@@ -13,7 +13,7 @@ use super::{Change, Done, Outcome, Request, object};
 use crate::management::problem::Problem;
 use crate::management::time;
 use crate::policy::Thresholds;
-use crate::webhook::Event;
+use crate::webhook::{self, Event};
 
 impl Object<'_> {
     pub(super) fn get_webhook(&self, request: &Request<'_>) -> Outcome<Done> {
@@ -37,6 +37,9 @@ impl Object<'_> {
         let mut after = before.clone();
         let text = |name: &str| request.body.get(name).and_then(Json::as_str);
         after.url = text("url").map(str::to_owned);
+        let admin = &self.gate.policy.admin_host;
+        let place = after.url.as_ref().map_or(Ok(()), |url| webhook::check_place(url, admin));
+        place.map_err(|wrong| Problem::field("url", wrong.to_string()))?;
         let events = request.body.get("events").and_then(Json::as_array);
         let names = events.into_iter().flatten().filter_map(Json::as_str);
         let wanted: Vec<Event> = names.filter_map(Event::parse).collect();

@@ -88,6 +88,15 @@ fn ask(desk: &mut Desk, id: &str) -> (u16, Value) {
     (reply.status, reply.body)
 }
 
+/// The check that refused, and what it was about.
+fn refused(told: &Value) -> (Value, Value) {
+    let checks = told["checks"].as_array().unwrap();
+    let mut of = checks.iter().filter(|check| check["verdict"] == "refused");
+    let only = of.next().unwrap();
+    assert!(of.next().is_none() && only["check"] == told["check"], "{told}");
+    (only["check"].clone(), only["detail"].clone())
+}
+
 fn isolate() -> Isolate {
     Isolate { memory: Memory::default(), calls: 0 }
 }
@@ -109,18 +118,110 @@ fn a_denial_is_told_by_its_request_id_with_what_it_was_judged_by() {
             "request_id": id(1), "time": portcullis::management::time::print_millis(at(0).millis()),
             "kid": kid, "method": "GET", "path": "/plain", "code": "IP_NOT_ALLOWED",
             "check": "key's networks", "address": "198.51.100.7", "scope": null, "parameter": null,
-            "limited_by": null, "retry_after": null, "key_version": 1,
+            "body_limit": null, "limited_by": null, "retry_after": null, "cost": 1, "budget": null,
+            "checks": [
+                {"check": "route", "verdict": "passed", "detail": "GET /plain"},
+                {"check": "form", "verdict": "passed", "detail": null},
+                {"check": "route's networks", "verdict": "passed",
+                    "detail": "from 198.51.100.7"},
+                {"check": "credential", "verdict": "passed", "detail": null},
+                {"check": "key", "verdict": "passed", "detail": null},
+                {"check": "secret", "verdict": "passed", "detail": null},
+                {"check": "status and dates", "verdict": "passed", "detail": "active"},
+                {"check": "key's networks", "verdict": "refused",
+                    "detail": "from 198.51.100.7, of 203.0.113.0/24"},
+                {"check": "scope", "verdict": "not reached", "detail": null},
+                {"check": "resource", "verdict": "not reached", "detail": null},
+                {"check": "body length", "verdict": "not reached", "detail": null},
+                {"check": "signature", "verdict": "not reached", "detail": null},
+                {"check": "limits", "verdict": "not reached", "detail": null},
+            ],
+            "key_version": 1,
             "key": {"version": 1, "status": "active", "scopes": ["agents:write"],
                 "ips": ["203.0.113.0/24"], "bindings": {}, "expires": null},
         })
     );
     let (_, told) = ask(&mut desk, &id(2));
     assert_eq!((&told["check"], &told["scope"]), (&json!("scope"), &json!("agents:read")));
+    let detail = "needs agents:read; the key has agents:write";
+    assert_eq!(refused(&told), (json!("scope"), json!(detail)));
     desk.ask("dev:admin", "PATCH", &format!("{KEYS}/{kid}"), &json!({"scopes": ["read"]}));
     let (_, told) = ask(&mut desk, &id(2));
     assert_eq!((&told["key_version"], &told["key"]["version"]), (&json!(1), &json!(2)));
+    assert_eq!(refused(&told), (json!("scope"), Value::Null), "what it has now is another matter");
     let rows = format!("{:?}", desk.object.rows);
     assert!(!rows.contains("secret=1") && !rows.contains(&key[key.len() - 40..]));
+}
+
+/// Those of a route that takes no keys, or none from there, among them.
+#[test]
+fn every_refusal_behind_a_secret_is_found_with_its_inputs() {
+    let mut policy = desk::policy();
+    let route = |path: &str, more: Value| {
+        let mut route =
+            json!({"credentials": ["key"], "methods": ["GET"], "origin": 0, "path": path});
+        route.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        route
+    };
+    policy["routes"] = json!([
+        route("/people", json!({"credentials": ["oauth"]})),
+        route("/inside", json!({"ips": ["10.0.0.0/8"]})),
+        route("/users/{user}", json!({"subject": "user"})),
+        route("/anybodys", json!({})),
+        route("/short", json!({"body_limit": 4, "scope": "agents:read", "subject": "origin"})),
+        route("/dear", json!({"cost": 30, "product": 0, "subject": "origin"})),
+        route("/alone", json!({"mode": "edge", "ips": ["10.0.0.0/8"]})),
+    ]);
+    policy["budget"] = json!({"coins": 1000, "period": "day"});
+    policy["products"] = json!([{"name": "maps", "budget": {"coins": 40, "period": "week"}}]);
+    let mut desk = Desk::open();
+    desk.gate = desk::gate(&policy);
+    let mut isolate = isolate();
+    let (kid, key) = desk.key(&json!({"scopes": ["read"], "type": "personal"}));
+    let mut send = |path: &str, number: u32| {
+        let facts = facts(&key, "203.0.113.7").replace("/plain?secret=1", path);
+        isolate.send(&mut desk, &format!("{facts}\ncontent-length\n5"), &id(number))
+    };
+    assert_eq!(send("/people", 1), "API_KEY_NOT_ALLOWED");
+    assert_eq!(send("/inside", 2), "IP_NOT_ALLOWED");
+    assert_eq!(send("/users/eve", 3), "WRONG_RESOURCE");
+    assert_eq!(send("/anybodys", 4), "WRONG_RESOURCE");
+    assert_eq!(send("/short", 5), "BODY_TOO_LARGE");
+    assert_eq!(
+        (send("/dear", 6), send("/dear", 7)),
+        (String::new(), "BUDGET_EXHAUSTED".to_owned())
+    );
+    assert_eq!(send("/alone", 8), "IP_NOT_ALLOWED", "of mode edge nobody is told");
+    let forged = format!("{}{}", &key[..key.len() - 1], if key.ends_with('0') { '1' } else { '0' });
+    let at_people = facts(&forged, "203.0.113.7").replace("/plain?secret=1", "/people");
+    assert_eq!(isolate.send(&mut desk, &at_people, &id(9)), "API_KEY_NOT_ALLOWED");
+    isolate.report(&mut desk, &kid);
+    let mut told = |number: u32| {
+        let (status, told) = ask(&mut desk, &id(number));
+        assert_eq!(status, 200, "{number}: {told}");
+        let (check, detail) = refused(&told);
+        (told, [check, detail].map(|own| own.as_str().unwrap().to_owned()))
+    };
+    assert_eq!(told(1).1, ["credential", "the route takes no keys"]);
+    assert_eq!(told(2).1, ["route's networks", "from 203.0.113.7"]);
+    let (subject, refused) = told(3);
+    assert_eq!(refused, ["resource", "the key is dev:admin's"]);
+    assert_eq!(
+        (&subject["parameter"], &subject["path"]),
+        (&json!("user"), &json!("/users/{user}"))
+    );
+    assert_eq!(told(4).1, ["resource", "the key is dev:admin's"]);
+    let (length, refused) = told(5);
+    assert_eq!((refused[1].as_str(), &length["body_limit"]), ("at most 4 bytes", &json!(4)));
+    assert_eq!(length["checks"][8]["detail"], "needs agents:read; the key has read");
+    let (budget, refused) = told(7);
+    assert_eq!(refused, ["limits", "costs 30; workspace: 1000 in 3600 s, 100 at once"]);
+    assert_eq!((&budget["limited_by"], &budget["cost"]), (&json!("product-budget"), &json!(30)));
+    let stands = &budget["budget"];
+    assert_eq!((&stands["product"], &stands["left"]), (&json!("maps"), &json!(10)));
+    for unknown in [8, 9] {
+        assert_eq!(ask(&mut desk, &id(unknown)).0, 404);
+    }
 }
 
 #[test]
@@ -184,6 +285,8 @@ fn limits_say_whose_and_unproved_secrets_are_nobodys() {
         assert_eq!((status, &told["limited_by"]), (200, &json!("key")), "{told}");
         assert_eq!((&told["check"], &told["address"]), (&json!("limits"), &json!("")));
         assert_eq!(told["retry_after"], json!(3600));
+        let detail = "costs 1; key: 1 in 3600 s, 1 at once; workspace: 1000 in 3600 s, 100 at once";
+        assert_eq!(refused(&told), (json!("limits"), json!(detail)));
     }
     assert_eq!(ask(&mut desk, &id(9)).0, 404);
 }

@@ -247,6 +247,7 @@ fn authenticated(who: &str) -> Result<Authenticated, NotAuthenticated> {
                 id: who.to_owned(),
                 scopes: ["*:*", "openid", "x version=7", "a\nb"].map(str::to_owned).to_vec(),
                 email: None,
+                workspace: None,
                 until: 1_900_000_000,
             },
             credential: TokenKind::Oauth,

@@ -28,26 +28,27 @@ pub fn build(checkout: &Checkout, folder: &Path, fingerprint: &str) -> Result<()
     Ok(())
 }
 
-/// A policy with these routes, which take turns at the origins.
+/// A policy with these routes, which take turns at the origins, each behind a binding of its own.
 fn text(routes: std::ops::Range<usize>, origins: usize) -> String {
     let mut text =
         "version = 1\nhosts = [\"api.test\"]\nadmin_host = \"admin.test\"\nmode = \"lease\"\n"
             .to_owned();
     for origin in 0..origins {
-        let _ = write!(text, "\n[origins.o{origin}]\nservice = \"ORIGIN\"\n");
+        let _ = write!(text, "\n[origins.o{origin}]\nservice = \"ORIGIN_{origin}\"\n");
     }
     for route in routes {
         let _ = write!(
             text,
             "\n[[routes]]\nmethods = [\"GET\"]\npath = \"/v1/r{route:03}/{{agent_id}}\"\norigin = \"o{}\"\n\
-             credentials = [\"key\"]\nscope = \"agents:read\"\n",
+             credentials = [\"key\"]\nscope = \"agents:read\"\nsubject = \"origin\"\n",
             route % origins
         );
     }
     text
 }
 
-/// Lets both take turns: the one with all its requests to its route, the other with requests to 40 of its own.
+/// Lets both take turns: the one with all its requests to its route, the other with requests to 42 of its own, at all
+/// origins alike.
 pub fn rounds(contest: &Contest, size: Size) -> Result<Table> {
     let peers = [(ONE, target(999..1000)), (MANY, target(0..1000))];
     let turn = |at: usize, seconds| {
@@ -72,7 +73,7 @@ pub fn rounds(contest: &Contest, size: Size) -> Result<Table> {
 }
 
 fn target(routes: std::ops::Range<usize>) -> Vec<String> {
-    let targets = routes.step_by(25);
+    let targets = routes.step_by(24);
     targets.map(|route| format!("/v1/r{route:03}/agent-123?limit=10")).collect()
 }
 
@@ -80,3 +81,25 @@ fn target(routes: std::ops::Range<usize>) -> Vec<String> {
 pub const PEERS: [Peer; 2] = [ONE, MANY];
 const ONE: Peer = Peer { name: "one route", port: 8719, ours: true, signs: false };
 const MANY: Peer = Peer { name: "1000 routes, 5 origins", port: 8720, ours: true, signs: false };
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_origin_has_a_binding_and_gets_requests() {
+        let policy = portcullis::policy::source::compile(&text(0..1000, 5)).unwrap();
+        let bindings: BTreeSet<_> =
+            policy.origins.iter().map(|origin| format!("{:?}", origin.upstream)).collect();
+        assert_eq!((policy.routes.len(), bindings.len()), (1000, 5));
+        let asked = target(0..1000);
+        let origins: BTreeSet<_> = asked
+            .iter()
+            .filter_map(|target| target.get(5..8)?.parse::<usize>().ok())
+            .map(|route| policy.routes[route].origin)
+            .collect();
+        assert_eq!((asked.len(), origins.len()), (42, 5));
+    }
+}

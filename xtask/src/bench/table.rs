@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, ensure};
 
 use super::contest::{BASELINE, GATE, HONO, HONO_FORWARD, JS, JS_WEBCRYPTO, Kind, PASS};
-use crate::interval::Interval;
+use crate::interval::{Interval, Judgement};
 
 /// What was measured.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ fn table(title: &str, rows: Vec<(String, Interval, Goal)>) -> Table {
     let mut missed = Vec::new();
     for (name, median, goal) in rows {
         let verdict = goal.verdict(&median);
-        if verdict == "MISSED" {
+        if verdict == MISSED {
             missed.push(format!("{title}: {name}"));
         }
         let Interval { median, low, high } = median;
@@ -108,6 +108,7 @@ fn table(title: &str, rows: Vec<(String, Interval, Goal)>) -> Table {
     Table { text, missed }
 }
 
+const MISSED: &str = "MISSED";
 const UNKNOWN: Interval = Interval { median: f64::NAN, low: f64::NAN, high: f64::NAN };
 
 enum Goal {
@@ -117,16 +118,17 @@ enum Goal {
 }
 
 impl Goal {
+    /// What the whole interval says: where it holds the goal, the rounds do not tell.
     fn verdict(&self, median: &Interval) -> &'static str {
-        let (met, missed) = match *self {
-            Self::AtLeast(goal) => (median.median >= goal, median.high < goal),
-            Self::AtMost(goal) => (median.median <= goal, median.low > goal),
+        let judgement = match *self {
+            Self::AtLeast(goal) => median.at_least(goal),
+            Self::AtMost(goal) => median.at_most(goal),
             Self::None => return "",
         };
-        match (met, missed) {
-            (true, _) => "met",
-            (false, true) => "MISSED",
-            (false, false) => "undecided",
+        match judgement {
+            Judgement::Holds => "met",
+            Judgement::Undecided => "undecided",
+            Judgement::Broken => MISSED,
         }
     }
 }
@@ -138,5 +140,34 @@ impl std::fmt::Display for Goal {
             Self::AtMost(goal) => write!(f, "≤ {goal}"),
             Self::None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_inside_the_interval_is_neither_met_nor_missed() {
+        let rounds = |ratios: &[f64]| -> Vec<BTreeMap<&str, Turn>> {
+            let turn = |rate| Turn { rate, cpu: 0.0 };
+            let round =
+                |ratio: &f64| BTreeMap::from([("one", turn(100.0)), ("many", turn(100.0 * ratio))]);
+            ratios.iter().map(round).collect()
+        };
+        for (ratios, verdict, judged) in [
+            ([0.98, 0.99, 1.0], "met", true),
+            ([0.9, 1.0, 1.1], "undecided", true),
+            ([0.9, 0.91, 0.95], "MISSED", false),
+        ] {
+            let table = of_routes(&rounds(&ratios), "one", "many");
+            assert!(table.text.ends_with(verdict), "{}", table.text);
+            assert_eq!(table.judge().is_ok(), judged, "{}", table.text);
+        }
+        let cpu = Interval { median: 0.45, low: 0.4, high: 0.6 };
+        assert_eq!(Goal::AtMost(0.5).verdict(&cpu), "undecided");
+        assert_eq!(Goal::AtMost(0.6).verdict(&cpu), "met");
+        assert_eq!(Goal::AtMost(0.3).verdict(&cpu), "MISSED");
+        assert_eq!(Goal::AtMost(0.3).verdict(&UNKNOWN), "undecided");
     }
 }

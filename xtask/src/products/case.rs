@@ -49,6 +49,9 @@ pub struct Person {
     pub sub: String,
     /// Of OAuth tokens.
     pub scope: Option<String>,
+    /// What else its tokens say.
+    #[serde(default)]
+    pub claims: BTreeMap<String, Value>,
     /// Seconds that a token lasts; those of a negative number are over.
     #[serde(default = "five_minutes")]
     pub lasts: i64,

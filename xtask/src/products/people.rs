@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tiny_http::{Response, Server};
 
 use super::case::Person;
+use super::words::Words;
 use crate::conformance::now;
 use crate::issuer::key::SigningKey;
 
@@ -52,7 +53,7 @@ impl People {
     }
 
     /// A token of a person's.
-    pub fn token(&self, name: &str) -> Result<String> {
+    pub fn token(&self, name: &str, words: &Words) -> Result<String> {
         let (person, claims, typ) =
             self.people.get(name).with_context(|| format!("nobody is called {name}"))?;
         let now = now()?;
@@ -62,6 +63,9 @@ impl People {
         claims["exp"] = json!(now.checked_add_signed(person.lasts).context("time")?);
         if let Some(scope) = &person.scope {
             claims["scope"] = json!(scope);
+        }
+        for (name, value) in &person.claims {
+            claims[name] = words.plain_value(value)?;
         }
         let key = if person.forged { &self.forger } else { &self.key };
         key.token(&json!({ "alg": key.algorithm(), "typ": typ, "kid": self.key.kid }), &claims)

@@ -109,7 +109,7 @@ fn bytes(stage: &Stage<'_>, words: &Words, ask: &Ask) -> Result<Vec<u8>> {
     let mut line = |name: &str, value: &str| head.push_str(&format!("{name}: {value}\r\n"));
     line("CF-Connecting-IP", &ask.from);
     if let Some(person) = &ask.person {
-        line("Authorization", &format!("Bearer {}", stage.people.token(person)?));
+        line("Authorization", &format!("Bearer {}", stage.people.token(person, words)?));
     }
     if let Some(key) = &ask.key {
         line("Authorization", &format!("Bearer {}", fill(key)?));

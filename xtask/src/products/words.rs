@@ -41,21 +41,21 @@ impl Words {
 
     /// Writes out what stands in braces, nobody's token among it.
     pub fn plain(&self, text: &str) -> Result<String> {
-        self.fill_with(text, |person| bail!("nobody is called {person} yet"))
+        self.fill_with(text, &nobody)
     }
 
     /// Writes out what stands in braces.
     pub fn fill(&self, text: &str, people: &People) -> Result<String> {
-        self.fill_with(text, |person| people.token(person))
+        self.fill_with(text, &|person| people.token(person, self))
     }
 
-    fn fill_with(&self, text: &str, token: impl Fn(&str) -> Result<String>) -> Result<String> {
+    fn fill_with(&self, text: &str, token: Token<'_>) -> Result<String> {
         let mut filled = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             let (word, after) = after.split_once('}').with_context(|| format!("{text}: no }}"))?;
             filled.push_str(before);
-            filled.push_str(&self.word(word, &token).with_context(|| text.to_owned())?);
+            filled.push_str(&self.word(word, token).with_context(|| text.to_owned())?);
             rest = after;
         }
         filled.push_str(rest);
@@ -64,23 +64,32 @@ impl Words {
 
     /// The same in all texts of a value.
     pub fn fill_value(&self, value: &Value, people: &People) -> Result<Value> {
+        self.fill_all(value, &|person| people.token(person, self))
+    }
+
+    /// The same, nobody's token among it.
+    pub fn plain_value(&self, value: &Value) -> Result<Value> {
+        self.fill_all(value, &nobody)
+    }
+
+    fn fill_all(&self, value: &Value, token: Token<'_>) -> Result<Value> {
         Ok(match value {
-            Value::String(text) => Value::String(self.fill(text, people)?),
+            Value::String(text) => Value::String(self.fill_with(text, token)?),
             Value::Array(items) => {
-                let items = items.iter().map(|item| self.fill_value(item, people));
+                let items = items.iter().map(|item| self.fill_all(item, token));
                 Value::Array(items.collect::<Result<_>>()?)
             }
             Value::Object(members) => {
                 let members = members
                     .iter()
-                    .map(|(name, item)| Ok((name.clone(), self.fill_value(item, people)?)));
+                    .map(|(name, item)| Ok((name.clone(), self.fill_all(item, token)?)));
                 Value::Object(members.collect::<Result<_>>()?)
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
         })
     }
 
-    fn word(&self, word: &str, token: impl Fn(&str) -> Result<String>) -> Result<String> {
+    fn word(&self, word: &str, token: Token<'_>) -> Result<String> {
         match word.split_once(' ') {
             Some(("token", person)) => token(person),
             Some(("in", seconds)) => Ok(time::print(now()? + seconds.parse::<u64>()?)),
@@ -94,6 +103,13 @@ impl Words {
     fn kept(&self, name: &str) -> Result<&str> {
         self.0.get(name).map(String::as_str).with_context(|| format!("nothing is called {name}"))
     }
+}
+
+/// The token of somebody.
+type Token<'a> = &'a dyn Fn(&str) -> Result<String>;
+
+fn nobody(person: &str) -> Result<String> {
+    bail!("nobody is called {person} yet")
 }
 
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
