@@ -177,6 +177,6 @@ function facts(request: Request | Incoming, address: string | undefined): string
 }
 
 /** `Document::NOT_FOR_GATE`. */
-const NOT_FOR_GATE = ["management", "alerts", "leak_reports", "workspace_shadow"];
+const NOT_FOR_GATE = ["management", "alerts", "leak_reports", "workspace_shadow", "told"];
 const DECIDED = new Set(["allow", "deny", "unknown", "pages"]);
 const ADDRESS = "cf-connecting-ip";

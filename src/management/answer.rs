@@ -1,5 +1,9 @@
 //! The bodies of answers.
 
+mod policy;
+
+pub use policy::POLICY;
+
 use super::body::{MEMBER as MEMBER_ID, ROLE};
 use super::schema::{Field, Kind, Object};
 

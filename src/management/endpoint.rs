@@ -59,6 +59,8 @@ pub enum Operation {
     ListDenials,
     /// By what a request was refused.
     GetDenial,
+    /// What the policy says to its members.
+    GetPolicy,
     /// At which parts of its limit a key is told of.
     PutAlerts,
     /// Where alerts go, and what became of them.

@@ -321,6 +321,14 @@ pub const ENDPOINTS: &[Endpoint] = {
             "By which check, and by what, a request with one of the workspace's keys was refused: of the last \
              128 within a day.",
         ),
+        get(
+            Op::GetPolicy,
+            "getPolicy",
+            "/api/v1/workspaces/{workspace}/policy",
+            Member,
+            &out::POLICY,
+            "What the policy asks of requests: its routes, tiers and products, and what holds in this workspace.",
+        ),
         versioned(change(
             (Op::PutAlerts, "putKeyAlerts"),
             ("PUT", "/api/v1/workspaces/{workspace}/api-keys/{kid}/alerts"),

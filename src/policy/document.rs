@@ -122,6 +122,13 @@ pub struct Document {
     /// See [`Policy::routes`](super::Policy::routes).
     #[cfg_attr(any(feature = "workspace", feature = "ledger"), serde(skip))]
     pub routes: Vec<Route>,
+    /// See [`Policy::told`](super::Policy::told).
+    #[cfg_attr(any(feature = "gate", feature = "js"), serde(skip))]
+    #[cfg_attr(
+        not(any(feature = "gate", feature = "js")),
+        serde(default, skip_serializing_if = "String::is_empty")
+    )]
+    pub told: String,
 }
 
 impl Document {
@@ -135,7 +142,8 @@ impl Document {
     pub const SIGNED_BODY_BYTES: SignedBodyBytes = Bounded::clamped(1_048_576);
 
     /// Fields that the gate's Worker has no use for; it does not read them.
-    pub const NOT_FOR_GATE: &[&str] = &["management", "alerts", "leak_reports", "workspace_shadow"];
+    pub const NOT_FOR_GATE: &[&str] =
+        &["management", "alerts", "leak_reports", "workspace_shadow", "told"];
 
     /// Fields that the Worker of the Workspaces has no use for; it does not read them.
     pub const NOT_FOR_WORKSPACE: &[&str] =

@@ -16,6 +16,8 @@ mod route;
 mod sign_in;
 #[cfg(feature = "policy-source")]
 pub mod source;
+#[cfg(feature = "policy-source")]
+mod told;
 pub(crate) mod url;
 
 use core::fmt;
@@ -111,6 +113,9 @@ pub struct Policy {
     pub table: RouteTable,
     /// What any route opts in to.
     pub allowed_classes: Classes,
+    /// What members of a workspace are told of the policy, as the management API says it: JSON; empty in the
+    /// gate's Worker.
+    pub told: String,
 }
 
 impl Policy {
@@ -234,6 +239,7 @@ impl TryFrom<Document> for Policy {
             routes: document.routes,
             table,
             allowed_classes,
+            told: document.told,
         })
     }
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { launch, makeKey, open, ready, signIn, visit } from "./browser.mjs";
+import { askForKey, launch, makeKey, open, ready, signIn, store, visit } from "./browser.mjs";
 import { PAYLOADS } from "./payloads.mjs";
 
 let browser;
@@ -21,31 +21,39 @@ after(async () => {
   evil.close();
 });
 
+/** Methods that change something. */
+const UNSAFE = ["POST", "PUT", "PATCH", "DELETE"];
+
 const evilUrl = () => `http://127.0.0.1:${evil.address().port}/`;
 
 test("no text of anybody becomes script or markup, on any page", async () => {
   const { page, context, told } = await open(browser);
   await signIn(page, "owner");
   assert.equal(PAYLOADS.length, 60);
-  // Each into every field of text there is: by the API as the page sends it, five keys of twelve fields.
+  // Into every text that the API keeps, a key each.
   const made = await page.evaluate(async ([workspace, payloads]) => {
     const statuses = [];
     const kids = [];
+    const { name } = await fetch(`/api/v1/workspaces/${workspace}`).then((answer) => answer.json());
+    const send = (method, path, body) =>
+      fetch(`/api/v1/workspaces/${workspace}${path}`, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
     for (let at = 0; at < payloads.length; at++) {
       const text = payloads[at];
       const body = { name: text.slice(0, 100), description: text, scopes: ["read"], bindings: { agent_id: [text.slice(0, 128)] } };
-      const headers = { "content-type": "application/json" };
-      const answer = await fetch(`/api/v1/workspaces/${workspace}/api-keys`, { method: "POST", headers, body: JSON.stringify(body) });
+      const answer = await send("POST", "/api-keys", body);
       const key = await answer.json();
       statuses.push(answer.status);
       if (answer.status !== 201) continue;
       kids.push(key.id);
       // At most 20 are active.
-      await fetch(`/api/v1/workspaces/${workspace}/api-keys/${key.id}`, { method: "DELETE" });
+      await send("DELETE", `/api-keys/${key.id}`);
+      statuses.push((await send("PATCH", "", { name: text.slice(0, 100) })).status);
     }
-    return { statuses, kids };
+    await send("PATCH", "", { name });
+    const live = await (await send("POST", "/api-keys", { name: "live", scopes: ["read"], limits: { requests: 9, burst: 9 } })).json();
+    return { statuses, kids, live: live.id };
   }, [ready.workspace, PAYLOADS]);
-  assert.deepEqual(made.statuses.filter((status) => status !== 201), [], "every one is stored");
+  assert.deepEqual(made.statuses.filter((status) => status >= 300), [], "every one is stored");
   await page.reload();
   await page.getByRole("region", { name: "Keys" }).waitFor();
   const list = await page.getByRole("region", { name: "Keys" }).innerText();
@@ -55,18 +63,54 @@ test("no text of anybody becomes script or markup, on any page", async () => {
     await page.getByText(kid).first().waitFor();
   }
   await visit(page, "audit", "Audit log");
-  // And into the fields of the pages themselves.
-  await visit(page, "keys", "Keys");
-  for (const text of PAYLOADS) await page.getByRole("searchbox").fill(text);
-  await visit(page, "denials", "Denials");
-  for (const text of PAYLOADS.slice(0, 10)) {
-    await page.getByLabel("Request id").fill(text);
-    await page.getByRole("button", { name: "Find" }).click();
+  // And into every field of every page, as it is typed and sent.
+  const forms = [
+    ["keys", "Keys", 1], ["keys/new", "New key", 7], [`keys/${made.live}/edit`, "Edit key", 7], [`keys/${made.live}`, "live", 1],
+    [`keys/${made.live}/try`, "Try it", 1], ["keys/import", "Import keys", 3], ["members", "Members", 1], ["limits", "Limits", 4],
+    ["policy", "Policy", 1], ["alerts", "Alerts", 1], ["denials", "Denials", 2],
+  ];
+  for (const [path, heading, least] of forms) {
+    await visit(page, path, heading);
+    const count = await page.evaluate(fillAll, PAYLOADS);
+    assert.ok(count >= least, `${path} has ${count} fields of text`);
   }
-  const hash = PAYLOADS.slice(0, 10).map(encodeURIComponent);
-  for (const text of hash) await page.goto(`${ready.admin_url}/#/${text}/${text}`);
+  await visit(page, "denials", "Denials");
+  await page.getByLabel("The refusal").fill(JSON.stringify({ signed: PAYLOADS.map((part) => ({ part, sha256: "0".repeat(64) })) }));
+  await page.getByText("The first that differs: ").waitFor();
+  for (const text of PAYLOADS.slice(0, 10).map(encodeURIComponent)) {
+    for (const path of [`${text}/${text}`, `keys/${text}`, `denials/${text}`]) await page.goto(`${ready.admin_url}/#/${path}`);
+  }
   assert.deepEqual([told.dialogs, told.violations, told.errors], [[], [], []]);
   assert.equal(await page.evaluate(() => document.querySelectorAll("#app img, #app iframe, #app script, #app a[href^='javascript']").length), 0);
+  await context.close();
+});
+
+/** Types each of the texts into all fields of a page, and leaves them; how many fields there are. */
+function fillAll(texts) {
+  const fields = () => [...document.querySelectorAll("input:not([type=checkbox]):not([type=datetime-local]), textarea")];
+  for (const text of texts) {
+    for (const field of fields()) {
+      const kind = field instanceof HTMLTextAreaElement ? HTMLTextAreaElement : HTMLInputElement;
+      Object.getOwnPropertyDescriptor(kind.prototype, "value").set.call(field, text);
+      for (const event of ["input", "change", "blur"]) field.dispatchEvent(new Event(event, { bubbles: true }));
+    }
+    if (text === texts[0]) document.querySelector("form button.primary, form button:not([type=button])")?.click();
+  }
+  return fields().length;
+}
+
+test("the same texts do harm where a page takes them for markup", async () => {
+  const { page, context, told } = await open(browser);
+  await page.route("**://evil.example/**", (route) => route.abort());
+  for (const text of PAYLOADS) {
+    await page.goto(evilUrl());
+    await page.evaluate((text) => {
+      document.body.innerHTML = text;
+      document.querySelectorAll("[tabindex], input").forEach((field) => field.focus());
+    }, text);
+  }
+  await page.waitForTimeout(200);
+  assert.ok(told.dialogs.length >= 8, `${told.dialogs.length} of them`);
   await context.close();
 });
 
@@ -96,11 +140,7 @@ test("a script that is injected all the same is refused and told of", async () =
 test("no other site's form, fetch or image changes anything or reads anything", async () => {
   const { page, context } = await open(browser);
   await signIn(page, "owner");
-  await makeKey(page, "target");
-  await page.getByLabel("I have stored it").check();
-  await page.getByRole("button", { name: "Done" }).click();
-  await page.getByRole("heading", { name: "target", level: 1 }).waitFor();
-  const kid = page.url().split("/").at(-1);
+  const { kid } = await makeKey(page, "target");
   const state = () =>
     page.evaluate(async (workspace) => {
       const get = (path) => fetch(`/api/v1/workspaces/${workspace}${path}`).then((answer) => answer.json());
@@ -108,15 +148,15 @@ test("no other site's form, fetch or image changes anything or reads anything", 
       return { newest: entries[0].sequence, me: (await fetch("/api/v1/me")).status };
     }, ready.workspace);
   const before = await state();
-  const base = `${ready.admin_url}/api/v1/workspaces/${ready.workspace}`;
-  const endpoints = [
-    ["POST", `${base}/api-keys`], ["DELETE", `${base}/api-keys/${kid}`], ["PATCH", `${base}/api-keys/${kid}`],
-    ["POST", `${base}/api-keys/${kid}/rotate`], ["POST", `${base}/api-keys/${kid}/disable`], ["POST", `${base}/api-keys/${kid}/enable`],
-    ["PUT", `${base}/api-keys/${kid}/alerts`], ["POST", `${base}/api-keys/import`], ["POST", `${base}/api-keys/revoke-all`],
-    ["PATCH", base], ["PUT", `${base}/members/dev:x`], ["DELETE", `${base}/members/dev:member`],
-    ["PUT", `${base}/webhooks`], ["POST", `${base}/webhooks/rotate`], ["DELETE", `${base}/webhooks`],
-    ["POST", `${ready.admin_url}/api/v1/workspaces`], ["POST", `${ready.admin_url}/logout`],
-  ];
+  const { paths } = await page.evaluate(() => fetch("/api/v1/openapi.json").then((answer) => answer.json()));
+  const named = { workspace: ready.workspace, kid, member: "dev:member", request_id: "0".repeat(32) };
+  const filled = (path) =>
+    path.replace(/\{(\w+)\}/g, (_, name) => named[name] ?? assert.fail(`${path}: what is ${name}?`));
+  const endpoints = Object.entries(paths).flatMap(([path, operations]) =>
+    UNSAFE.filter((method) => method.toLowerCase() in operations).map((method) => [method, ready.admin_url + filled(path)]),
+  );
+  assert.ok(endpoints.length >= 17, `${endpoints.length} endpoints in the document`);
+  endpoints.push(["POST", `${ready.admin_url}/logout`]);
   const other = await context.newPage();
   for (const [method, url] of endpoints) {
     await other.goto(evilUrl());
@@ -180,20 +220,19 @@ test("no page shows the dashboard in a frame", async () => {
 test("back, forward and reload show no secret that was shown before", async () => {
   const { page, context } = await open(browser);
   await signIn(page, "owner");
-  const secret = await makeKey(page, "back");
+  const secret = await askForKey(page, "back");
   const gone = async (what) => {
     await page.getByRole("heading", { level: 1 }).first().waitFor();
     const values = await page.evaluate(() => [...document.querySelectorAll("input, textarea")].map(({ value }) => value).join("\n"));
     assert.ok(!((await page.content()) + values).includes(secret), what);
   };
-  await page.getByLabel("I have stored it").check();
-  await page.getByRole("button", { name: "Done" }).click();
+  await store(page);
   await page.getByRole("heading", { name: "back", level: 1 }).waitFor();
   await page.goBack();
   await gone("back within the page");
   await page.goForward();
   await gone("forward");
-  const other = await makeKey(page, "back-2");
+  const other = await askForKey(page, "back-2");
   assert.notEqual(other, secret);
   await page.goto(evilUrl());
   await page.goBack();

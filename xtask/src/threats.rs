@@ -18,7 +18,7 @@ struct Threat {
     /// What the cases about it begin their own names with.
     id: String,
     what: String,
-    /// Tests of other names: `prove BAR`, `it FILE FUNCTION`, `products PRODUCT CASE`.
+    /// Tests of other names: `prove BAR`, `it FILE FUNCTION`, `products PRODUCT CASE`, `www FILE NAME`.
     #[serde(default)]
     besides: Vec<String>,
     /// Why there is no test yet.
@@ -91,6 +91,11 @@ fn besides_of(checkout: &Checkout, test: &str) -> Result<String> {
             let cases = product["cases"].as_array().into_iter().flatten();
             ensure!(cases.clone().any(|case| case["name"] == name), "{file} has no {name:?}");
             Ok(format!("“{name}” in [{file}](../{file})"))
+        }
+        [Some("www"), Some(file), Some(name)] => {
+            let source = fs::read_to_string(checkout.path("www/tests").join(file))?;
+            ensure!(source.contains(&format!("test(\"{name}\"")), "{file} has no {name:?}");
+            Ok(format!("“{name}” in [www/tests/{file}](../www/tests/{file})"))
         }
         _ => bail!("{test:?} is no test"),
     }

@@ -239,6 +239,7 @@ impl Flavour {
             let fingerprint = fingerprint.map_err(|error| anyhow!("{FINGERPRINTS}: {error}"))?;
             document.root_fingerprints.push(fingerprint);
         }
+        document.told = document.tell();
         Ok(document)
     }
 

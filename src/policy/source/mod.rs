@@ -130,6 +130,7 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         observe,
         expiry_notice_days,
         routes,
+        told: String::new(),
     })
 }
 

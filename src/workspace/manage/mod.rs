@@ -12,6 +12,7 @@ mod leak;
 mod live;
 mod members;
 mod once;
+mod policy;
 mod refusals;
 mod rotation;
 mod settings;
@@ -231,6 +232,7 @@ impl Object<'_> {
             Operation::WorkspaceUsage => self.workspace_usage(request),
             Operation::ListDenials => self.list_denials(),
             Operation::GetDenial => self.get_denial(meta, request),
+            Operation::GetPolicy => Ok(self.get_policy(meta)),
             Operation::PutAlerts => self.put_alerts(meta, request),
             Operation::GetWebhook => self.get_webhook(request),
             Operation::PutWebhook => self.put_webhook(meta, request),

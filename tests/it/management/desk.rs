@@ -142,7 +142,7 @@ pub fn policy() -> Value {
     })
 }
 
-const ROOT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub const ROOT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 pub const WORKSPACE: &str = "DEM0WS";
 pub const SPACE: &str = "/api/v1/workspaces/DEM0WS";
 pub const KEYS: &str = "/api/v1/workspaces/DEM0WS/api-keys";

@@ -10,6 +10,8 @@ mod expiry;
 mod import;
 mod leaks;
 mod limits;
+#[cfg(feature = "policy-source")]
+mod policy;
 mod roles;
 mod served;
 mod sign_in;
