@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { ask } from "./api";
 import { Await, Field, Title, Trouble, useLoad } from "./parts";
 import { at, load, may } from "./state";
-import { number } from "./time";
+import { limit } from "./time";
 import type { Workspace } from "./types";
 
 export function Limits() {
@@ -20,7 +20,7 @@ export function Limits() {
               <div><dt>Active keys</dt><dd>{body.keys} of {body.max_active_keys}</dd></div>
               <div>
                 <dt>Limit of all keys</dt>
-                <dd>{body.limits ? `${number(body.limits.requests)} in ${number(body.limits.window_seconds)} s, ${number(body.limits.burst)} at once` : "none"}</dd>
+                <dd>{limit(body.limits)}</dd>
               </div>
             </dl>
             {may("owner") && <Form key={body.version} of={body} etag={etag} done={loaded.reload} />}

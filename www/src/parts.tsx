@@ -91,6 +91,8 @@ export function Confirm(props: {
   title: string;
   action: string;
   children: ComponentChildren;
+  /** Whether it may be done by now. */
+  isReady?: boolean;
   act: () => Promise<void>;
   close: () => void;
 }) {
@@ -113,7 +115,7 @@ export function Confirm(props: {
       {error && <Trouble error={error} />}
       <div class="actions">
         <button type="button" onClick={close}>Cancel</button>
-        <button type="button" class="danger" disabled={isBusy} onClick={act}>{props.action}</button>
+        <button type="button" class="danger" disabled={isBusy || props.isReady === false} onClick={act}>{props.action}</button>
       </div>
     </dialog>
   );

@@ -6,12 +6,14 @@ import { Alerts } from "./alerts";
 import { Audit } from "./audit";
 import { signedIn, signedOut, signOut } from "./api";
 import { KeyForm } from "./keys/form";
+import { ImportPage } from "./keys/import";
 import { KeyList } from "./keys/list";
 import { KeyPage } from "./keys/page";
 import { Limits } from "./limits";
 import { Members } from "./members";
 import { Await, Trouble, useLoad } from "./parts";
 import { Debug } from "./debug";
+import { PolicyPage } from "./policy";
 import { route } from "./route";
 import { choose, load, may, me, onSignedIn, space, spaces } from "./state";
 import { theme, turn } from "./theme";
@@ -30,6 +32,7 @@ const PAGES: Page[] = [
   { name: "Usage", path: "usage", role: "member" },
   { name: "Members", path: "members", role: "member" },
   { name: "Limits", path: "limits", role: "member" },
+  { name: "Policy", path: "policy", role: "member" },
   { name: "Alerts", path: "alerts", role: "admin" },
   { name: "Denials", path: "denials", role: "admin" },
   { name: "Audit", path: "audit", role: "admin" },
@@ -65,6 +68,7 @@ function Content() {
   switch (page) {
     case "keys":
       if (id === undefined) return <KeyList />;
+      if (id === "import") return may("admin") ? <ImportPage /> : <Nothing />;
       if (id === "new") return may("admin") ? <KeyForm /> : <Nothing />;
       if (more === "try") return <TryIt kid={id} />;
       return more === "edit" && may("admin") ? <KeyForm kid={id} /> : <KeyPage kid={id} />;
@@ -74,6 +78,8 @@ function Content() {
       return <Members />;
     case "limits":
       return <Limits />;
+    case "policy":
+      return <PolicyPage />;
     case "alerts":
       return may("admin") ? <Alerts /> : <Nothing />;
     case "denials":

@@ -1,5 +1,7 @@
 // Times and numbers, for people.
 
+import type { Limits } from "./types";
+
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" });
 const MINUTE = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
 const NUMBER = new Intl.NumberFormat("en-GB");
@@ -8,6 +10,10 @@ const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 export const day = (text: string) => DAY.format(new Date(text));
 export const minute = (text: string) => `${MINUTE.format(new Date(text))} UTC`;
 export const number = (value: number) => NUMBER.format(value);
+
+/** A limit, in words. */
+export const limit = (limits: Limits | null) =>
+  limits ? `${number(limits.requests)} in ${number(limits.window_seconds)} s, ${number(limits.burst)} at once` : "none";
 
 /** How long ago, or in how long. */
 export function ago(text: string, now = Date.now()): string {

@@ -26,6 +26,14 @@ export interface Workspace {
   version: number;
 }
 
+/** By which rules requests with a key are signed. */
+export interface Signing {
+  version: "v1" | "v2";
+  hosts: string[];
+  nonce: boolean;
+  debug_until: string | null;
+}
+
 export interface SecretState {
   generation: number;
   expires: string | null;
@@ -48,6 +56,7 @@ export interface Key {
   limits: Limits | null;
   alerts: number[];
   signature: "none" | "optional" | "required" | "only";
+  signing: Signing | null;
   created: string;
   created_by: string | null;
   not_before: string | null;
@@ -67,7 +76,9 @@ export interface Hour {
   exact: number;
   at_most: number;
   coins: number;
+  products?: Record<string, { requests: number; coins: number }>;
   denied: Record<string, number>;
+  would_deny?: Record<string, number>;
 }
 
 export interface Budget {
@@ -84,6 +95,71 @@ export interface Usage {
   hours: Hour[];
   last_used: string | null;
   budgets?: Budget[];
+}
+
+export interface BudgetRule {
+  coins: number;
+  period: string;
+}
+
+export interface Route {
+  methods: string[];
+  path: string;
+  hosts: string[];
+  product: string | null;
+  credentials: string[];
+  scope: string | null;
+  bindings: string[];
+  subject: string | null;
+  ips: string[] | null;
+  cors: string[] | null;
+  mode: string | null;
+  cost: number;
+  body_limit: number | null;
+}
+
+/** What the policy says to members. */
+export interface Policy {
+  hosts: string[];
+  lease_seconds: number;
+  key_prefix: string;
+  temporary_max_days: number;
+  default_scopes: string[] | null;
+  imports: boolean;
+  tiers: { name: string; limits: Limits }[];
+  products: { name: string; hosts: string[]; limits: Limits | null; budget: BudgetRule | null }[];
+  routes: Route[];
+  workspace: { mode: string; limits: Limits | null; budget: BudgetRule | null; on_workspace_down: string };
+}
+
+/** Why a request was refused. */
+export interface Denial {
+  request_id: string;
+  time: string;
+  kid: string;
+  method: string;
+  path: string;
+  code: string;
+  check: string;
+  checks: { check: string; verdict: string }[];
+  address: string;
+  scope: string | null;
+  parameter: string | null;
+  limited_by: string | null;
+  retry_after: number | null;
+  key_version: number;
+  key: {
+    version: number;
+    status: string;
+    scopes: string[];
+    ips: string[] | null;
+    bindings: Record<string, string[]>;
+    expires: string | null;
+  };
+}
+
+export interface Imported {
+  rows: { result: "created" | "exists" | "refused"; id?: string; message?: string }[];
 }
 
 export interface Delivery {

@@ -63,9 +63,14 @@ function Shown({ usage, days, name }: { usage: Usage; days: number; name: string
   const bars = fill(rows, days);
   const allowed = sum(rows, (row) => row.allowed);
   const denied = sum(rows, (row) => row.deniedSum);
-  const codes = [...new Set(rows.flatMap((row) => Object.keys(row.denied)))].toSorted();
-  const head = ["Time", "Allowed", "Allowed at most", "Coins", "Denied", ...codes];
-  const table = rows.map((row) => [row.time, row.allowed, row.atMost, row.coins, row.deniedSum, ...codes.map((code) => row.denied[code] ?? 0)]);
+  const names = (of: (row: Row) => Record<string, number>) => [...new Set(rows.flatMap((row) => Object.keys(of(row))))].toSorted();
+  const codes = names((row) => row.denied);
+  const more = names((row) => row.more);
+  const head = ["Time", "Allowed", "Allowed at most", "Coins", "Denied", ...codes, ...more];
+  const table = rows.map((row) => [
+    row.time, row.allowed, row.atMost, row.coins, row.deniedSum,
+    ...codes.map((code) => row.denied[code] ?? 0), ...more.map((name) => row.more[name] ?? 0),
+  ]);
   if (rows.length === 0) return <p class="empty">No requests in this time.</p>;
   return (
     <>
@@ -110,20 +115,28 @@ interface Row {
   coins: number;
   deniedSum: number;
   denied: Record<string, number>;
+  /** By product, and what rules on trial would have denied. */
+  more: Record<string, number>;
 }
 
 function sums(hours: Hour[], by: "hour" | "day"): Row[] {
   const rows = new Map<string, Row>();
-  for (const { hour, exact, at_most, coins, denied } of hours) {
+  const add = (counts: Record<string, number>, name: string, count: number) => (counts[name] = (counts[name] ?? 0) + count);
+  for (const { hour, exact, at_most, coins, denied, products = {}, would_deny = {} } of hours) {
     const time = by === "hour" ? hour : `${hour.slice(0, 10)}T00:00:00Z`;
-    const row = rows.get(time) ?? { time, allowed: 0, atMost: 0, coins: 0, deniedSum: 0, denied: {} };
+    const row = rows.get(time) ?? { time, allowed: 0, atMost: 0, coins: 0, deniedSum: 0, denied: {}, more: {} };
     row.allowed += exact;
     row.atMost += at_most;
     row.coins += coins;
     for (const [code, count] of Object.entries(denied)) {
-      row.denied[code] = (row.denied[code] ?? 0) + count;
+      add(row.denied, code, count);
       row.deniedSum += count;
     }
+    for (const [product, own] of Object.entries(products)) {
+      add(row.more, `${product}: requests`, own.requests);
+      add(row.more, `${product}: coins`, own.coins);
+    }
+    for (const [code, count] of Object.entries(would_deny)) add(row.more, `on trial: ${code}`, count);
     rows.set(time, row);
   }
   return [...rows.values()].toSorted((one, other) => one.time.localeCompare(other.time));

@@ -73,8 +73,16 @@ export async function violations(page) {
   return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
 }
 
-/** Makes a key in the form; its secret. */
+/** Makes a key in the form and stores its secret: the secret and the key's id. */
 export async function makeKey(page, name, scope = "agents:read") {
+  const secret = await askForKey(page, name, scope);
+  await store(page);
+  await page.getByRole("heading", { name, level: 1 }).waitFor();
+  return { secret, kid: page.url().split("/").at(-1) };
+}
+
+/** Makes a key in the form, whose secret is shown from then on; the secret. */
+export async function askForKey(page, name, scope = "agents:read") {
   await visit(page, "keys/new", "New key");
   await page.getByLabel("Name").fill(name);
   await page.getByLabel("Add a scope").fill(scope);
@@ -82,4 +90,10 @@ export async function makeKey(page, name, scope = "agents:read") {
   await page.getByRole("button", { name: "Make the key" }).click();
   await page.getByRole("heading", { name: "Store the secret now" }).waitFor();
   return page.getByLabel("API key").inputValue();
+}
+
+/** Says that a secret which is shown was stored. */
+export async function store(page) {
+  await page.getByLabel("I have stored it").check();
+  await page.getByRole("button", { name: "Done" }).click();
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, makeKey, open, ready, signIn, until, use, visit } from "./browser.mjs";
+import { askForKey, launch, open, ready, signIn, store, until, use, visit } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -13,7 +13,7 @@ test("sign in, make, copy, use, see its use, rotate, revoke, find all of it in t
   await signIn(page, "owner");
   assert.equal(new URL(page.url()).origin, ready.admin_url);
 
-  const secret = await makeKey(page, "journey");
+  const secret = await askForKey(page, "journey");
   await page.getByRole("button", { name: "Copy" }).click();
   await page.getByText("Copied.").waitFor();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), secret);
@@ -40,8 +40,7 @@ test("sign in, make, copy, use, see its use, rotate, revoke, find all of it in t
   await page.getByRole("dialog").getByRole("button", { name: "Rotate" }).click();
   await page.getByRole("heading", { name: "Store the secret now" }).waitFor();
   const next = await page.getByLabel("API key").inputValue();
-  await page.getByLabel("I have stored it").check();
-  await page.getByRole("button", { name: "Done" }).click();
+  await store(page);
   assert.deepEqual([(await use(next)).status, (await use(secret)).status], [200, 200], "both work");
   await until("the old secret's last use is shown", async () => {
     await page.reload();
@@ -81,74 +80,4 @@ test("sign in, make, copy, use, see its use, rotate, revoke, find all of it in t
   assert.deepEqual(told.requests.filter((url) => !own.includes(new URL(url).origin)), [], "nothing else is loaded");
   assert.deepEqual([told.violations, told.errors, told.dialogs], [[], [], []]);
   await context.close();
-});
-
-test("a session that ends under a form loses nothing of it", async () => {
-  const { page, context } = await open(browser);
-  await signIn(page, "owner");
-  await visit(page, "keys/new", "New key");
-  await page.getByLabel("Name").fill("survivor");
-  await page.getByRole("button", { name: "+ read" }).click();
-  await context.clearCookies();
-  await page.getByRole("button", { name: "Make the key" }).click();
-  const dialog = page.getByRole("dialog", { name: "Your session has ended" });
-  await dialog.waitFor();
-  const [tab] = await Promise.all([context.waitForEvent("page"), dialog.getByRole("link", { name: "Sign in" }).click()]);
-  await tab.getByText("owner", { exact: true }).click();
-  await tab.getByRole("heading", { name: "Keys", level: 1 }).waitFor();
-  await dialog.waitFor({ state: "hidden" });
-  assert.equal(await page.getByLabel("Name").inputValue(), "survivor");
-  await page.getByRole("button", { name: "Make the key" }).click();
-  await page.getByRole("heading", { name: "Store the secret now" }).waitFor();
-  await context.close();
-});
-
-test("without a network nothing is lost and the page says so", async () => {
-  const { page, context } = await open(browser);
-  await signIn(page, "owner");
-  await visit(page, "keys/new", "New key");
-  await page.getByLabel("Name").fill("offline");
-  await page.getByRole("button", { name: "+ read" }).click();
-  await context.setOffline(true);
-  await page.getByRole("button", { name: "Make the key" }).click();
-  await page.getByText("Portcullis cannot be reached").waitFor();
-  await context.setOffline(false);
-  await page.getByRole("button", { name: "Make the key" }).click();
-  await page.getByRole("heading", { name: "Store the secret now" }).waitFor();
-  await context.close();
-});
-
-test("a member sees no control that would fail, and the server refuses them anyway", async () => {
-  const { page, context } = await open(browser);
-  await signIn(page, "owner");
-  await makeKey(page, "for-members");
-  await page.getByLabel("I have stored it").check();
-  await page.getByRole("button", { name: "Done" }).click();
-  await page.getByRole("heading", { name: "for-members", level: 1 }).waitFor();
-  const kid = page.url().split("/").at(-1);
-  await context.close();
-
-  const member = await open(browser);
-  await signIn(member.page, "member");
-  const names = async () => (await member.page.getByRole("button").or(member.page.getByRole("link")).allInnerTexts()).join("|");
-  assert.doesNotMatch(await names(), /New key|Audit|Denials/);
-  await visit(member.page, `keys/${kid}`, "for-members");
-  assert.doesNotMatch(await names(), /Edit|Rotate|Revoke|Disable|Enable/);
-  await visit(member.page, "members", "Members");
-  assert.doesNotMatch(await names(), /Remove|Add/);
-  await visit(member.page, "limits", "Limits");
-  assert.doesNotMatch(await names(), /Save/);
-  for (const path of ["keys/new", "audit", "denials"]) await visit(member.page, path, "Nothing here");
-  const statuses = await member.page.evaluate(async ([workspace, kid]) => {
-    const base = `/api/v1/workspaces/${workspace}`;
-    const send = (method, path, body) =>
-      fetch(base + path, { method, headers: { "content-type": "application/json" }, body }).then(({ status }) => status);
-    return Promise.all([
-      send("POST", "/api-keys", '{"scopes":["read"]}'), send("DELETE", `/api-keys/${kid}`), send("PATCH", `/api-keys/${kid}`, '{"name":"x"}'),
-      send("POST", `/api-keys/${kid}/rotate`, '{"grace_seconds":0}'), send("POST", `/api-keys/${kid}/disable`),
-      send("PUT", "/members/dev:x", '{"role":"member"}'), send("PATCH", "", '{"name":"x"}'), send("GET", "/audit"),
-    ]);
-  }, [ready.workspace, kid]);
-  assert.deepEqual(statuses, Array(8).fill(403));
-  await member.context.close();
 });

@@ -2,7 +2,7 @@
 
 import { isWide, problem } from "../network";
 import { stamp } from "../time";
-import type { Key, Limits } from "../types";
+import type { Key, Limits, Signing } from "../types";
 
 export interface Draft {
   name: string;
@@ -21,7 +21,14 @@ export interface Draft {
   requests: string;
   window: string;
   burst: string;
+  /** A tier of the policy, in the place of own limits. */
+  tier: string;
   signature: Key["signature"];
+  version: Signing["version"];
+  hosts: string[];
+  nonce: boolean;
+  /** For how many seconds signatures that do not hold are explained; empty: as it is. */
+  explain: string;
 }
 
 export const EXPIRIES = [
@@ -48,7 +55,12 @@ export const NEW: Draft = {
   requests: "",
   window: "3600",
   burst: "",
+  tier: "",
   signature: "none",
+  version: "v2",
+  hosts: [],
+  nonce: false,
+  explain: "",
 };
 
 export function draftOf(key: Key): Draft {
@@ -61,6 +73,10 @@ export function draftOf(key: Key): Draft {
     type,
     scopes,
     signature,
+    tier: key.tier ?? "",
+    version: key.signing?.version ?? "v2",
+    hosts: key.signing?.hosts ?? [],
+    nonce: key.signing?.nonce ?? false,
     expiry: key.expires ? "at" : "",
     expires: key.expires?.slice(0, 16) ?? "",
     ips: (key.ips ?? []).join("\n"),
@@ -95,8 +111,15 @@ export function problems(draft: Draft, isNew: boolean): Record<string, string> {
   const bad = lines(draft.bindings).filter((line) => !/^[a-z][a-z0-9_]*=./.test(line));
   if (bad.length > 0) wrong.bindings = `${bad.join("; ")}: write parameter=value,value`;
   const limits = [draft.requests, draft.burst];
-  if (limits.some(Boolean) && ![...limits, draft.window].every(isCount)) wrong.limits = "three whole numbers above 0, or none";
+  if (draft.signature !== "none" && draft.version === "v1" && draft.hosts.length === 0) wrong.signing = "choose the hosts: version 1 does not sign them";
+  if (!draft.tier && limits.some(Boolean) && ![...limits, draft.window].every(isCount)) wrong.limits = "three whole numbers above 0, or none";
   return wrong;
+}
+
+/** By which rules requests are signed. */
+function signing({ version, hosts, nonce, explain }: Draft): Record<string, unknown> {
+  const until = explain === "0" ? null : stamp(Date.now() + Number(explain) * 1000);
+  return { version, ...(version === "v1" ? { hosts, nonce } : {}), ...(explain === "" ? {} : { debug_until: until }) };
 }
 
 /** The body of a new key, or that of the changes to one. */
@@ -108,7 +131,7 @@ export function body(draft: Draft, first: Draft | null): Record<string, unknown>
       return [line.slice(0, at), line.slice(at + 1).split(",").map((value) => value.trim())];
     }),
   );
-  const limits: Limits | null = draft.requests
+  const limits: Limits | null = draft.requests && !draft.tier
     ? { requests: Number(draft.requests), window_seconds: Number(draft.window), burst: Number(draft.burst) }
     : null;
   const all: Record<string, unknown> = {
@@ -119,14 +142,16 @@ export function body(draft: Draft, first: Draft | null): Record<string, unknown>
     ips: lines(draft.ips).length > 0 ? lines(draft.ips) : null,
     bindings: Object.keys(bindings).length > 0 ? bindings : null,
     limits,
+    tier: draft.tier || null,
+    signature: draft.signature,
+    signing: draft.signature === "none" ? null : signing(draft),
   };
   if (draft.allowWide && !isWideEnough(draft)) all.allow_any_network = true;
   if (first) {
     const before = body(first, null);
-    return Object.fromEntries(Object.entries(all).filter(([name, value]) => name === "allow_any_network" || JSON.stringify(value) !== JSON.stringify(before[name])));
+    return Object.fromEntries(Object.entries(all).filter(([name, value]) => name === "allow_any_network" || (name !== "signing" || value !== null) && JSON.stringify(value) !== JSON.stringify(before[name])));
   }
   all.type = draft.type;
-  all.signature = draft.signature;
   if (draft.environment) all.environment = draft.environment;
   if (draft.type === "project") all.project_id = draft.project.trim();
   // What a new key does not have is not named.

@@ -13,7 +13,7 @@ export function Effect({ by, what }: { by: string; what: string }) {
   const left = Math.ceil((end - now) / 1000);
   return (
     <p class="effect" role="status">
-      {left > 0 ? `The key is ${what}. It is in effect everywhere in ${left} s at the latest.` : `The key is ${what}, everywhere, since ${minute(by)}.`}
+      {left > 0 ? `${what}. It is in effect everywhere in ${left} s at the latest.` : `${what}, everywhere, since ${minute(by)}.`}
     </p>
   );
 }

@@ -3,51 +3,52 @@
 import { useCallback, useRef, useState } from "preact/hooks";
 import { ask, Refused } from "../api";
 import { Await, Field, Title, Trouble, useLoad } from "../parts";
+import { policy } from "../policy";
 import { go } from "../route";
 import { at } from "../state";
-import type { Key, NewSecret } from "../types";
+import type { Key, NewSecret, Policy } from "../types";
 import { body, EXPIRIES, isWideEnough, problems, type Draft, draftOf, NEW } from "./draft";
-import { allKeys } from "./list";
+import { KeyLimits } from "./limits";
 import { Scopes } from "./scopes";
+import { SigningRules } from "./signing";
 import { Secret, secretsOf } from "../secret";
 
 export function KeyForm({ kid }: { kid?: string }) {
   const [made, setMade] = useState<NewSecret | null>(null);
   const loaded = useLoad(async () => {
-    const known = [...new Set((await allKeys()).flatMap((key) => key.scopes))].toSorted();
-    const found = kid === undefined ? null : await ask<Key>("GET", at(`/api-keys/${kid}`));
-    return { known, key: found?.body ?? null, etag: found?.etag ?? null };
+    const [own, found] = await Promise.all([policy(), kid === undefined ? null : ask<Key>("GET", at(`/api-keys/${kid}`))]);
+    return { policy: own, key: found?.body ?? null, etag: found?.etag ?? null };
   }, [kid]);
   const forget = useCallback(() => setMade(null), []);
+  const changed = useCallback((key: NewSecret) => (key.signing_secret === undefined ? go(`keys/${key.id}`) : setMade(key)), []);
   if (made) return <Secret of={secretsOf(made)} to={`keys/${made.id}`} done={forget} />;
   return (
     <>
       <Title>{kid === undefined ? "New key" : "Edit key"}</Title>
       <Await of={loaded}>
-        {({ known, key, etag }) => (
-          <Form known={known} first={key ? draftOf(key) : NEW} {...(kid === undefined ? {} : { kid })} etag={etag} made={setMade} />
-        )}
+        {({ policy, key, etag }) => <Form policy={policy} of={key} etag={etag} made={key ? changed : setMade} />}
       </Await>
     </>
   );
 }
 
 interface FormProps {
-  known: string[];
-  first: Draft;
-  kid?: string;
+  policy: Policy;
+  /** The key that is changed; null: a new one. */
+  of: Key | null;
   etag: string | null;
   made: (key: NewSecret) => void;
 }
 
-function Form({ known, first, kid, etag, made }: FormProps) {
+function Form({ policy, of: key, etag, made }: FormProps) {
+  const first = key ? draftOf(key) : { ...NEW, scopes: policy.default_scopes ?? [] };
   const [draft, setDraft] = useState(first);
   const [error, setError] = useState<Error | null>(null);
   const [isBusy, setBusy] = useState(false);
   const [isTried, setTried] = useState(false);
   // The same while the form is open: a request that was sent twice makes one key.
   const once = useRef(crypto.randomUUID());
-  const isNew = kid === undefined;
+  const isNew = key === null;
   const wrong = problems(draft, isNew);
   const told = error instanceof Refused ? error.fields : [];
   const show = (field: string) => {
@@ -69,10 +70,7 @@ function Form({ known, first, kid, etag, made }: FormProps) {
     setError(null);
     try {
       if (isNew) made((await ask<NewSecret>("POST", at("/api-keys"), { body: body(draft, null), once: once.current })).body);
-      else {
-        await ask("PATCH", at(`/api-keys/${kid}`), { body: body(draft, first), etag });
-        go(`keys/${kid}`);
-      }
+      else made((await ask<NewSecret>("PATCH", at(`/api-keys/${key.id}`), { body: body(draft, first), etag })).body);
     } catch (failed) {
       setError(failed as Error);
     }
@@ -101,7 +99,7 @@ function Form({ known, first, kid, etag, made }: FormProps) {
         </Field>
       )}
       {isNew && (
-        <Field label="Environment" hint="Becomes part of the key: ak_live_…" error={show("environment")}>
+        <Field label="Environment" hint={`Becomes part of the key: ${policy.key_prefix}_live_…`} error={show("environment")}>
           {(own) => (
             <select {...own} value={draft.environment} onChange={(event) => set({ environment: event.currentTarget.value })}>
               <option value="">none</option>
@@ -111,7 +109,7 @@ function Form({ known, first, kid, etag, made }: FormProps) {
           )}
         </Field>
       )}
-      <Scopes known={known} chosen={draft.scopes} error={show("scopes")} set={(scopes) => set({ scopes })} />
+      <Scopes routes={policy.routes} chosen={draft.scopes} error={show("scopes")} set={(scopes) => set({ scopes })} />
       <Field label="Expires" error={show("expires")}>
         {(own) => (
           <div class="row">
@@ -138,33 +136,11 @@ function Form({ known, first, kid, etag, made }: FormProps) {
       <Field label="Parameters" hint="The only values that the key may use of a route's parameter: agent_id=agent-123,agent-456" error={show("bindings")}>
         {(own) => <textarea {...own} rows={2} value={draft.bindings} spellcheck={false} onInput={(event) => set({ bindings: event.currentTarget.value })} />}
       </Field>
-      <fieldset>
-        <legend>Own limits</legend>
-        <p class="hint">Empty: those of the workspace alone.</p>
-        <div class="row">
-          <Field label="Requests" error={show("limits")}>
-            {(own) => <input {...own} inputMode="numeric" value={draft.requests} onInput={(event) => set({ requests: event.currentTarget.value })} />}
-          </Field>
-          <Field label="in seconds">
-            {(own) => <input {...own} inputMode="numeric" value={draft.window} onInput={(event) => set({ window: event.currentTarget.value })} />}
-          </Field>
-          <Field label="at once">
-            {(own) => <input {...own} inputMode="numeric" value={draft.burst} onInput={(event) => set({ burst: event.currentTarget.value })} />}
-          </Field>
-        </div>
-      </fieldset>
-      {isNew && (
-        <Field label="Signed requests" hint="How they are signed: docs/signatures.md." error={show("signature")}>
-          {(own) => (
-            <select {...own} value={draft.signature} onChange={(event) => set({ signature: event.currentTarget.value as Draft["signature"] })}>
-              {["none", "optional", "required", "only"].map((mode) => <option key={mode}>{mode}</option>)}
-            </select>
-          )}
-        </Field>
-      )}
+      <KeyLimits draft={draft} set={set} tiers={policy.tiers} error={show("limits") ?? show("tier")} />
+      <SigningRules draft={draft} set={set} hosts={policy.hosts} error={show("signing") ?? show("signature")} of={key} />
       {error && <Trouble error={error} />}
       <div class="actions">
-        <a class="button" href={isNew ? "#/keys" : `#/keys/${kid}`}>Cancel</a>
+        <a class="button" href={isNew ? "#/keys" : `#/keys/${key.id}`}>Cancel</a>
         <button class="primary" disabled={isBusy}>{isNew ? "Make the key" : "Save"}</button>
       </div>
     </form>

@@ -6,6 +6,7 @@ import { Await, Badge, Title, useLoad } from "../parts";
 import { at, may, space } from "../state";
 import { ago, day } from "../time";
 import type { Key } from "../types";
+import { RevokeAll } from "./revoke";
 import { Sparkline } from "./sparkline";
 import { standing } from "./standing";
 
@@ -34,11 +35,23 @@ export async function allKeys(): Promise<Key[]> {
 
 export function KeyList() {
   const loaded = useLoad(allKeys, []);
-  const create = may("admin") && <a class="button primary" href="#/keys/new">New key</a>;
+  const make = may("admin") && (
+    <>
+      <a class="button" href="#/keys/import">Import</a>
+      <a class="button primary" href="#/keys/new">New key</a>
+    </>
+  );
   return (
     <>
-      <Title actions={create}>Keys</Title>
-      <Await of={loaded}>{(keys) => (keys.length === 0 ? <Empty /> : <Table keys={keys} />)}</Await>
+      <Title actions={make}>Keys</Title>
+      <Await of={loaded}>
+        {(keys) => (
+          <>
+            {keys.length === 0 ? <Empty /> : <Table keys={keys} />}
+            {may("admin") && <RevokeAll isAny={keys.some(({ status }) => status !== "revoked")} done={loaded.reload} />}
+          </>
+        )}
+      </Await>
     </>
   );
 }

@@ -5,7 +5,7 @@ import { ask } from "../api";
 import { Await, Badge, Confirm, Title, useLoad } from "../parts";
 import { Secret, secretsOf } from "../secret";
 import { at, may, me } from "../state";
-import { ago, minute, number } from "../time";
+import { ago, limit, minute } from "../time";
 import type { Key, NewSecret } from "../types";
 import { UsageOf } from "../usage";
 import { Effect } from "./effect";
@@ -28,7 +28,7 @@ export function KeyPage({ kid }: { kid: string }) {
   if (made) return <Secret of={secretsOf(made)} to={`keys/${made.id}`} done={forget} />;
   const change = async (what: string, method: string, path: string) => {
     const { body } = await ask<{ effective_by?: string }>(method, at(`/api-keys/${kid}${path}`));
-    if (body.effective_by) setEffect({ by: body.effective_by, what });
+    if (body.effective_by) setEffect({ by: body.effective_by, what: `The key is ${what}` });
     loaded.reload();
   };
   return (
@@ -93,8 +93,8 @@ function Facts({ of: key }: { of: Key }) {
     ["Networks", key.ips ? key.ips.join(", ") : "any"],
     ["Parameters", key.bindings && Object.entries(key.bindings).map(([name, values]) => `${name}: ${values.join(", ")}`).join("; ")],
     ["Tier", key.tier],
-    ["Limit", limits && `${number(limits.requests)} in ${number(limits.window_seconds)} s, ${number(limits.burst)} at once`],
-    ["Signed requests", key.signature === "none" ? null : key.signature],
+    ["Limit", limits && limit(limits)],
+    ["Signed requests", key.signature === "none" ? null : signing(key)],
   ];
   return (
     <dl>
@@ -103,6 +103,14 @@ function Facts({ of: key }: { of: Key }) {
       {facts.filter(([, value]) => value).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
     </dl>
   );
+}
+
+/** How its requests are signed. */
+function signing({ signature, signing }: Key): string {
+  const { version = "v2", hosts = [], nonce, debug_until } = signing ?? {};
+  const isTold = debug_until && Date.parse(debug_until) > Date.now();
+  const parts = [signature, version, hosts.length > 0 && `on ${hosts.join(", ")}`, nonce && "with X-Nonce"];
+  return [...parts, isTold && `explained until ${minute(debug_until)}`].filter(Boolean).join(", ");
 }
 
 /** Secrets that a rotation is replacing. */

@@ -1,16 +1,17 @@
 // What a key may do: words, added one by one.
 
 import { useId, useState } from "preact/hooks";
+import type { Route } from "../types";
 
 interface Props {
-  /** Those that other keys have. */
-  known: string[];
+  /** Of the policy: a key can be of use only for what they ask. */
+  routes: Route[];
   chosen: string[];
   error: string | undefined;
   set: (scopes: string[]) => void;
 }
 
-export function Scopes({ known, chosen, error, set }: Props) {
+export function Scopes({ routes, chosen, error, set }: Props) {
   const [text, setText] = useState("");
   const id = useId();
   const add = (scope: string) => {
@@ -18,7 +19,8 @@ export function Scopes({ known, chosen, error, set }: Props) {
     if (own && !chosen.includes(own)) set([...chosen, own]);
     setText("");
   };
-  const left = [...new Set(["read", "write", ...known])].filter((scope) => !chosen.includes(scope));
+  const asked = routes.filter(({ credentials }) => credentials.includes("key")).flatMap(({ scope }) => scope ?? []);
+  const left = [...new Set(["read", "write", ...asked.toSorted()])].filter((scope) => !chosen.includes(scope));
   return (
     <fieldset class="field">
       <legend>Scopes</legend>
@@ -54,12 +56,18 @@ export function Scopes({ known, chosen, error, set }: Props) {
       {left.length > 0 && (
         <ul class="chips" aria-label="Scopes to add">
           {left.map((scope) => (
-            <li key={scope}><button type="button" class="quiet" onClick={() => add(scope)}>+ {scope}</button></li>
+            <li key={scope}><button type="button" class="quiet" title={opened(scope, routes)} onClick={() => add(scope)}>+ {scope}</button></li>
           ))}
         </ul>
       )}
-      <p class="hint" id={`${id}-hint`}>resource:action, with * for all; read and write stand for every resource.</p>
+      <p class="hint" id={`${id}-hint`}>Those of the policy's routes, or any: resource:action, with * for all; read and write stand for every resource.</p>
       <p class="error" id={`${id}-error`} aria-live="polite">{error}</p>
     </fieldset>
   );
+}
+
+/** The routes that ask for this very scope. */
+function opened(scope: string, routes: Route[]): string {
+  const own = routes.filter((route) => route.scope === scope);
+  return own.map(({ methods, path }) => `${methods.join(", ")} ${path}`).join("\n");
 }

@@ -1,0 +1,182 @@
+// What single pages are for.
+
+import assert from "node:assert/strict";
+import { createHash, createHmac, randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { launch, makeKey, open, ready, signIn, store, until, use, visit } from "./browser.mjs";
+
+let browser;
+before(async () => (browser = await launch()));
+after(() => browser.close());
+
+/** Who owns the demo workspace, at a page. */
+async function owner() {
+  const opened = await open(browser);
+  await signIn(opened.page, "owner");
+  return opened;
+}
+
+const cells = (page, region) => page.getByRole("region", { name: region }).getByRole("row").evaluateAll((rows) => rows.slice(1).map((row) => [...row.cells].map((cell) => cell.innerText)));
+
+test("the policy is shown, and the form offers its scopes, tiers and hosts", async () => {
+  const { page, context } = await owner();
+  await visit(page, "policy", "Policy");
+  const routes = await cells(page, "Routes");
+  assert.deepEqual(routes.find(([path, methods]) => path === "/v1/agents" && methods === "POST")?.slice(2, 4), ["key, session, oauth", "agents:write"]);
+  assert.deepEqual(await cells(page, "Tiers"), [["free", "100 in 3,600 s, 10 at once"], ["pro", "1,000 in 3,600 s, 100 at once"]]);
+  assert.doesNotMatch(await page.locator("main").innerText(), /ORIGIN|127\.0\.0\.1:8788|dev:owner/);
+
+  await visit(page, "keys/new", "New key");
+  const offered = await page.getByRole("list", { name: "Scopes to add" }).getByRole("button").allInnerTexts();
+  // POST …/runs is for people alone, by a scope that keys use elsewhere.
+  assert.deepEqual(offered, ["read", "write", "admin:read", "admin:write", "agents:read", "agents:write", "simulations:read", "simulations:write"].map((scope) => `+ ${scope}`));
+  await page.getByLabel("Name").fill("of-a-tier");
+  await page.getByRole("button", { name: "+ agents:read" }).click();
+  await page.getByLabel("Tier").selectOption("free");
+  await page.getByRole("button", { name: "Make the key" }).click();
+  await store(page);
+  await page.getByRole("heading", { name: "of-a-tier" }).waitFor();
+  assert.match(await page.locator("main").innerText(), /Tier\s+free/);
+  await page.getByRole("link", { name: "Edit" }).click();
+  await page.getByLabel("Tier").selectOption("");
+  await page.getByLabel("Requests").fill("50");
+  await page.getByLabel("at once").fill("5");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("50 in 3,600 s, 5 at once").waitFor();
+  await context.close();
+});
+
+test("a refused request is explained check by check", async () => {
+  const { page, context } = await owner();
+  const { secret, kid } = await makeKey(page, "explained", "agents:read");
+  const refused = await fetch(`${ready.url}/v1/simulations?token=x`, { headers: { authorization: `Bearer ${secret}` } });
+  const { error } = await refused.json();
+  await until("it is told", async () => {
+    await visit(page, "denials", "Denials");
+    await page.getByLabel("Request id").fill(error.request_id);
+    await page.getByRole("button", { name: "Find" }).click();
+    await page.getByRole("region", { name: "Checks" }).or(page.getByRole("alert")).waitFor();
+    return (await page.getByRole("alert").count()) === 0;
+  });
+  await page.getByRole("heading", { name: "GET /v1/simulations: PERMISSION_DENIED" }).waitFor();
+  const told = Object.fromEntries((await cells(page, "Checks")).map(([check, ...rest]) => [check, rest]));
+  assert.deepEqual(told.scope, ["refused", "needs simulations:read; the key has agents:read"]);
+  assert.equal(told.route[0], "passed");
+  assert.equal(told.limits[0], "not reached");
+  await page.getByRole("link", { name: kid }).click();
+  await page.getByRole("heading", { name: "explained" }).waitFor();
+  await context.close();
+});
+
+test("a signature that does not hold is compared with what was signed", async () => {
+  const { page, context } = await owner();
+  await visit(page, "keys/new", "New key");
+  await page.getByLabel("Name").fill("signs");
+  await page.getByRole("button", { name: "+ agents:read" }).click();
+  await page.getByLabel("Signatures").selectOption("required");
+  await page.getByLabel("Version").selectOption("v1");
+  await page.getByRole("button", { name: "Make the key" }).click();
+  await page.getByText("choose the hosts").waitFor();
+  await page.getByRole("checkbox", { name: "127.0.0.1" }).check();
+  await page.getByRole("button", { name: "Make the key" }).click();
+  await page.getByRole("heading", { name: "Store the secret now" }).waitFor();
+  const [key, signing] = [await page.getByLabel("API key").inputValue(), await page.getByLabel("Signing secret").inputValue()];
+  await store(page);
+  await page.getByRole("heading", { name: "signs", level: 1 }).waitFor();
+  const kid = page.url().split("/").at(-1);
+  const send = async (signed, sent) => {
+    const time = String(Math.floor(Date.now() / 1000));
+    const signature = createHmac("sha256", signing).update(`GET\n${signed}\n${time}\n`).digest("hex");
+    const headers = { authorization: `Bearer ${key}`, "x-signature": signature, "x-timestamp": time };
+    const answer = await fetch(ready.url + sent, { headers });
+    return { status: answer.status, text: await answer.text(), time };
+  };
+  assert.equal((await send("/v1/agents?a=1", "/v1/agents?a=1")).status, 200);
+  assert.doesNotMatch((await send("/v1/agents", "/v1/agents?a=1")).text, /sha256/, "nothing is explained unasked");
+
+  await page.getByRole("link", { name: "Edit" }).click();
+  await page.getByLabel("Explain signatures").selectOption("3600");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText(/required, v1, on 127\.0\.0\.1, explained until/).waitFor();
+  let refused;
+  await until("the gate knows", async () => {
+    refused = await send("/v1/agents", "/v1/agents?a=1");
+    return refused.text.includes("sha256");
+  });
+  await visit(page, "denials", "Denials");
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url()));
+  await page.getByLabel("The refusal").fill(refused.text);
+  for (const [part, text] of [["method", "GET"], ["target", "/v1/agents"], ["timestamp", refused.time]]) await page.getByLabel(part, { exact: true }).fill(text);
+  await page.getByText("The first that differs: target.").waitFor();
+  await page.getByLabel("target", { exact: true }).fill("/v1/agents?a=1");
+  await page.getByText("All parts are the same").waitFor();
+  assert.deepEqual(asked, [], "nothing of it is sent");
+
+  await visit(page, `keys/${kid}/edit`, "Edit key");
+  await page.getByLabel("Version").selectOption("v2");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("heading", { name: "Store the secret now" }).waitFor();
+  assert.notEqual(await page.getByLabel("Signing secret").inputValue(), signing, "other rules, another secret");
+  await context.close();
+});
+
+test("a key of elsewhere is imported by its hash alone, and works", async () => {
+  const { page, context } = await owner();
+  const key = randomBytes(32).toString("base64");
+  const sent = [];
+  page.on("request", (request) => sent.push(request.postData() ?? ""));
+  await visit(page, "keys/import", "Import keys");
+  await page.getByLabel("Key", { exact: true }).fill(key);
+  await page.getByLabel("Name").fill("from-elsewhere");
+  await page.getByRole("button", { name: "Add to the list" }).click();
+  assert.equal(await page.getByLabel("Key", { exact: true }).inputValue(), "");
+  await page.getByRole("button", { name: "+ agents:read" }).click();
+  await page.getByRole("button", { name: "Import", exact: true }).click();
+  await page.getByText("from-elsewhere: created").waitFor();
+  assert.ok(sent.some((body) => body.includes(createHash("sha256").update(key).digest("hex"))));
+  assert.ok(!sent.some((body) => body.includes(key)), "the key stays here");
+  await until("KV shows it", async () => (await use(key)).status === 200, 20_000);
+  await context.close();
+});
+
+test("use is told by product and by what is on trial, and no cell of a file is a formula", async () => {
+  const { page, context } = await owner();
+  await makeKey(page, "=HYPERLINK(A1)");
+  const hour = `${new Date().toISOString().slice(0, 13)}:00:00Z`;
+  const product = { "=evil": { requests: 2, coins: 6 } };
+  const hours = [{ hour, exact: 3, at_most: 4, coins: 7, products: product, denied: { RATE_LIMITED: 1 }, would_deny: { PERMISSION_DENIED: 2 } }];
+  await page.route("**/usage?*", (route) => route.fulfill({ json: { hours, last_used: hour, budgets: [] } }));
+  await visit(page, "usage", "Usage");
+  const [row] = await cells(page, "Usage as a table");
+  assert.deepEqual(row.slice(1), ["3", "4", "7", "1", "1", "6", "2", "2"]);
+  const saved = async () => {
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Export as CSV" }).click()]);
+    return readFileSync(await file.path(), "utf8");
+  };
+  assert.match(await saved(), /^Time,Allowed,Allowed at most,Coins,Denied,RATE_LIMITED,'=evil: coins,'=evil: requests,on trial: PERMISSION_DENIED\r\n/);
+  await visit(page, "audit", "Audit log");
+  const audit = await saved();
+  assert.match(audit, /HYPERLINK/);
+  assert.doesNotMatch(audit, /(^|,)"?[=+@-]/m);
+  await context.close();
+});
+
+test("every key is revoked at once, if one means it", async () => {
+  const { page, context } = await owner();
+  const { secret } = await makeKey(page, "one-of-all");
+  assert.equal((await use(secret)).status, 200);
+  await visit(page, "keys", "Keys");
+  await page.getByRole("button", { name: "Revoke all keys" }).click();
+  const dialog = page.getByRole("dialog", { name: "Revoke every key?" });
+  const revoke = dialog.getByRole("button", { name: "Revoke them all" });
+  await dialog.getByRole("textbox").fill("yes");
+  assert.ok(await revoke.isDisabled(), "not by a slip");
+  await dialog.getByRole("textbox").fill(ready.workspace);
+  await revoke.click();
+  await page.getByText("Every key is revoked, everywhere").waitFor();
+  assert.deepEqual(await use(secret), { status: 401, code: "REVOKED_API_KEY" });
+  await page.getByRole("button", { name: "Revoke all keys" }).waitFor({ state: "detached" });
+  await context.close();
+});
