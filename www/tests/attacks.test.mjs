@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { askForKey, launch, makeKey, open, ready, signIn, store, visit } from "./browser.mjs";
+import { askForKey, launch, makeKey, open, ready, signIn, store, until, visit } from "./browser.mjs";
 import { PAYLOADS } from "./payloads.mjs";
 
 let browser;
@@ -101,16 +101,15 @@ function fillAll(texts) {
 
 test("the same texts do harm where a page takes them for markup", async () => {
   const { page, context, told } = await open(browser);
-  await page.route("**://evil.example/**", (route) => route.abort());
-  for (const text of PAYLOADS) {
-    await page.goto(evilUrl());
-    await page.evaluate((text) => {
-      document.body.innerHTML = text;
-      document.querySelectorAll("[tabindex], input").forEach((field) => field.focus());
-    }, text);
-  }
-  await page.waitForTimeout(200);
-  assert.ok(told.dialogs.length >= 8, `${told.dialogs.length} of them`);
+  await page.goto(evilUrl());
+  await page.evaluate((texts) => {
+    for (const text of texts) {
+      const frame = document.createElement("iframe");
+      frame.srcdoc = text;
+      document.body.append(frame);
+    }
+  }, PAYLOADS);
+  await until("most of them run", () => told.dialogs.length >= 20);
   await context.close();
 });
 
