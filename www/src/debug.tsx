@@ -61,7 +61,7 @@ function Checks({ of: denial }: { of: Denial }) {
             <tr key={check}>
               <th scope="row">{check}</th>
               <td><span class={`badge ${verdict === "refused" ? "revoked" : verdict === "passed" ? "active" : ""}`}>{verdict}</span></td>
-              <td>{about(check, denial)}</td>
+              <td>{verdict !== "not reached" && about(check, denial)}</td>
             </tr>
           ))}
         </tbody>

@@ -85,6 +85,8 @@ test("the whole way of a key by keyboard alone", async () => {
   await context.close();
 });
 
+const KEY = `keyboard-${Date.now()}`;
+
 /** Each page by its link in the navigation, and what it is for. */
 const PAGES = {
   async Usage(page) {
@@ -151,9 +153,9 @@ const PAGES = {
   },
   async Keys(page) {
     await press(page, "button", "Name");
-    await type(page, "searchbox", "Search", "keyboard-2");
-    await press(page, "link", "keyboard-2");
-    await page.getByRole("heading", { name: "keyboard-2", level: 1 }).waitFor();
+    await type(page, "searchbox", "Search", KEY);
+    await press(page, "link", KEY);
+    await page.getByRole("heading", { name: KEY, level: 1 }).waitFor();
     await press(page, "link", "Edit");
     await page.getByRole("heading", { name: "Edit key" }).waitFor();
     await type(page, "textbox", "Description", "changed by keyboard");
@@ -170,8 +172,7 @@ const PAGES = {
 test("every page by keyboard alone, from its link on", async () => {
   const { page, context } = await open(browser);
   await signIn(page, "owner");
-  await makeKey(page, "keyboard-2");
-  await page.getByRole("heading", { name: "keyboard-2", level: 1 }).waitFor();
+  await makeKey(page, KEY);
   const links = await page.getByRole("navigation").getByRole("link").allInnerTexts();
   assert.deepEqual(links.toSorted(), Object.keys(PAGES).toSorted(), "a page without a journey");
   for (const [name, journey] of Object.entries(PAGES)) {
