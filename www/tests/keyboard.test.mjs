@@ -11,7 +11,7 @@ after(() => browser.close());
 /** Moves on with Tab until the focus is where it has to be. */
 async function tabTo(page, role, name) {
   const target = page.getByRole(role, { name, exact: true });
-  for (let turn = 0; turn < 120; turn++) {
+  for (let turn = 0; turn < 300; turn++) {
     await page.keyboard.press("Tab");
     const isThere = await target.evaluateAll((all) => all.includes(document.activeElement));
     if (!isThere) continue;
