@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { request } from "node:http";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
@@ -12,7 +13,25 @@ const ARGS = [
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 
-export const launch = () => chromium.launch({ executablePath: ready.chromium, args: ARGS });
+/** A browser. The keys that other files have made are revoked: a workspace has room for 20. */
+export async function launch() {
+  await revokeAll();
+  return chromium.launch({ executablePath: ready.chromium, args: ARGS });
+}
+
+/** By the API, at the gate's own address: the admin host's name is known to browsers alone. */
+function revokeAll() {
+  const host = new URL(ready.admin_url).host;
+  const path = `/api/v1/workspaces/${ready.workspace}/api-keys/revoke-all`;
+  const headers = { host, authorization: `Bearer ${ready.tokens.owner}` };
+  return new Promise((resolve, reject) => {
+    const sent = request(ready.url + path, { method: "POST", headers }, (answer) => {
+      answer.resume();
+      answer.statusCode === 200 ? resolve() : reject(new Error(`revoke-all: ${answer.statusCode}`));
+    });
+    sent.on("error", reject).end();
+  });
+}
 
 /** A page of a browser of its own, which tells what its policy of content has refused and what dialogs came. */
 export async function open(browser, options = {}) {
