@@ -8,6 +8,7 @@ import { go } from "./route";
 import { at } from "./state";
 import { minute } from "./time";
 import type { Denial } from "./types";
+import { BudgetLine } from "./usage";
 
 export function Debug({ id }: { id: string }) {
   const [text, setText] = useState(id);
@@ -41,7 +42,9 @@ function Found({ id }: { id: string }) {
               {minute(denial.time)}, with the key <a href={`#/keys/${denial.kid}`}><code>{denial.kid}</code></a>
               {denial.address && `, from ${denial.address}`}.
             </p>
-            {denial.key_version !== denial.key.version && <p class="effect">The key has been changed since: below is how it is now.</p>}
+            {denial.key_version !== denial.key.version && <p class="effect">The key has been changed since: what it was is not told.</p>}
+            {denial.limited_by && <p>By the limit of: {denial.limited_by}; again in {denial.retry_after} s.</p>}
+            {denial.budget && <BudgetLine of={denial.budget} />}
             <Checks of={denial} />
           </>
         )}
@@ -50,47 +53,22 @@ function Found({ id }: { id: string }) {
   );
 }
 
-/** All checks, up to the one that refused. */
+/** All checks from the route on: what stands before has passed. */
 function Checks({ of: denial }: { of: Denial }) {
   return (
     <div class="scroll" role="region" aria-label="Checks" tabIndex={0}>
       <table>
         <thead><tr>{["Check", "Verdict", "What it was about"].map((text) => <th key={text} scope="col">{text}</th>)}</tr></thead>
         <tbody>
-          {denial.checks.map(({ check, verdict }) => (
+          {denial.checks.map(({ check, verdict, detail }) => (
             <tr key={check}>
               <th scope="row">{check}</th>
               <td><span class={`badge ${verdict === "refused" ? "revoked" : verdict === "passed" ? "active" : ""}`}>{verdict}</span></td>
-              <td>{verdict !== "not reached" && about(check, denial)}</td>
+              <td>{detail}</td>
             </tr>
           ))}
         </tbody>
       </table>
     </div>
   );
-}
-
-/** What a check looks at. */
-function about(check: string, { key, ...denial }: Denial): string {
-  const bound = Object.entries(key.bindings).map(([name, values]) => `${name} is one of ${values.join(", ")}`);
-  switch (check) {
-    case "method":
-      return denial.method;
-    case "route":
-      return denial.path;
-    case "key":
-      return `version ${denial.key_version}`;
-    case "status and dates":
-      return key.status + (key.expires ? `, until ${minute(key.expires)}` : "");
-    case "key's networks":
-      return `${key.ips?.join(", ") ?? "any"}; the client was ${denial.address || "unknown"}`;
-    case "scope":
-      return `${denial.scope ? `needs ${denial.scope}; ` : ""}the key has ${key.scopes.join(", ") || "none"}`;
-    case "resource":
-      return (denial.parameter ? `{${denial.parameter}} named something else; ` : "") + (bound.join("; ") || "any");
-    case "limits":
-      return denial.limited_by ? `of the ${denial.limited_by}; again in ${denial.retry_after} s` : "";
-    default:
-      return "";
-  }
 }

@@ -141,21 +141,13 @@ export interface Denial {
   path: string;
   code: string;
   check: string;
-  checks: { check: string; verdict: string }[];
+  checks: { check: string; verdict: string; detail: string | null }[];
   address: string;
-  scope: string | null;
-  parameter: string | null;
   limited_by: string | null;
   retry_after: number | null;
+  budget: Budget | null;
   key_version: number;
-  key: {
-    version: number;
-    status: string;
-    scopes: string[];
-    ips: string[] | null;
-    bindings: Record<string, string[]>;
-    expires: string | null;
-  };
+  key: { version: number };
 }
 
 export interface Imported {

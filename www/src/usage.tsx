@@ -97,7 +97,7 @@ function Shown({ usage, days, name }: { usage: Usage; days: number; name: string
   );
 }
 
-function BudgetLine({ of: budget }: { of: Budget }) {
+export function BudgetLine({ of: budget }: { of: Budget }) {
   const part = Math.round((100 * budget.used) / budget.coins);
   const forecast = budget.forecast === null ? "" : ` At this rate ${number(budget.forecast)} by its end.`;
   return (

@@ -266,35 +266,6 @@ fn the_last_denials_are_listed_for_admins_the_newest_first() {
 }
 
 #[test]
-fn a_signature_in_the_secrets_place_is_looked_at_before_what_the_record_says() {
-    let mut desk = Desk::open();
-    let mut isolate = isolate();
-    let (kid, key) = desk.key(&json!({"scopes": ["agents:write"]}));
-    isolate.send(&mut desk, &facts(&key, "203.0.113.7"), &id(1));
-    isolate.report(&mut desk, &kid);
-    let signed = json!({"signature": "only", "signing": {"version": "v2"}});
-    desk.ask("dev:admin", "PATCH", &format!("{KEYS}/{kid}"), &signed);
-    let (_, told) = ask(&mut desk, &id(1));
-    let checks = told["checks"].as_array().unwrap();
-    let last: Vec<_> = checks.iter().rev().take(7).map(|one| one["check"].clone()).collect();
-    let order = [
-        "limits",
-        "resource",
-        "scope",
-        "key's networks",
-        "status and dates",
-        "signature",
-        "body length",
-    ];
-    assert_eq!(last, order);
-    assert!(!checks.iter().any(|one| one["check"] == "secret"));
-    assert_eq!(
-        (&checks[checks.len() - 3]["verdict"], &checks[checks.len() - 6]["verdict"]),
-        (&json!("refused"), &json!("passed"))
-    );
-}
-
-#[test]
 fn limits_say_whose_and_unproved_secrets_are_nobodys() {
     let mut desk = Desk::open();
     let mut isolate = isolate();
