@@ -165,7 +165,7 @@ fn path_with_tools(checkout: &Checkout) -> Result<std::ffi::OsString> {
 const fn upload_limit(worker: worker::Worker) -> u64 {
     match worker {
         worker::Worker::Gate => 200_000,
-        worker::Worker::Workspace => 360_000,
+        worker::Worker::Workspace => 365_000,
     }
 }
 const ONLY_WORKSPACE: &[u8] = b"workspace_answer";
