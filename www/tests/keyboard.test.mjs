@@ -11,9 +11,9 @@ after(() => browser.close());
 /** Moves on with Tab until the focus is where it has to be. */
 async function tabTo(page, role, name) {
   const target = page.getByRole(role, { name, exact: true });
-  const most = await page.evaluate(() => document.querySelectorAll("a, button, input, select, textarea, [tabindex]").length);
-  // Once around, with what the browser puts between.
-  for (let turn = 0; turn < most + 10; turn++) {
+  // Once around what there is by then, with what the browser puts between.
+  const most = () => page.evaluate(() => document.querySelectorAll("a, button, input, select, textarea, [tabindex]").length + 10);
+  for (let turn = 0; turn < (await most()); turn++) {
     await page.keyboard.press("Tab");
     const isThere = await target.evaluateAll((all) => all.includes(document.activeElement));
     if (!isThere) continue;
