@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, makeKey, open, ready, signIn, visit } from "./browser.mjs";
+import { launch, makeKey, open, ready, signIn, until, use, visit } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -174,7 +174,10 @@ const PAGES = {
 test("every page by keyboard alone, from its link on", async () => {
   const { page, context } = await open(browser);
   await signIn(page, "owner");
-  await makeKey(page, KEY);
+  const { secret } = await makeKey(page, KEY);
+  await use(secret);
+  const hours = (space) => fetch(`/api/v1/workspaces/${space}/usage`).then((answer) => answer.json());
+  await until("its use is told", async () => (await page.evaluate(hours, ready.workspace)).hours.length > 0);
   const links = await page.getByRole("navigation").getByRole("link").allInnerTexts();
   assert.deepEqual(links.toSorted(), Object.keys(PAGES).toSorted(), "a page without a journey");
   for (const [name, journey] of Object.entries(PAGES)) {
