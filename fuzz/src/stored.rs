@@ -59,9 +59,13 @@ pub fn account(data: &[u8]) {
     if let Ok(span) = Span::parse(first) {
         assert_eq!(Span::parse(&span.print()).map(|own| own.print()), Ok(span.print()));
     }
-    let Ok(mut account) = Account::parse(first) else { return };
+    let (rest, pace) = lines(rest);
+    let Ok(mut account) = Account::parse(first, Some(pace).filter(|own| !own.is_empty())) else {
+        return;
+    };
     if let Some(written) = account.print() {
-        assert_eq!(Account::parse(&written).map(|own| own.print()), Ok(Some(written)));
+        let again = Account::parse(&written, account.print_pace().as_deref());
+        assert_eq!(again.map(|own| own.print()), Ok(Some(written)));
     }
     let numbers: Vec<u32> = rest.split(' ').filter_map(|word| word.parse().ok()).collect();
     let [requests, window, burst, count, later, ..] = numbers[..] else { return };

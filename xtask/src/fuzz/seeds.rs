@@ -83,7 +83,7 @@ fn seeds(checkout: &Checkout, target: &str) -> Result<Vec<String>> {
             CALLS.iter().map(|call| format!("{call}\u{c}{rows}")).collect()
         }
         "account" => vec![
-            "account window=1800000000000 used=1 tat=1800000000000\n10 60 5 2 1000".to_owned(),
+            "1800000010000:1:1800000006000000000\n10 60 5 2 1000\n6000000000:1".to_owned(),
             "1:2\n1 1 1 1 1".to_owned(),
         ],
         "token" => vec![
