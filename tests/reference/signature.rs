@@ -142,11 +142,11 @@ pub fn check(
     if too_long {
         return Err("BODY_TOO_LARGE");
     }
-    if sent.body.is_some() && reads {
-        return Err("BAD_REQUEST");
-    }
     if sent.body.is_some() && sent.header("content-digest") != Some(digest(body)) {
         return Err("DIGEST_MISMATCH");
+    }
+    if sent.body.is_some() && reads {
+        return Err("BAD_REQUEST");
     }
     Ok(Some(format!("nonce {}", input.nonce)))
 }
