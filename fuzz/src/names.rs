@@ -55,7 +55,9 @@ pub fn target(data: &[u8]) {
     let mut decoded = decode(target.path);
     for _ in 0..2 {
         let separated = decoded.replace('\\', "/");
-        for segment in separated.split('/').flat_map(|own| own.split([';', '?', '#'])) {
+        // Behind what begins a query or a fragment there is no path any more.
+        let path = separated.split('/').map(|own| own.split(['?', '#']).next().unwrap_or(own));
+        for segment in path.flat_map(|own| own.split(';')) {
             assert!(segment != "." && segment != "..", "climbs: {raw}");
         }
         decoded = decode(&decoded);

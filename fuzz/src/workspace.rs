@@ -62,8 +62,10 @@ pub fn row(data: &[u8]) {
                     assert!(!name.contains('\n'));
                     assert!(value.is_none_or(|own| !own.is_empty() && !own.contains('\n')));
                 }
+                // Alerts are the driver's to read.
                 let written = outcome.answer.print();
-                assert!(Answer::parse(&written).is_ok(), "{written}");
+                let is_read = !matches!(outcome.answer, Answer::Alerts { .. });
+                assert!(!is_read || Answer::parse(&written).is_ok(), "{written}");
                 return;
             }
         }
