@@ -197,8 +197,10 @@ impl Maker<'_> {
         let path = path.replace("{workspace}", key.workspace());
         let mut sent = self.sent(method, &path, random);
         let writes = !matches!(method, "GET" | "HEAD");
-        if writes && (random.chance(700) || path == "/limited") {
-            let length = usize::try_from(random.between(0, 32)).unwrap();
+        if writes && (random.chance(700) || path == "/limited" || key.signing.is_some()) {
+            // Two equal ones in a second would be one signature.
+            let least = if key.signing.is_some() { 16 } else { 0 };
+            let length = usize::try_from(random.between(least, 32)).unwrap();
             let body: Vec<u8> = (0..length).map(|_| random.bits().to_le_bytes()[0]).collect();
             sent.set("content-length", body.len().to_string());
             sent.body = (!body.is_empty()).then_some(body);

@@ -49,15 +49,15 @@ pub fn claimed(sent: &Sent, now: u64) -> Result<Claimed, &'static str> {
     }
     let input = sent.header("signature-input").and_then(|text| Input::read(&text));
     let input = input.ok_or("INVALID_SIGNATURE")?;
-    let other = id.is_some_and(|id| id != input.kid);
-    if other || !is_nonce(&input.nonce) || input.signature(sent).is_none() {
+    let form = input.components == covered(sent) && is_nonce(&input.nonce);
+    if !form || input.signature(sent).is_none() {
         return Err("INVALID_SIGNATURE");
     }
     in_window(Some(input.created), now)?;
     if input.expires <= now {
         return Err("STALE_TIMESTAMP");
     }
-    if input.components != covered(sent) {
+    if id.is_some_and(|id| id != input.kid) {
         return Err("INVALID_SIGNATURE");
     }
     Ok(Claimed { kid: input.kid.clone(), input: Some(input) })
