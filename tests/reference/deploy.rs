@@ -334,6 +334,7 @@ fn routes(random: &mut Random) -> Vec<Route> {
             credentials: everyone.clone(),
             ..at("/people/{user_id}", &read)
         },
+        Route { subject: Some("origin"), ..at("/mine", &all) },
         Route { ips: vec!["203.0.113.0/24"], ..at("/network", &read) },
         Route { ips: vec!["203.0.113.0/24"], ..at("/network/public", &public) },
         Route { cors: vec!["https://app.test", "http://localhost:3000"], ..at("/pages", &all) },

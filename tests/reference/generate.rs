@@ -142,9 +142,10 @@ impl Maker<'_> {
                 (random.pick(&["GET", "HEAD"]), random.pick(&paths))
             }
             "project" => ("GET", random.pick(&["/projects/apollo", "/reports"])),
-            "personal" if random.chance(300) => {
-                let alone = world.policy.issuers.len() == 1 && random.chance(500);
-                ("GET", if alone { "/people/ada" } else { "/people/people:ada" })
+            "personal" => {
+                let alone = world.policy.issuers.len() == 1;
+                let people = if alone { "/people/ada" } else { "/people/people:ada" };
+                ("GET", random.pick(&[people, "/people/people:ada", "/mine"]))
             }
             _ => random.pick(&OPEN),
         };
@@ -320,7 +321,7 @@ impl Maker<'_> {
 }
 
 /// For keys that may do anything.
-pub const OPEN: [(&str, &str); 26] = [
+pub const OPEN: [(&str, &str); 27] = [
     ("GET", "/v1/agents"),
     ("HEAD", "/v1/agents"),
     ("POST", "/v1/agents"),
@@ -332,6 +333,7 @@ pub const OPEN: [(&str, &str); 26] = [
     ("POST", "/any"),
     ("GET", "/workspaces/current/items"),
     ("GET", "/workspaces/{workspace}/items"),
+    ("GET", "/mine"),
     ("GET", "/network"),
     ("GET", "/pages"),
     ("POST", "/limited"),

@@ -98,6 +98,8 @@ impl<'w> Case<'w> {
     ) -> Checked<()> {
         self.allowed(route, parameters, &key.ips, &key.scopes, &key.bindings, key.workspace())?;
         match key.subject {
+            // Nobody would hold it to what is its own.
+            Some(_) if route.subject.is_none() => Err("WRONG_RESOURCE"),
             Some(subject) => self.subject(route, parameters, subject),
             None => Ok(()),
         }
@@ -262,8 +264,8 @@ impl<'w> Case<'w> {
         }
         let once = self.signature(&claimed, key).map_err(|code| match code {
             "BODY_TOO_LARGE" => code,
-            "INVALID_SIGNATURE" => unproved,
-            code => told(code),
+            code if record.is_confirmed => code,
+            _ => UNAVAILABLE,
         })?;
         let standing = self.standing(key);
         if standing == Err("REVOKED_API_KEY") {
