@@ -21,6 +21,7 @@ pub fn token(data: &[u8]) {
             audiences: vec!["api".into()],
             types: vec!["at+jwt".into()],
             leeway_seconds: 30,
+            workspace_claim: Some("workspace".into()),
         };
         if token.check(&issuer, world::NOW).is_ok() && choice % 2 == 0 {
             let claims: serde_json::Value = serde_json::from_str(rest).expect("what is no JSON");
