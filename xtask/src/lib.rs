@@ -10,6 +10,7 @@ pub mod control;
 pub mod dashboard;
 pub mod deny;
 pub mod docs;
+pub mod fuzz;
 pub mod guard;
 pub mod http;
 pub mod interval;

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use xtask::checkout::{self, Checkout};
 use xtask::issuer::{self, Issuer};
 use xtask::serve::Serve;
-use xtask::{bench, deny, guard, npm, prove, serve, test, threats, tools, vectors, worker};
+use xtask::{bench, deny, fuzz, guard, npm, prove, serve, test, threats, tools, vectors, worker};
 
 #[derive(Parser)]
 #[command(about = "Every build, run and test step of Portcullis.", bin_name = "cargo xtask")]
@@ -122,6 +122,17 @@ enum Task {
         #[arg(long, conflicts_with = "small")]
         check: bool,
     },
+    /// Try random texts against the properties of fuzz/, going on from what earlier runs found.
+    Fuzz {
+        /// Which target [default: all].
+        target: Option<String>,
+        /// Texts for each.
+        #[arg(long, default_value_t = 10_000_000)]
+        runs: u64,
+        /// Seconds for each, at most.
+        #[arg(long, default_value_t = 86_400)]
+        seconds: u64,
+    },
     /// Load a URL with GETs by the bench's own load generator.
     Load {
         /// http://ADDRESS:PORT/target
@@ -194,6 +205,9 @@ fn run(task: Task) -> Result<i32> {
             worker::build(&checkout, &worker::Flavour::Production)?;
         }
         Task::Test { steps, keep_going } => test::test(&checkout, &steps, keep_going)?,
+        Task::Fuzz { target, runs, seconds } => {
+            fuzz::fuzz(&checkout, target.as_deref(), fuzz::Length { runs, seconds })?;
+        }
         Task::Vectors => {
             vectors::write(&checkout)?;
             threats::write(&checkout)?;

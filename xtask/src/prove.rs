@@ -29,6 +29,7 @@ mod progress;
 mod random;
 mod receiver;
 mod record;
+mod reference;
 mod replay;
 mod reproducible;
 mod revoke;
@@ -138,6 +139,7 @@ const BARS: &[Bar] = &[
     faults::BAR,
     soak::BAR,
     schedules::BAR,
+    reference::BAR,
     roles::BAR,
     create::BAR,
     createcrash::BAR,

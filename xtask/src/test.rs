@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, run, say};
 use crate::{
-    bench, canary, cli, conformance, dashboard, docs, npm, products, prove, signers, tools, worker,
+    bench, canary, cli, conformance, dashboard, docs, fuzz, npm, products, prove, signers, tools,
+    worker,
 };
 
 /// A named step.
@@ -21,6 +22,7 @@ const STEPS: &[Step] = &[
     Step { name: "format", run: format },
     Step { name: "lint", run: lint },
     Step { name: "native", run: native },
+    Step { name: "fuzz", run: fuzz::test },
     Step { name: "wasm", run: wasm },
     Step { name: "build", run: build },
     Step { name: "upload", run: upload },

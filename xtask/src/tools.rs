@@ -19,6 +19,8 @@ pub enum Tool {
     WorkerBuild,
     /// `wasm-pack`.
     WasmPack,
+    /// `cargo fuzz`.
+    CargoFuzz,
     /// The packages of `package-lock.json`: workerd, wasm-opt, esbuild and others.
     NpmPackages,
     /// Chromium or Chrome: the one that is there, else one that can be installed.
@@ -40,6 +42,7 @@ pub const TEST: &[Tool] = &[Tool::WasmPack];
 const WORKER_BUILD: &str = "0.8.7";
 const WASM_PACK: &str = "0.15.1";
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_FUZZ: &str = "0.13.2";
 /// The oldest Node.js that will do.
 const NODE_MAJOR: u32 = 20;
 /// Where its Python environment is, and what is in it.
@@ -61,6 +64,7 @@ pub fn ensure_present(checkout: &Checkout, tools: &[Tool]) -> Result<()> {
                 cargo_tool(checkout, "worker-build", "worker-build", WORKER_BUILD)?
             }
             Tool::WasmPack => cargo_tool(checkout, "wasm-pack", "wasm-pack", WASM_PACK)?,
+            Tool::CargoFuzz => cargo_tool(checkout, "cargo-fuzz", "cargo-fuzz", CARGO_FUZZ)?,
             Tool::NpmPackages => npm_packages(checkout)?,
             Tool::Chromium => drop(chromium(checkout)?),
             Tool::Schemathesis => schemathesis(checkout)?,
