@@ -275,13 +275,12 @@ fn a_token_reaches_the_workspace_that_it_names() {
     let mut isolate = Isolate::new();
     let mut reaches = |token: &str, named: &str| {
         let path = format!("/workspaces/{named}/tasks");
-        match isolate.bearer(&path, token, 0) {
-            Outcome::Allowed(plan) => Some(origin(&plan).1["workspace"].clone()),
-            other => {
-                assert_eq!(other, Outcome::Denied("WRONG_RESOURCE"), "{named}");
-                None
-            }
+        let outcome = isolate.bearer(&path, token, 0);
+        if let Outcome::Allowed(plan) = outcome {
+            return Some(origin(&plan).1["workspace"].clone());
         }
+        assert_eq!(outcome, Outcome::Denied("WRONG_RESOURCE"), "{named}");
+        None
     };
     let one = oauth(&json!({"ws": "DEM0WS"}));
     assert_eq!(reaches(&one, "DEM0WS"), Some(json!("DEM0WS")));
