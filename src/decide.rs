@@ -258,7 +258,7 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             return Err(self.deny(denial, &record, kid, mode));
         }
         self.check_length(route)?;
-        let once = match signed.map_or_else(|| self.check_signature(&record, kid), Ok) {
+        let once = match signed.map_or_else(|| self.check_signature(&record, kid, route), Ok) {
             Err(Stop::Deny(denial)) => return Err(self.deny(denial, &record, kid, mode)),
             checked => checked?,
         };

@@ -249,9 +249,7 @@ impl Denial {
                 "REPLAYED_REQUEST",
                 "This signed request was forwarded before. Sign again a second later, or with another nonce.",
             ),
-            Self::SignatureRequired => {
-                bad("SIGNATURE_REQUIRED", "Requests with this API key must be signed.")
-            }
+            Self::SignatureRequired => bad("SIGNATURE_REQUIRED", "This request must be signed."),
             Self::Revoked => bad("REVOKED_API_KEY", "The API key has been revoked."),
             Self::Disabled => bad("DISABLED_API_KEY", "The API key is disabled."),
             Self::Expired => bad("EXPIRED_API_KEY", "The API key has expired."),

@@ -331,9 +331,10 @@ impl Facts<'_, '_> {
                 Some(limit) => format!("at most {limit} bytes"),
                 None => "any".to_owned(),
             }),
-            Check::Signature => {
-                record.map(|record| format!("{:?}", record.signature).to_lowercase())
-            }
+            Check::Signature => by_both(|_, route, record| {
+                let demand = if route.signed { "; the route demands one" } else { "" };
+                format!("{}{demand}", record.signature.as_str())
+            }),
             Check::Leave => by_both(Self::leave),
         };
         detail.unwrap_or_default()

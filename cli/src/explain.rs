@@ -54,6 +54,7 @@ pub(crate) struct Explain {
 
 pub(crate) fn run(arguments: &Explain) -> Result<Output, Failure> {
     let document = policy::read(&arguments.file)?;
+    let is_fit = !document.root_fingerprints.is_empty();
     let now = Now::from_millis(machine::now()?.saturating_mul(1000));
     let mut case = match (&arguments.key_record, arguments.key) {
         (Some(file), _) => Case::of_record(document, &record(file)?, now)?,
@@ -63,7 +64,8 @@ pub(crate) fn run(arguments: &Explain) -> Result<Output, Failure> {
     let facts = facts(arguments, case.key())?;
     let request = Request::parse(&facts)
         .ok_or_else(|| Failure::usage("--url: http:// or https://, a host and a path"))?;
-    case.explained(&request, now).map(|explained| explained.output)
+    let Explained { output, .. } = case.explained(&request, now)?;
+    Ok(if is_fit { output } else { output.note(policy::NO_FINGERPRINT) })
 }
 
 /// Reads an address as the gate is told one.
@@ -116,7 +118,11 @@ impl Case {
     }
 
     /// A key that was never handed out stands for the one of the record.
-    fn of_record(document: PolicyDocument, of: &Document, now: Now) -> Result<Self, Failure> {
+    fn of_record(mut document: PolicyDocument, of: &Document, now: Now) -> Result<Self, Failure> {
+        let signs = of.signature != SignatureMode::None;
+        if signs {
+            document.routes.iter_mut().for_each(|route| route.signed = false);
+        }
         let mut case = Self::without_key(document)?;
         let root = case.gate.keyring().newest();
         let workspace = Kid::parse(&of.kid).map(|kid| kid.workspace());
@@ -133,7 +139,6 @@ impl Case {
         };
         let row = stand_in.row(root).ok_or_else(|| Failure::refused("--key-record: too large"))?;
         learn(minted.kid, &row.value, &case.gate, &mut case.memory, now)?;
-        let signs = of.signature != SignatureMode::None;
         let signature = if signs {
             "; its signature is not looked at, for which a request may be counted in any mode"
         } else {
@@ -246,9 +251,6 @@ fn decided<'g>(
 /// The request as an adapter hands it over.
 pub(crate) fn facts(arguments: &Explain, key: Option<&str>) -> Result<String, Failure> {
     let Explain { method, url, ip, header, .. } = arguments;
-    let authority = url.split("://").nth(1).unwrap_or_default();
-    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
-    let mut lines = vec![method.clone(), url.clone(), "host".to_owned(), authority.to_owned()];
     let bearer = key.map(|key| ("authorization".to_owned(), format!("Bearer {key}")));
     let address = ip.iter().map(|ip| ("cf-connecting-ip".to_owned(), ip.clone()));
     let headers = header.iter().map(|line| {
@@ -266,6 +268,14 @@ pub(crate) fn facts(arguments: &Explain, key: Option<&str>) -> Result<String, Fa
             None => fields.push((name, value)),
         }
     }
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let own = rest.find(['/', '?', '#']).map_or(rest, |end| rest.split_at(end).0);
+    // The runtime makes its URL by the `Host` header.
+    let named = fields.iter().position(|(name, _)| name == "host").map(|at| fields.remove(at).1);
+    let host = named.unwrap_or_else(|| own.to_owned());
+    let target = rest.strip_prefix(own).unwrap_or_default();
+    let url = format!("{scheme}://{host}{target}");
+    let mut lines = vec![method.clone(), url, "host".to_owned(), host];
     lines.extend(fields.into_iter().flat_map(|(name, value)| [name, value]));
     if lines.iter().any(|line| line.contains(['\n', '\r'])) {
         return Err(Failure::usage("a request has no line feed in it"));

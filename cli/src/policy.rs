@@ -120,6 +120,7 @@ fn cells(policy: &Document, route: &Route) -> [String; 6] {
         Whose::Parameter(name) => format!("{name}=subject"),
         Whose::Origin => "subject@origin".to_owned(),
     }));
+    options.extend(route.signed.then(|| "signature".to_owned()));
     options.extend(route.ips.as_ref().map(|_| "ips".to_owned()));
     options.extend(route.cors.as_ref().map(|_| "cors".to_owned()));
     options.extend((!route.shadow.is_empty()).then(|| "shadow".to_owned()));
@@ -161,5 +162,5 @@ fn is_local(url: &JwksUrl) -> bool {
 }
 
 const LOCAL_KEYS: &str = "its keys are on this machine, which a deployed Worker cannot reach";
-const NO_FINGERPRINT: &str = "note: root_fingerprints is empty: a gate with this policy answers 503 to every request \
+pub(crate) const NO_FINGERPRINT: &str = "note: root_fingerprints is empty: a gate with this policy answers 503 to every request \
      unless its build adds one by PORTCULLIS_ROOT_FINGERPRINT";

@@ -495,6 +495,59 @@ fn a_repeated_header_is_explained_as_the_gate_gets_it() {
     assert!(twice.out.contains("refused: 400 AMBIGUOUS_CREDENTIALS"), "{}", twice.out);
 }
 
+/// What `Host` names is what is asked for, whatever the URL says.
+#[test]
+fn a_host_header_is_explained_as_the_gate_gets_it() {
+    let desk = Desk::new();
+    fs::write(desk.path("policy.toml"), POLICY).unwrap();
+    let explain = "policy explain --url http://api.test/v1/agents/a1?a=1";
+    for header in ["Host:evil", "host:api.test/x", "HOST:api.test@evil"] {
+        let shown = desk.run(&format!("{explain} --header {header}"));
+        assert!(shown.out.contains("refused: 421 UNKNOWN_HOST"), "{}", shown.out);
+    }
+    let same = desk.run(&format!("{explain} --header Host:api.test:8443"));
+    assert!(same.out.contains("refused: 401 MISSING_API_KEY"), "{}", same.out);
+    let elsewhere = "policy explain --url http://other.test/v1/agents/a1 --header Host:api.test";
+    let shown = desk.run(elsewhere);
+    assert!(shown.out.contains("refused: 401 MISSING_API_KEY"), "{}", shown.out);
+}
+
+#[test]
+fn a_policy_without_fingerprints_is_explained_with_a_note() {
+    let desk = Desk::new();
+    let explain = "policy explain --url http://api.test/v1/agents/a1";
+    fs::write(desk.path("policy.toml"), POLICY).unwrap();
+    let noted = desk.run(explain).err;
+    assert!(noted.contains("note: root_fingerprints is empty"), "{noted}");
+    let fit = format!("root_fingerprints = [\"0123456789abcdef\"]\n{POLICY}");
+    fs::write(desk.path("policy.toml"), fit).unwrap();
+    let noted = desk.run(explain).err;
+    assert!(!noted.contains("root_fingerprints"), "{noted}");
+}
+
+/// A route that demands a signature.
+#[test]
+fn a_demand_for_a_signature_is_explained() {
+    let desk = Desk::new();
+    let signed = POLICY.replace("body_limit = 1000", "signature = \"required\"");
+    fs::write(desk.path("policy.toml"), signed).unwrap();
+    let mint = format!("{MINT} --scope agents:read --kv rows.json --json");
+    let key = desk.run(&mint).ok().json()["key"].as_str().unwrap().to_owned();
+    let kid = key.trim().rsplit('_').nth(1).unwrap();
+    let mut record = desk.run(&format!("key show rows.json --name {kid} --json")).ok().json();
+    fs::write(desk.path("record.json"), record.to_string()).unwrap();
+    let explain = "policy explain --url http://api.test/v1/agents/a1 --key-record record.json";
+    let refused = desk.run(explain);
+    assert!(refused.out.contains("none; the route demands one"), "{}", refused.out);
+    assert!(refused.out.contains("refused: 401 SIGNATURE_REQUIRED"), "{}", refused.out);
+    record["signature"] = "required".into();
+    fs::write(desk.path("record.json"), record.to_string()).unwrap();
+    let taken = desk.run(explain).ok();
+    assert!(taken.err.contains("its signature is not looked at"), "{}", taken.err);
+    let shown = desk.run("policy show").ok().out;
+    assert!(shown.contains("  signature"), "{shown}");
+}
+
 /// Where nobody keeps totals, none are told of as passed; where they are kept, they are open.
 #[test]
 fn in_mode_edge_no_budget_is_explained() {

@@ -5,6 +5,7 @@ use crate::crypto::{self, Digest, MacKey};
 use crate::denial::Denial;
 use crate::key::Kid;
 use crate::need::Need;
+use crate::policy::Route;
 use crate::record::{Record, SignatureMode};
 use crate::request::Fields;
 use crate::signature::{ContentDigest, Part, Signing, Version, v1, v2, window};
@@ -24,14 +25,17 @@ impl Check<'_, '_, '_, '_> {
         &mut self,
         record: &Record,
         kid: Option<Kid>,
+        route: &Route,
     ) -> Result<Option<Once>, Stop> {
         let is_signed = Signed::of(&self.request.fields) != Signed::No;
         match record.signature {
-            SignatureMode::None => return Ok(None),
-            SignatureMode::Optional if !is_signed => return Ok(None),
-            // Its secret is not to travel.
-            SignatureMode::Only => return Err(Denial::SignatureRequired.into()),
-            SignatureMode::Optional | SignatureMode::Required => {}
+            SignatureMode::Required => {}
+            SignatureMode::Optional if is_signed => {}
+            SignatureMode::None | SignatureMode::Optional if !route.signed => return Ok(None),
+            // No signature of it is looked at, there is none, or its secret is not to travel.
+            SignatureMode::None | SignatureMode::Optional | SignatureMode::Only => {
+                return Err(Denial::SignatureRequired.into());
+            }
         }
         let presented = self.presented()?;
         let kid = kid.ok_or(Denial::Signature)?;

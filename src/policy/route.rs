@@ -37,6 +37,10 @@ pub struct Route {
     /// use the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Whose>,
+    /// Whether requests with a key have to be signed, whatever the key's record says. Tokens cannot sign
+    /// and are not held to it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub signed: bool,
     /// The networks it may be called from; `None` for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ips: Option<Allowlist>,

@@ -42,6 +42,7 @@ impl Document {
             "scope": route.scope,
             "bindings": route.bindings,
             "subject": route.subject,
+            "signature": route.signed.then_some("required"),
             "ips": route.ips,
             "cors": route.cors,
             "mode": route.mode,

@@ -373,17 +373,27 @@ fn rules_that_do_nothing_are_told() {
     assert_eq!(told(&elsewhere), [format!("workspaces.DEM0WS.budget: {totals}")]);
     let route = told(&edge.replace("cost = 5", &format!("cost = 5\n{lease}")));
     assert!(route.is_empty(), "{route:?}");
+    // Of tokens, which sign nothing.
+    let signed = GOOD
+        .replace("mode = \"edge\"", lease)
+        .replace("cost = 5", "cost = 5\nsignature = \"required\"");
+    let unsigned = "signature: no effect on tokens: who has one cannot sign, and is not held to it";
+    assert_eq!(told(&signed), [format!("GET, HEAD /billing/people/{{user_id}}: {unsigned}")]);
+    assert!(told(&signed.replace("[\"key\", \"session\"]", "[\"key\"]")).is_empty());
     // Of keys, where there are none.
     let sessions = GOOD
         .replace("mode = \"edge\"", lease)
         .replace("[\"key\", \"session\"]", "[\"session\"]")
-        .replace("cost = 5", "cost = 5\nmode = \"strict\"\nbindings = { a = \"origin\" }");
+        .replace(
+            "cost = 5",
+            "cost = 5\nmode = \"strict\"\nsignature = \"required\"\nbindings = { a = \"origin\" }",
+        );
     assert_eq!(
         told(&sessions),
         [
             "products.billing.budget, products.billing.limits: no effect: no key may use a route that \
          this is for",
-            "GET, HEAD /billing/people/{user_id}: cost, mode, bindings, shadow: no key may use this route",
+            "GET, HEAD /billing/people/{user_id}: cost, mode, bindings, signature, shadow: no key may use this route",
         ]
     );
     let none = &GOOD[..GOOD.find("[[routes]]").unwrap()];

@@ -73,7 +73,9 @@ impl World {
                 "upstream": {"service": {"binding": "ORIGIN"}}}],
             "tiers": [], "static_keys": [], "imports": [],
             "routes": [{"credentials": ["key"], "methods": ["GET", "POST"], "origin": 0,
-                "path": "/plain"}],
+                "path": "/plain"},
+                {"credentials": ["key"], "methods": ["GET", "POST"], "origin": 0,
+                "path": "/signed", "signed": true}],
         });
         let policy = Policy::from_json(&policy.to_string()).unwrap();
         let gate = Rc::new(Gate::new(policy, ROOT, "", 0).unwrap());
@@ -104,11 +106,21 @@ impl World {
 
     /// A request of version 1, by key id.
     fn v1(&self, method: &'static str, body: Option<&[u8]>, millis: u64) -> Sent {
+        self.v1_of("/plain?a=1", method, body, millis)
+    }
+
+    fn v1_of(
+        &self,
+        target: &'static str,
+        method: &'static str,
+        body: Option<&[u8]>,
+        millis: u64,
+    ) -> Sent {
         let timestamp = at(millis).seconds().to_string();
         let key = self.secret(0).mac_key();
         let message = v1::Message {
             method,
-            target: "/plain?a=1",
+            target,
             timestamp: &timestamp,
             nonce: None,
             body: body.unwrap_or_default(),
@@ -120,7 +132,7 @@ impl World {
             ("x-signature", signature),
         ];
         let body = body.map(<[u8]>::to_vec);
-        Sent { method, target: "/plain?a=1", headers, body, millis }
+        Sent { method, target, headers, body, millis }
     }
 
     /// A request of version 2, without a secret.
@@ -356,6 +368,36 @@ fn a_secret_alone_or_beside_it_counts_as_the_record_says() {
         let sent = world.v1("GET", None, 0);
         assert_eq!(world.send(&sent), signed, "{mode:?}");
     }
+}
+
+#[test]
+fn a_route_may_demand_what_the_record_does_not() {
+    for (mode, alone, both, wrong) in [
+        (SignatureMode::None, "SIGNATURE_REQUIRED", "SIGNATURE_REQUIRED", "SIGNATURE_REQUIRED"),
+        (SignatureMode::Optional, "SIGNATURE_REQUIRED", "allowed", "INVALID_SIGNATURE"),
+        (SignatureMode::Required, "SIGNATURE_REQUIRED", "allowed", "INVALID_SIGNATURE"),
+        (SignatureMode::Only, "SIGNATURE_REQUIRED", "SIGNATURE_REQUIRED", "SIGNATURE_REQUIRED"),
+    ] {
+        let mut world = World::new(mode, signing(Version::V1));
+        let bearer = |world: &World| ("authorization", format!("Bearer {}", world.bearer));
+        let mut sent = world.v1_of("/signed", "POST", Some(b"{}"), 0);
+        sent.headers.retain(|(name, _)| *name != "x-key-id");
+        sent.headers.push(bearer(&world));
+        let elsewhere = Sent { target: "/signed?b=1", ..sent.clone() };
+        assert_eq!(world.send(&elsewhere), wrong, "{mode:?}");
+        assert_eq!(world.send(&sent), both, "{mode:?}");
+        if both == "allowed" {
+            assert_eq!(world.send(&sent), "REPLAYED_REQUEST", "{mode:?}");
+        }
+        sent.headers = vec![bearer(&world)];
+        assert_eq!(world.send(&sent), alone, "{mode:?}");
+        // Before its secret is proved nothing is told of it.
+        sent.headers = vec![("authorization", format!("{}x", bearer(&world).1))];
+        assert_eq!(world.send(&sent), "INVALID_API_KEY", "{mode:?}");
+    }
+    let mut world = World::new(SignatureMode::Only, signing(Version::V1));
+    let sent = world.v1_of("/signed", "GET", None, 0);
+    assert_eq!(world.send(&sent), "allowed");
 }
 
 #[test]

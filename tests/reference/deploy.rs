@@ -350,6 +350,7 @@ fn routes(random: &mut Random) -> Vec<Route> {
         Route { mode: Some(Mode::Lease), ..at("/lease", &all) },
         Route { mode: Some(Mode::Edge), ..at("/edge", &all) },
         Route { upgrade: true, ..at("/upgrade", &read) },
+        Route { is_signed: true, credentials: everyone, ..at("/signed", &all) },
     ];
     for route in &mut routes {
         if route.mode.is_none() && random.chance(100) {

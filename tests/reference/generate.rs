@@ -101,7 +101,8 @@ impl Maker<'_> {
         let whole = format!("/people/{}:user-1", issuer.name);
         let alone = if issuers.len() == 1 { "/people/user-1" } else { whole.as_str() };
         let oauth = if issuer.is_session { "/v1/agents" } else { "/oauth" };
-        let path = random.pick(&["/v1/agents", "/v1/agents/x", whole.as_str(), alone, oauth]);
+        let path =
+            random.pick(&["/v1/agents", "/v1/agents/x", whole.as_str(), alone, oauth, "/signed"]);
         let mut sent = self.sent("GET", path, random);
         let now = self.now;
         let expires = random.pick(&[now + 300, now + 1, now - 29]);
@@ -149,7 +150,8 @@ impl Maker<'_> {
             }
             _ => random.pick(&OPEN),
         };
-        if !is_live || self.deployment.changed.contains(&key.kid) {
+        let cannot_sign = key.signature == "none" && path == "/signed";
+        if !is_live || cannot_sign || self.deployment.changed.contains(&key.kid) {
             return None;
         }
         let mut draft = self.with_key(key, method, path, random)?;
@@ -211,7 +213,7 @@ impl Maker<'_> {
         }
         let signs = match key.signature {
             "only" | "required" => true,
-            "optional" => random.chance(500),
+            "optional" => path == "/signed" || random.chance(500),
             _ => false,
         };
         let sign = if signs { Some(self.plan(key, random)?) } else { None };
@@ -321,7 +323,7 @@ impl Maker<'_> {
 }
 
 /// For keys that may do anything.
-pub const OPEN: [(&str, &str); 27] = [
+pub const OPEN: [(&str, &str); 30] = [
     ("GET", "/v1/agents"),
     ("HEAD", "/v1/agents"),
     ("POST", "/v1/agents"),
@@ -349,6 +351,9 @@ pub const OPEN: [(&str, &str); 27] = [
     ("POST", "/lease"),
     ("GET", "/edge"),
     ("GET", "/upgrade"),
+    ("GET", "/signed"),
+    ("POST", "/signed"),
+    ("DELETE", "/signed"),
 ];
 pub const INSIDE: [&str; 4] = ["203.0.113.0", "203.0.113.255", "::ffff:203.0.113.7", "203.0.113.9"];
 const FENCED: [&str; 6] = [

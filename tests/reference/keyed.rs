@@ -53,7 +53,7 @@ impl<'w> Case<'w> {
         let rights = standing.and_then(|()| self.rights(route, parameters, key));
         rights.map_err(|code| self.told(code, &record))?;
         self.length(route)?;
-        let once = self.signature_of(key).map_err(|code| match code {
+        let once = self.signature_of(route, key).map_err(|code| match code {
             "BODY_TOO_LARGE" => code,
             code => self.told(code, &record),
         })?;
@@ -145,7 +145,9 @@ impl<'w> Case<'w> {
     ) -> Checked<()> {
         let bindings = &own.bindings;
         self.allowed(route, parameters, &own.ips, &own.scopes, bindings, STATIC_WORKSPACE)?;
-        self.length(route)
+        self.length(route)?;
+        // There is nothing that it could sign with.
+        if route.is_signed { Err("SIGNATURE_REQUIRED") } else { Ok(()) }
     }
 
     /// The kid of an imported key.
@@ -210,14 +212,16 @@ impl<'w> Case<'w> {
         }
     }
 
-    /// What the key's signature mode asks of a request that has its secret.
-    fn signature_of(&self, key: &Key) -> Checked<Option<String>> {
+    /// What the key's signature mode and the route ask of a request that has its secret.
+    fn signature_of(&self, route: &Route, key: &Key) -> Checked<Option<String>> {
         let names = ["x-signature", "signature", "signature-input"];
         let is_there = names.iter().any(|name| self.sent.header(name).is_some());
         match key.signature {
+            // What is not looked at proves nothing.
+            "none" if route.is_signed => Err("SIGNATURE_REQUIRED"),
             "none" => Ok(None),
             "only" => Err("SIGNATURE_REQUIRED"),
-            "optional" if !is_there => Ok(None),
+            "optional" if !is_there && !route.is_signed => Ok(None),
             _ if !is_there => Err("SIGNATURE_REQUIRED"),
             _ => {
                 let claimed = signature::claimed(self.sent, self.second())?;

@@ -77,6 +77,7 @@ function more(route: Route): string {
     route.product && `product ${route.product}, on ${route.hosts.join(", ")}`,
     route.mode && `mode ${route.mode}`,
     route.cost !== 1 && `costs ${number(route.cost)} coins`,
+    route.signature && `signature ${route.signature}`,
     route.ips && `from ${route.ips.join(", ")}`,
     route.body_limit !== null && `body up to ${number(route.body_limit)} bytes`,
     route.subject && `{${route.subject}} is the caller`,

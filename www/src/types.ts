@@ -111,6 +111,7 @@ export interface Route {
   scope: string | null;
   bindings: string[];
   subject: string | null;
+  signature: string | null;
   ips: string[] | null;
   cors: string[] | null;
   mode: string | null;

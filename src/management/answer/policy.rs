@@ -50,6 +50,11 @@ const ROUTE: Object = Object {
         Field::required("scope", Kind::Optional(&TEXT), "null: none is needed."),
         Field::required("bindings", WORDS, "Parameters that its origin enforces."),
         Field::required("subject", Kind::Optional(&TEXT), "The parameter that names the caller."),
+        Field::required(
+            "signature",
+            Kind::Optional(&TEXT),
+            "required: keys have to sign; null: as their records say.",
+        ),
         Field::required("ips", Kind::Optional(&WORDS), "null: any."),
         Field::required("cors", Kind::Optional(&WORDS), "Whose pages may call it."),
         Field::required("mode", Kind::Optional(&TEXT), "null: as the workspace's."),

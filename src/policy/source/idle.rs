@@ -83,12 +83,15 @@ impl<'p> Case<'p> {
         if !takes_keys(route) {
             let mode = route.mode.map(|_| "mode");
             let bindings = (!route.bindings.is_empty()).then_some("bindings");
-            let names = [has_cost, mode, bindings, has_shadow].into_iter().flatten();
+            let signature = route.signed.then_some("signature");
+            let names = [has_cost, mode, bindings, signature, has_shadow].into_iter().flatten();
             let names = names.map(str::to_owned).collect();
             return note(names, "no key may use this route").into_iter().collect();
         }
-        let named = [(has_cost, NO_TOTALS), (has_shadow, NO_TRIAL)].into_iter();
-        let named = named.filter(|_| is_edge(route, &self.modes));
+        let in_edge = [(has_cost, NO_TOTALS), (has_shadow, NO_TRIAL)].into_iter();
+        let in_edge = in_edge.filter(|_| is_edge(route, &self.modes));
+        let unsigned = takes_tokens(route).then_some("signature").filter(|_| route.signed);
+        let named = in_edge.chain([(unsigned, NO_SIGNATURE)]);
         named.filter_map(|(name, reason)| Some(format!("{}: {reason}", name?))).collect()
     }
 
@@ -112,6 +115,10 @@ fn takes_keys(route: &Route) -> bool {
     route.credentials.contains(Credential::Key)
 }
 
+fn takes_tokens(route: &Route) -> bool {
+    [Credential::Session, Credential::Oauth].iter().any(|kind| route.credentials.contains(*kind))
+}
+
 fn is_edge(route: &Route, modes: &[Mode]) -> bool {
     modes.iter().all(|mode| route.mode.unwrap_or(*mode) == Mode::Edge)
 }
@@ -123,5 +130,6 @@ fn note(names: Vec<String>, reason: &str) -> Option<String> {
 const NO_KEYS: &str = "no effect: no key may use a route that this is for";
 const NO_TOTALS: &str = "no effect but on signed requests: in mode \"edge\" nobody keeps totals";
 const NO_TRIAL: &str = "no effect: in mode \"edge\" nobody counts what it would refuse";
+const NO_SIGNATURE: &str = "no effect on tokens: who has one cannot sign, and is not held to it";
 const NO_WINDOW: &str =
     "in mode \"edge\" each isolate bounds bursts by itself, and no window is kept";

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::observe::RawObserve;
+use super::route::Demand;
 use super::table::{table, tables};
 use crate::host::HostName;
 use crate::policy::{
@@ -217,6 +218,7 @@ pub(super) struct RawRoute {
     #[serde(default)]
     pub bindings: BTreeMap<Spanned<String>, Spanned<String>>,
     pub subject: Option<Spanned<String>>,
+    pub signature: Option<Spanned<Demand>>,
     pub ips: Option<RawList>,
     pub cors: Option<RawList>,
     pub shadow: Option<Spanned<RawShadow>>,

@@ -1,5 +1,6 @@
 //! Routes: what one says, and that each can be told from the others.
 
+use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::Fault;
@@ -23,6 +24,13 @@ pub(super) struct Context<'d> {
     pub(super) usage_path: Option<&'d Spanned<Pattern>>,
     /// More than this no workspace has to spend; `None` if one may spend whatever it likes.
     pub(super) most_coins: Option<u64>,
+}
+
+/// What a route may say of signatures.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Demand {
+    Required,
 }
 
 /// Reads the routes, for so many hosts.
@@ -82,6 +90,7 @@ fn route(raw: RawRoute, context: &Context<'_>) -> Result<Route, Fault> {
         product,
         origin,
         timeout_ms: raw.timeout_ms,
+        signed: signed(&raw)?,
         cors: cors(&raw)?,
         shadow: shadow(&raw)?,
         credentials: raw.credentials.into_inner(),
@@ -228,6 +237,15 @@ fn check_subject(raw: &RawRoute) -> Result<(), Fault> {
         (false, false) => {
             Err(Fault::of_name(name, "parameter of the path", raw.path.get_ref().params()))
         }
+    }
+}
+
+fn signed(raw: &RawRoute) -> Result<bool, Fault> {
+    match &raw.signature {
+        Some(demand) if raw.credentials.get_ref().is_public() => {
+            Err(Fault::at(demand, "a public route has no key, by which a request is signed"))
+        }
+        demand => Ok(demand.is_some()),
     }
 }
 

@@ -33,7 +33,7 @@ fn members_are_told_what_a_request_has_to_be() {
          limits = { requests = 10, burst = 5 }\nbudget = { coins = 7, period = \"week\" }\n";
     let route = "[[routes]]\nmethods = [\"PUT\"]\npath = \"/{project_id}\"\n\
          product = \"billing\"\norigin = \"demo\"\ncredentials = [\"key\"]\nscope = \"billing:write\"\n\
-         ips = [\"203.0.113.0/24\"]\nmode = \"strict\"\ncost = 3\nbody_limit = 9\n";
+         signature = \"required\"\nips = [\"203.0.113.0/24\"]\nmode = \"strict\"\ncost = 3\nbody_limit = 9\n";
     let policy = told(&format!("{OWN}\n{more}{route}"));
     let limits = json!({"requests": 10, "window_seconds": 3600, "burst": 5});
     assert_eq!(
@@ -47,8 +47,8 @@ fn members_are_told_what_a_request_has_to_be() {
         Some(&json!({
             "methods": ["PUT"], "path": "/billing/{project_id}", "hosts": ["api.test"],
             "product": "billing", "credentials": ["key"], "scope": "billing:write", "bindings": [],
-            "subject": null, "ips": ["203.0.113.0/24"], "cors": null, "mode": "strict", "cost": 3,
-            "body_limit": 9,
+            "subject": null, "signature": "required", "ips": ["203.0.113.0/24"], "cors": null,
+            "mode": "strict", "cost": 3, "body_limit": 9,
         }))
     );
     assert_eq!(policy["tiers"][0]["name"], "free");
