@@ -8,7 +8,7 @@ use crate::decide::{self, Decision};
 use crate::denial::{Denial, Invalid, Wire};
 use crate::gate::Gate;
 use crate::need::{Ask, Need};
-use crate::policy::{Credential, Mode, Policy, Route, Whose};
+use crate::policy::{Bindings, Credential, Mode, Policy, Route, Whose};
 use crate::record::Record;
 use crate::request::Request;
 use crate::route::{Lookup, Method};
@@ -405,24 +405,36 @@ fn standing(record: &Record) -> String {
 }
 
 fn resource(route: &Route, record: &Record) -> String {
-    let mut parts: Vec<String> = record
-        .bindings
-        .iter()
-        .map(|(name, values)| format!("{name} is one of {}", values.join(", ")))
-        .collect();
-    parts.extend(
-        route
-            .path
-            .params()
-            .filter(|name| *name == Route::WORKSPACE)
-            .map(|name| format!("{name} is {} or current", record.workspace.as_str())),
-    );
-    parts.extend(record.subject.as_ref().map(|subject| match &route.subject {
-        Some(Whose::Parameter(parameter)) => format!("{parameter} is {subject}"),
+    let is_named = route.path.params().any(|name| name == Route::WORKSPACE);
+    let subject = record.subject.as_deref().map(|subject| match &route.subject {
+        Some(Whose::Parameter(parameter)) => own(parameter, subject),
         Some(Whose::Origin) => format!("the origin holds it to what is {subject}'s"),
-        None => format!("nobody holds it to what is {subject}'s"),
-    }));
+        None => unheld(subject),
+    });
+    reach(&record.bindings, is_named.then(|| record.workspace.as_str()), subject)
+}
+
+/// What a key may reach: by its bindings, by its workspace if the path names one, by its subject.
+pub(crate) fn reach(
+    bindings: &Bindings,
+    workspace: Option<&str>,
+    subject: Option<String>,
+) -> String {
+    let bound = bindings.iter();
+    let bound = bound.map(|(name, values)| format!("{name} is one of {}", values.join(", ")));
+    let named = workspace.map(|number| format!("{} is {number} or current", Route::WORKSPACE));
+    let parts: Vec<String> = bound.chain(named).chain(subject).collect();
     if parts.is_empty() { "any".to_owned() } else { parts.join("; ") }
+}
+
+/// A parameter names a subject.
+pub(crate) fn own(parameter: &str, subject: &str) -> String {
+    format!("{parameter} is {subject}")
+}
+
+/// A route takes no key of a subject.
+pub(crate) fn unheld(subject: &str) -> String {
+    format!("nobody holds it to what is {subject}'s")
 }
 
 fn or_none(text: &str) -> &str {

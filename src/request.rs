@@ -53,7 +53,7 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads the adapter's text; `None` if it is not of the form above.
+    /// Reads the adapter's text; `None` if it is not of the form above, as with a name that no value follows.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         let (method, rest) = text.split_once('\n')?;
@@ -77,7 +77,9 @@ impl<'a> Request<'a> {
             fields: Fields::default(),
             headers,
         };
-        for (name, value) in request.headers() {
+        let mut lines = headers.split('\n');
+        while let Some(name) = lines.next().filter(|_| !headers.is_empty()) {
+            let value = lines.next()?;
             let fields = &mut request.fields;
             let slot = match name {
                 "host" => &mut fields.host,
@@ -165,11 +167,24 @@ mod tests {
     }
 
     #[test]
+    fn each_name_has_a_value() {
+        assert!(Request::parse("GET\nhttps://h/\nhost\n").is_some(), "an empty one");
+        for text in [
+            "GET\nhttps://h/\nhost",
+            "GET\nhttps://h/\nhost\nh\nx-api-key",
+            "GET\nhttps://h/\nhost\nh\n",
+        ] {
+            assert!(Request::parse(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn no_path_no_headers() {
         let request = Request::parse("GET\nhttps://h").unwrap();
         assert_eq!((request.target, request.secure), ("", true));
         assert_eq!(request.headers().count(), 0);
         assert!(Request::parse("GET").is_none());
+        assert!(Request::parse("GET\nhttps://h\n").is_some());
         assert!(Request::parse("GET\nftp://h/").is_none());
     }
 }

@@ -287,6 +287,12 @@ pub const WORKSPACE_USAGE: Object = Object {
         Field::required("hours", Kind::List(&Kind::Object(&HOUR), 800), "Hours with any use."),
         Field::required("last_used", Kind::Optional(&Kind::Time), ""),
         Field::required(
+            "keys_left_out",
+            COUNT,
+            "Keys whose use is not among the hours, because there are more than one answer sums up: ask for \
+             fewer hours.",
+        ),
+        Field::required(
             "budgets",
             Kind::List(&Kind::Object(&BUDGET), 1000),
             "That of the workspace, then those of products.",

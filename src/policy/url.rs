@@ -135,8 +135,8 @@ pub enum BadUrl {
 impl fmt::Display for BadUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Scheme => "a URL starts with 'https://' or 'http://'",
-            Self::NotHttps => "this URL starts with 'https://'",
+            Self::Scheme => "a URL has to start with 'https://' or 'http://'",
+            Self::NotHttps => "this URL has to start with 'https://'",
             Self::MoreThanOrigin => "only scheme, host and port; no path, query or user",
             Self::Authority => "the URL has no valid lower-case host, or no valid port",
             Self::DefaultPort => "browsers leave out the scheme's own port, so leave it out",

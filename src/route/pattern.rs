@@ -5,7 +5,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::MAX_PARAMS;
-use crate::target::{Classes, Target, decoded};
+use crate::target::{BadTarget, Classes, Target, decoded};
 
 /// A path pattern: literal segments, `{name}` for one segment, and last `{*name}` for one or more.
 ///
@@ -89,10 +89,26 @@ impl Segment {
         let path = format!("/{text}");
         match Target::parse(&path, Classes::NONE) {
             Ok(target) if target.query.is_none() && !text.is_empty() => {}
-            _ => return Err(BadPattern::Literal),
+            wrong => return Err(reason(text, wrong.err())),
         }
         let literal = String::from_utf8(decoded(text).collect());
         literal.map(|literal| Self::Literal(literal.into())).map_err(|_| BadPattern::Literal)
+    }
+}
+
+/// Why no accepted path has this segment.
+#[cold]
+fn reason(text: &str, wrong: Option<BadTarget>) -> BadPattern {
+    let has = |odd: fn(char) -> bool| text.chars().find(|own| odd(*own));
+    if let Some(odd) = has(|own| matches!(own, '?' | '#' | ';' | '\\')) {
+        return BadPattern::Character(odd);
+    }
+    let raw =
+        has(|own| !own.is_ascii_graphic() || matches!(own, '"' | '<' | '>' | '^' | '`' | '|'));
+    match (raw, wrong) {
+        (Some(raw), _) => BadPattern::Unencoded(raw),
+        (None, Some(BadTarget::BadEscape | BadTarget::LowerCaseHex)) => BadPattern::Escape,
+        (None, _) => BadPattern::Literal,
     }
 }
 
@@ -109,6 +125,12 @@ pub enum BadPattern {
     NoSlash,
     /// A literal segment that no accepted request can have.
     Literal,
+    /// A character that no path of a route has.
+    Character(char),
+    /// A character that paths have encoded alone.
+    Unencoded(char),
+    /// A `%` without two upper-case hex digits.
+    Escape,
     /// A parameter that is not a whole segment.
     PartialParam,
     /// A wildcard in another tool's syntax, which would match nothing here.
@@ -128,7 +150,10 @@ pub enum BadPattern {
 impl fmt::Display for BadPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoSlash => "a path starts with '/'",
+            Self::Character(odd) => return write!(f, "no path of a route may have a {odd:?}"),
+            Self::Unencoded(raw) => return write!(f, "{raw:?} has to be percent-encoded in a path"),
+            Self::Escape => "a '%' has to be followed by two of 0-9, A-F",
+            Self::NoSlash => "a path has to start with '/'",
             Self::Literal => "no accepted request path has this segment: it is empty, of dots, or encoded without need",
             Self::PartialParam => "a parameter is a whole segment, as in '/{name}/'",
             Self::ForeignSyntax => "write '{name}' for one segment and '{*name}' for the rest",
@@ -185,9 +210,15 @@ mod tests {
             ("/a//b", BadPattern::Literal),
             ("/a/", BadPattern::Literal),
             ("/a/../b", BadPattern::Literal),
-            ("/a?b", BadPattern::Literal),
+            ("/a?b", BadPattern::Character('?')),
+            ("/a#", BadPattern::Character('#')),
+            ("/a;b", BadPattern::Character(';')),
+            ("/a|b", BadPattern::Unencoded('|')),
+            ("/a b", BadPattern::Unencoded(' ')),
             ("/%61", BadPattern::Literal),
-            ("/café", BadPattern::Literal),
+            ("/%zz", BadPattern::Escape),
+            ("/%c3%a9", BadPattern::Escape),
+            ("/café", BadPattern::Unencoded('é')),
             ("/v{n}", BadPattern::PartialParam),
             ("/{a}{b}", BadPattern::Name),
             ("/{}", BadPattern::Name),

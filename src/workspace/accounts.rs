@@ -2,7 +2,7 @@
 
 use super::Object;
 use super::alert::{Reached, Watch};
-use super::rows::{Stop, Value};
+use super::rows::{Range, Stop, Value};
 use super::text;
 use super::usage::Use;
 use crate::account::Account;
@@ -207,6 +207,11 @@ fn write_trial(trial: &Account, line: Line) -> Line {
 
 pub(super) fn account_row(kid: &str) -> String {
     format!("account/{kid}")
+}
+
+/// The rows of all keys that were ever used: the characters of a key's id stand between these.
+pub(super) fn key_accounts() -> Range {
+    Range::between(SHARED, "0", "[", 1000)
 }
 
 pub(super) fn product_row(name: &str) -> String {

@@ -81,10 +81,11 @@ impl Object<'_> {
             let (limits, trial) = (held.limits(self.gate)?, held.trial(self.gate));
             let answer = self.take(limits, trial, call, &mut accounts);
             let is_granted = matches!(answer, Answer::Granted(_));
-            if is_granted {
+            let is_watched = is_granted || !call.ahead;
+            if is_watched {
                 self.watch_key(meta, &call.kid, limits, &mut accounts.own)?;
             }
-            if call.cost() > 0 && (is_granted || !call.ahead) {
+            if is_watched && call.cost() > 0 {
                 self.watch_budgets(meta, call, !is_granted, &mut accounts)?;
             }
             answer

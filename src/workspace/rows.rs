@@ -36,6 +36,7 @@ impl Value for Unread {
 #[derive(Debug, Default)]
 pub struct Rows {
     loaded: Sorted,
+    /// In order.
     ranges: Vec<Range>,
     changes: Sorted,
 }
@@ -74,7 +75,7 @@ impl Sorted {
 }
 
 /// Rows in the order of their names: from `from` on, before `to`, at most `limit`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Range {
     /// The first name that may be among them.
     pub from: String,
@@ -172,7 +173,11 @@ impl Rows {
         while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
             self.loaded.set(name.to_owned(), Some(value.to_owned()));
         }
-        self.ranges.extend(missing.ranges.iter().cloned());
+        for range in &missing.ranges {
+            if let Err(at) = self.ranges.binary_search(range) {
+                self.ranges.insert(at, range.clone());
+            }
+        }
     }
 
     /// Reads a row.
@@ -216,7 +221,7 @@ impl Rows {
         names: impl IntoIterator<Item = String>,
         mut ranges: Vec<Range>,
     ) -> Result<(), Stop> {
-        ranges.retain(|range| !self.ranges.contains(range));
+        ranges.retain(|range| self.ranges.binary_search(range).is_err());
         let names: Vec<String> =
             names.into_iter().filter(|name| self.text(name).is_err()).collect();
         if names.is_empty() && ranges.is_empty() {
@@ -239,7 +244,7 @@ impl Rows {
     /// # Errors
     /// [`Stop`].
     pub fn scan<T: Value>(&self, range: &Range) -> Result<Vec<(String, T)>, Stop> {
-        if !self.ranges.contains(range) {
+        if self.ranges.binary_search(range).is_err() {
             return Err(Stop::Missing(Missing {
                 ranges: vec![range.clone()],
                 ..Missing::default()

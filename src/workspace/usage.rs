@@ -149,7 +149,7 @@ impl Object<'_> {
     }
 
     /// The rows that the use of keys is read from, fetched in one go.
-    pub(super) fn require_usage(&self, kids: &[String], from: u64, to: u64) -> Result<(), Stop> {
+    pub(super) fn require_usage(&self, kids: &[&str], from: u64, to: u64) -> Result<(), Stop> {
         let names: Vec<String> = kids.iter().map(|kid| account_row(kid)).collect();
         let ranges = kids.iter().flat_map(|kid| [hours(kid, from, to), leases(kid)]);
         self.rows.require_all(names, ranges.collect())

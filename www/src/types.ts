@@ -94,6 +94,7 @@ export interface Budget {
 export interface Usage {
   hours: Hour[];
   last_used: string | null;
+  keys_left_out?: number;
   budgets?: Budget[];
 }
 

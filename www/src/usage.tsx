@@ -39,7 +39,8 @@ async function load(path: string, days: number): Promise<Usage> {
   }
   const told = await Promise.all(spans);
   const last = told.at(-1);
-  return { ...(last ?? { last_used: null }), hours: told.flatMap(({ hours }) => hours) };
+  const left = Math.max(0, ...told.map(({ keys_left_out = 0 }) => keys_left_out));
+  return { ...(last ?? { last_used: null }), keys_left_out: left, hours: told.flatMap(({ hours }) => hours) };
 }
 
 export function UsageOf({ path, name }: { path: string; name: string }) {
@@ -72,12 +73,14 @@ function Shown({ usage, days, name }: { usage: Usage; days: number; name: string
     ...codes.map((code) => row.denied[code] ?? 0), ...more.map((name) => row.more[name] ?? 0),
   ]);
   if (rows.length === 0) return <p class="empty">No requests in this time.</p>;
+  const left = usage.keys_left_out ?? 0;
   return (
     <>
       <Chart bars={bars} label={`Requests of ${name}: ${number(allowed)} allowed, ${number(denied)} denied`} />
       <p class="small">
         {number(allowed)} allowed, {number(denied)} denied. Keys that spend leases are counted when those end, seconds later.
       </p>
+      {left > 0 && <p class="small">The use of {number(left)} keys is not among it: choose a shorter time.</p>}
       {usage.budgets?.map((budget) => <BudgetLine key={budget.product ?? ""} of={budget} />)}
       <div class="scroll" role="region" aria-label="Usage as a table" tabIndex={0}>
         <table class="numbers">

@@ -60,7 +60,11 @@ pub(crate) fn shown(body: Value) -> Output {
     let last = view::field(&body, "last_used");
     let total: u64 = hours.iter().map(|hour| requests(hour)).fold(0, u64::saturating_add);
     let words = format!("{total} requests at most in {} hours; last used: {last}", hours.len());
-    Output::table(table, body).note(words)
+    let left_out = body.get("keys_left_out").and_then(Value::as_u64).filter(|keys| *keys > 0);
+    let output = Output::table(table, body).note(words);
+    left_out.into_iter().fold(output, |output, keys| {
+        output.note(format!("not among them: {keys} keys, for which a shorter --since has room"))
+    })
 }
 
 fn requests(hour: &Value) -> u64 {

@@ -7,6 +7,7 @@ mod observe;
 mod raw;
 mod route;
 mod table;
+mod value;
 
 use core::fmt::Display;
 use std::collections::BTreeMap;
@@ -105,7 +106,7 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         version: Document::VERSION,
         hosts,
         admin_host: raw.admin_host.into_inner(),
-        mode: raw.mode.into_inner(),
+        mode: raw.mode,
         lease_seconds: raw.lease_seconds,
         on_workspace_down: raw.on_workspace_down,
         workspace_limits,

@@ -9,14 +9,15 @@ use toml::Spanned;
 use super::observe::RawObserve;
 use super::route::Demand;
 use super::table::{table, tables};
+use super::value::{some_whole, some_word, whole, word, words};
 use crate::host::HostName;
 use crate::policy::{
-    Alerts, Alphabet, Binding, Bounded, ClaimText, Coins, Credentials, DocsUrl, HeaderName,
-    JwksUrl, KeyPrefix, LeaseSeconds, Millis, Mode, Name, OriginUrl, Period, SignedBodyBytes,
-    TokenKind, WhenDown, WorkspaceNumber,
+    Alerts, Alphabet, Binding, Bounded, ClaimText, Coins, Credential, Credentials, DocsUrl,
+    HeaderName, JwksUrl, KeyPrefix, LeaseSeconds, Millis, Mode, Name, OriginUrl, Period,
+    SignedBodyBytes, TokenKind, WhenDown, WorkspaceNumber,
 };
-use crate::route::{Methods, Pattern};
-use crate::target::Classes;
+use crate::route::{Method, Methods, Pattern};
+use crate::target::{Class, Classes};
 
 pub(super) type RawList = Spanned<Vec<Spanned<String>>>;
 
@@ -28,10 +29,11 @@ pub(super) struct RawPolicy {
     pub version: Spanned<u32>,
     pub hosts: RawList,
     pub admin_host: Spanned<HostName>,
-    pub mode: Spanned<Mode>,
-    #[serde(default)]
+    #[serde(deserialize_with = "word")]
+    pub mode: Mode,
+    #[serde(default, deserialize_with = "whole")]
     pub lease_seconds: LeaseSeconds,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "word")]
     pub on_workspace_down: WhenDown,
     pub workspace_limits: Option<Spanned<RawShared>>,
     pub budget: Option<RawBudget>,
@@ -42,10 +44,11 @@ pub(super) struct RawPolicy {
     #[serde(default)]
     pub root_fingerprints: Vec<Spanned<String>>,
     pub docs: Option<DocsUrl>,
-    #[serde(default = "one_second")]
+    #[serde(default = "one_second", deserialize_with = "whole")]
     pub kv_timeout_ms: Millis<10, 10_000>,
-    #[serde(default = "a_second_and_a_half")]
+    #[serde(default = "a_second_and_a_half", deserialize_with = "whole")]
     pub workspace_timeout_ms: Millis<20, 10_000>,
+    #[serde(default, deserialize_with = "some_whole")]
     pub signed_body_bytes: Option<SignedBodyBytes>,
     #[serde(default)]
     pub origins: BTreeMap<Spanned<Name>, RawOrigin>,
@@ -87,8 +90,11 @@ pub(super) struct RawScannerKey {
 #[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawManagement {
     pub key_prefix: Option<KeyPrefix>,
+    #[serde(default, deserialize_with = "some_whole")]
     pub max_active_keys: Option<Bounded<1, 1_000_000>>,
+    #[serde(default, deserialize_with = "some_whole")]
     pub temporary_max_days: Option<Bounded<1, 3650>>,
+    #[serde(default, deserialize_with = "some_whole")]
     pub expiry_notice_days: Option<Bounded<0, 365>>,
     pub default_scopes: Option<RawList>,
     pub usage_path: Option<Spanned<Pattern>>,
@@ -106,6 +112,7 @@ pub(super) struct RawSignIn {
     pub client_id: ClaimText,
     #[serde(default)]
     pub scopes: Vec<Spanned<String>>,
+    #[serde(default, deserialize_with = "some_whole")]
     pub hours: Option<Bounded<1, 24>>,
 }
 
@@ -115,10 +122,11 @@ pub(super) struct RawIssuer {
     pub issuer: Spanned<ClaimText>,
     pub jwks: JwksUrl,
     pub audiences: RawList,
+    #[serde(deserialize_with = "word")]
     pub credential: TokenKind,
     #[serde(default)]
     pub types: Vec<Spanned<String>>,
-    #[serde(default = "half_a_minute_of_seconds")]
+    #[serde(default = "half_a_minute_of_seconds", deserialize_with = "whole")]
     pub leeway_seconds: Bounded<0, 300>,
     pub header: Option<Spanned<HeaderName>>,
     pub workspace_claim: Option<ClaimText>,
@@ -129,7 +137,7 @@ pub(super) struct RawIssuer {
 pub(super) struct RawOrigin {
     pub service: Option<Binding>,
     pub url: Option<Spanned<OriginUrl>>,
-    #[serde(default = "half_a_minute")]
+    #[serde(default = "half_a_minute", deserialize_with = "whole")]
     pub timeout_ms: Millis<1, 300_000>,
 }
 
@@ -163,7 +171,9 @@ pub(super) struct RawShared {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawBudget {
+    #[serde(deserialize_with = "whole")]
     pub coins: Coins,
+    #[serde(deserialize_with = "word")]
     pub period: Period,
 }
 
@@ -179,9 +189,11 @@ pub(super) struct RawProduct {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawWorkspace {
+    #[serde(default, deserialize_with = "some_word")]
     pub mode: Option<Mode>,
     pub limits: Option<Spanned<RawShared>>,
     pub budget: Option<RawBudget>,
+    #[serde(default, deserialize_with = "some_word")]
     pub on_workspace_down: Option<WhenDown>,
 }
 
@@ -199,6 +211,7 @@ pub(super) struct RawStaticKey {
 #[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawImport {
     pub prefix: Option<String>,
+    #[serde(deserialize_with = "word")]
     pub alphabet: Alphabet,
     pub length: Option<usize>,
     pub min_length: Option<usize>,
@@ -208,12 +221,15 @@ pub(super) struct RawImport {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawRoute {
+    #[serde(deserialize_with = "words::<Method, _, _>")]
     pub methods: Methods,
     pub path: Spanned<Pattern>,
     pub product: Option<Spanned<String>>,
     pub origin: Spanned<String>,
+    #[serde(default, deserialize_with = "some_whole")]
     pub timeout_ms: Option<Millis<1, 300_000>>,
-    pub credentials: Spanned<Credentials>,
+    #[serde(deserialize_with = "words::<Credential, _, _>")]
+    pub credentials: Credentials,
     pub scope: Option<Spanned<String>>,
     #[serde(default)]
     pub bindings: BTreeMap<Spanned<String>, Spanned<String>>,
@@ -222,6 +238,7 @@ pub(super) struct RawRoute {
     pub ips: Option<RawList>,
     pub cors: Option<RawList>,
     pub shadow: Option<Spanned<RawShadow>>,
+    #[serde(default, deserialize_with = "some_word")]
     pub mode: Option<Mode>,
     pub cost: Option<Spanned<u32>>,
     pub settle: Option<Spanned<HeaderName>>,
@@ -230,7 +247,7 @@ pub(super) struct RawRoute {
     pub cookies: bool,
     #[serde(default)]
     pub upgrade: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "words::<Class, _, _>")]
     pub allow: Classes,
 }
 

@@ -93,7 +93,7 @@ fn route(raw: RawRoute, context: &Context<'_>) -> Result<Route, Fault> {
         signed: signed(&raw)?,
         cors: cors(&raw)?,
         shadow: shadow(&raw)?,
-        credentials: raw.credentials.into_inner(),
+        credentials: raw.credentials,
         scope,
         bindings: raw.bindings.into_keys().map(Spanned::into_inner).collect(),
         subject: raw.subject.map(|name| Whose::from(name.into_inner())),
@@ -148,7 +148,7 @@ fn check_cost(raw: &RawRoute, product: Option<usize>, context: &Context<'_>) -> 
 /// Of a cost that may turn out to be less, each request has to be asked for.
 fn check_settle(raw: &RawRoute) -> Result<(), Fault> {
     let Some(settle) = &raw.settle else { return Ok(()) };
-    if !raw.credentials.get_ref().contains(Credential::Key) {
+    if !raw.credentials.contains(Credential::Key) {
         return Err(Fault::at(settle, "no key may use this route, so there is nothing to settle"));
     }
     if raw.mode != Some(Mode::Strict) {
@@ -165,7 +165,7 @@ fn check_settle(raw: &RawRoute) -> Result<(), Fault> {
 }
 
 fn scope(raw: &RawRoute) -> Result<Option<Scope>, Fault> {
-    match (&raw.scope, raw.credentials.get_ref().is_public()) {
+    match (&raw.scope, raw.credentials.is_public()) {
         (None, true) => Ok(None),
         (Some(scope), true) => Err(Fault::at(scope, "a public route has no scope")),
         (None, false) => {
@@ -180,7 +180,7 @@ fn scope(raw: &RawRoute) -> Result<Option<Scope>, Fault> {
 }
 
 fn check_bindings(raw: &RawRoute, context: &Context<'_>) -> Result<(), Fault> {
-    let public = raw.credentials.get_ref().is_public();
+    let public = raw.credentials.is_public();
     let open = unheld(raw, context);
     if let Some(issuer) = open
         && !raw.bindings.keys().any(|name| name.get_ref() == Route::WORKSPACE)
@@ -213,7 +213,7 @@ fn unheld<'d>(raw: &RawRoute, context: &Context<'d>) -> Option<&'d str> {
     if !params.any(|name| name == Route::WORKSPACE) {
         return None;
     }
-    let taken = raw.credentials.get_ref();
+    let taken = &raw.credentials;
     let mut issuers = context.issuers.iter();
     let open = issuers.find(|issuer| {
         taken.contains(issuer.credential.credential()) && issuer.workspace_claim.is_none()
@@ -223,7 +223,7 @@ fn unheld<'d>(raw: &RawRoute, context: &Context<'d>) -> Option<&'d str> {
 
 fn check_subject(raw: &RawRoute) -> Result<(), Fault> {
     let Some(name) = &raw.subject else { return Ok(()) };
-    if raw.credentials.get_ref().is_public() {
+    if raw.credentials.is_public() {
         return Err(Fault::at(name, "a public route has no caller, so no subject"));
     }
     let is_named = raw.path.get_ref().params().any(|param| param == name.get_ref());
@@ -261,7 +261,7 @@ fn cors(raw: &RawRoute) -> Result<Option<Cors>, Fault> {
 
 fn shadow(raw: &RawRoute) -> Result<Shadow, Fault> {
     let Some(shadow) = &raw.shadow else { return Ok(Shadow::default()) };
-    if raw.credentials.get_ref().is_public() {
+    if raw.credentials.is_public() {
         return Err(Fault::at(shadow, "a public route has no key, by which a shadow is counted"));
     }
     let RawShadow { scope, ips } = shadow.get_ref();

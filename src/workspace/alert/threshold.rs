@@ -97,7 +97,8 @@ impl Value for KeyAlerts {
 }
 
 impl Object<'_> {
-    /// Tells of parts of a key's limit that are used now, after something was taken.
+    /// Tells of parts of a key's limit that are used now, after something was taken or refused, or after the
+    /// thresholds were set.
     pub(in super::super) fn watch_key(
         &mut self,
         meta: &Meta,

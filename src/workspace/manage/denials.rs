@@ -6,9 +6,10 @@ use super::super::incidents::{OfRoute, Parts};
 use super::super::{Meta, Object};
 use super::{Done, Outcome, Request, object};
 use crate::address::Allowlist;
-use crate::explanation::{Check, Verdict};
+use crate::explanation::{self, Check, Verdict};
 use crate::management::problem::Problem;
 use crate::management::time;
+use crate::policy::Route;
 use crate::record::{Document, SignatureMode};
 
 impl Object<'_> {
@@ -115,13 +116,7 @@ impl Object<'_> {
                 let needed = if needed.is_empty() { "none" } else { needed };
                 put(&["needs ", needed, "; the key has ", &document.scopes.to_string()]);
             }
-            Check::Resource => {
-                for (name, values) in &document.bindings {
-                    put(&[name, " is one of ", &values.join(", "), "; "]);
-                }
-                let own = document.subject.as_deref();
-                put(&["the key is ", own.unwrap_or("nobody"), "'s"]);
-            }
+            Check::Resource => put(&[&self.reach(parts, document)]),
             Check::Length if check == parts.check() => put(&["at most ", parts.detail, " bytes"]),
             Check::Signature => put(&[document.signature.as_str()]),
             Check::Leave => self.tell_leave(parts, document, to),
@@ -137,6 +132,24 @@ impl Object<'_> {
             | Check::Secret
             | Check::Length => {}
         }
+    }
+
+    /// The gate alone knows what the route says of subjects, but for what it refused.
+    fn reach(&self, parts: &Parts<'_>, document: &Document) -> String {
+        let named = parts.path.contains(&format!("{{{}}}", Route::WORKSPACE));
+        let workspace = self.meta.as_ref().filter(|_| named).map(|meta| meta.workspace.as_str());
+        let is_refused = parts.check() == Check::Resource;
+        let subject = document.subject.as_deref().map(|subject| match parts.detail {
+            "" if is_refused => explanation::unheld(subject),
+            name if is_refused
+                && name != Route::WORKSPACE
+                && !document.bindings.contains_key(name) =>
+            {
+                explanation::own(name, subject)
+            }
+            _ => format!("the key is {subject}'s"),
+        });
+        explanation::reach(&document.bindings, workspace, subject)
     }
 
     fn tell_leave(&self, parts: &Parts<'_>, document: &Document, to: &mut String) {

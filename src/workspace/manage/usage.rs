@@ -2,7 +2,9 @@
 
 use serde_json::Value as Json;
 
-use super::super::accounts::{ProductAccount, SHARED, SharedAccount, product_row};
+use super::super::accounts::{
+    KeyAccount, ProductAccount, SHARED, SharedAccount, key_accounts, product_row,
+};
 use super::super::call::{Answer, Hour};
 use super::super::{Meta, Object};
 use super::{Done, Outcome, Request};
@@ -19,30 +21,30 @@ impl Object<'_> {
         Ok(Done::read(usage::view(&hours, last_used)))
     }
 
-    /// Of all keys, the newest first; of more than [`MAX_KEYS`] the rest is left out.
+    /// Of all keys that were used since. The last hour of a key stands in its account, so that the others need
+    /// not be read; of more than [`MAX_HOURS`] hours the keys that are left are told in number alone.
     pub(super) fn workspace_usage(&mut self, request: &Request<'_>) -> Outcome<Done> {
         let (from, to) = usage::hours(&request.query, self.now)?;
-        let names = self.listed("", MAX_KEYS)?;
-        let kids = names.iter().filter_map(|name| name.rsplit('/').next().map(str::to_owned));
-        let kids: Vec<String> = kids.collect();
-        self.require_usage(&kids, from, to)?;
-        let (mut sums, mut last): (Vec<Hour>, Option<u64>) = (Vec::new(), None);
-        for kid in kids {
-            let (hours, last_used) = self.used(&kid, from, to)?;
-            last = last.max(last_used);
-            for hour in hours {
-                match sums.binary_search_by_key(&hour.hour, |sum| sum.hour) {
-                    Ok(at) => {
-                        if let Some(sum) = sums.get_mut(at) {
-                            sum.add(&hour);
-                        }
-                    }
-                    Err(at) => sums.insert(at, hour),
-                }
+        let accounts = self.rows.all::<KeyAccount>(key_accounts())?;
+        let last = accounts.iter().filter_map(|(_, own)| own.usage.last_used()).max();
+        let used = accounts.iter().filter(|(_, own)| own.usage.hour >= from);
+        let kids: Vec<&str> = used.filter_map(|(row, _)| row.rsplit('/').next()).collect();
+        let (mut sums, mut read, mut left_out): (Vec<Hour>, usize, usize) = (Vec::new(), 0, 0);
+        for some in kids.chunks(AT_ONCE) {
+            if read >= MAX_HOURS {
+                left_out = left_out.saturating_add(some.len());
+                continue;
+            }
+            self.require_usage(some, from, to)?;
+            for kid in some {
+                let (hours, _) = self.used(kid, from, to)?;
+                read = read.saturating_add(hours.len());
+                hours.into_iter().for_each(|hour| add(&mut sums, hour));
             }
         }
         let mut view = usage::view(&sums, last);
         if let Some(members) = view.as_object_mut() {
+            members.insert("keys_left_out".to_owned(), left_out.into());
             members.insert("budgets".to_owned(), Json::Array(self.budgets()?));
         }
         Ok(Done::read(view))
@@ -82,4 +84,18 @@ impl Object<'_> {
     }
 }
 
-const MAX_KEYS: u32 = 100;
+fn add(sums: &mut Vec<Hour>, hour: Hour) {
+    match sums.binary_search_by_key(&hour.hour, |sum| sum.hour) {
+        Ok(at) => {
+            if let Some(sum) = sums.get_mut(at) {
+                sum.add(&hour);
+            }
+        }
+        Err(at) => sums.insert(at, hour),
+    }
+}
+
+/// Keys whose hours are fetched in one go.
+const AT_ONCE: usize = 100;
+/// Some 8 MB of rows; the keys of one go may be above it.
+const MAX_HOURS: usize = 40_000;

@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::super::accounts::{KeyAccount, account_row};
 use super::super::alert::{
     Disabled, HOOK, Hook, KeyAlerts, OUTCOMES, Outcome as Attempt, Outcomes, alerts_row, waiting,
 };
-use super::super::rows::{Range, readable};
+use super::super::keys::{self, Held};
+use super::super::rows::{Range, Stop, readable};
 use super::super::{Meta, Object};
 use super::about::difference;
 use super::keys::stale;
@@ -108,10 +110,26 @@ impl Object<'_> {
             self.rows.delete(row);
         } else {
             self.rows.put(row, &KeyAlerts { thresholds });
+            self.watch_at_rest(meta, kid)?;
         }
         let changes = object([("alerts", json!([was, is]))]);
         let change = Change::new("key.alerts", kid, changes);
         Ok(Done { version, ..Done::changed(body, change) })
+    }
+
+    /// Tells of what a key has used already. One that was never used has no account.
+    fn watch_at_rest(&mut self, meta: &Meta, kid: &str) -> Result<(), Stop> {
+        let row = account_row(kid);
+        let Some(mut own) = self.rows.get::<KeyAccount>(&row)? else { return Ok(()) };
+        let Some(held) = self.rows.get::<Held>(&keys::row(kid))? else { return Ok(()) };
+        let limits = held.limits(self.gate)?;
+        let before = own.reached;
+        limits.iter().for_each(|limits| own.account.hold_to(limits, self.now));
+        self.watch_key(meta, kid, limits, &mut own)?;
+        if own.reached != before {
+            self.rows.put(row, &own);
+        }
+        Ok(())
     }
 
     fn write_hook(

@@ -220,6 +220,55 @@ fn a_key_is_told_of_at_each_part_of_its_limit_once_a_window() {
 }
 
 #[test]
+fn a_refusal_tells_of_a_limit_that_was_lowered_to_what_is_used() {
+    let mut desk = open(&json!({}));
+    let kid = key(&mut desk, 20, &json!([80, 100]));
+    for id in 1..=9 {
+        one(&mut desk, id, &kid);
+    }
+    let limits = json!({"limits": {"requests": 9, "burst": 9}});
+    let lowered = desk.ask("dev:admin", "PATCH", &format!("{KEYS}/{kid}"), &limits);
+    assert_eq!(lowered.status, 200, "{lowered:?}");
+    let call = |id| Admit { version: 2, ..admit(id, &kid, 1) };
+    let Answer::Refused(_) = desk.call(&Call::Admit(Admit { ahead: true, ..call(10) })) else {
+        panic!()
+    };
+    assert!(taken(&mut desk).is_empty(), "nobody waits for what is asked ahead");
+    let Answer::Refused(_) = desk.call(&Call::Admit(call(11))) else { panic!() };
+    let told = taken(&mut desk);
+    let mut told: Vec<_> = told.iter().map(|own| own["data"]["threshold"].as_u64()).collect();
+    told.sort_unstable();
+    assert_eq!(told, [Some(80), Some(100)]);
+    desk.call(&Call::Admit(call(12)));
+    assert!(taken(&mut desk).is_empty(), "once");
+}
+
+#[test]
+fn thresholds_that_are_reached_already_are_told_of_when_they_are_set() {
+    let mut desk = open(&json!({}));
+    let kid = key(&mut desk, 10, &Value::Null);
+    let path = format!("{KEYS}/{kid}/alerts");
+    let set = |desk: &mut Desk, thresholds: Value| {
+        let set = desk.ask("dev:admin", "PUT", &path, &json!({ "thresholds": thresholds }));
+        assert_eq!(set.status, 200, "{set:?}");
+        taken(desk).iter().map(|own| own["data"]["threshold"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert!(set(&mut desk, json!([50])).is_empty(), "never used");
+    for id in 1..=10 {
+        one(&mut desk, id, &kid);
+    }
+    assert_eq!(taken(&mut desk).len(), 1);
+    assert_eq!(set(&mut desk, json!([80])), [80]);
+    assert!(set(&mut desk, Value::Null).is_empty());
+    assert!(set(&mut desk, json!([80])).is_empty(), "once");
+    one(&mut desk, 11, &kid);
+    assert!(taken(&mut desk).is_empty());
+    assert_eq!(set(&mut desk, json!([80, 100])), [100]);
+    desk.millis = HOUR;
+    assert!(set(&mut desk, json!([70])).is_empty(), "the next window");
+}
+
+#[test]
 fn a_lease_that_passes_two_parts_tells_of_both_and_giving_back_of_none() {
     let mut desk = open(&json!({}));
     let kid = key(&mut desk, 8, &json!([10, 25, 50]));

@@ -170,6 +170,7 @@ fn every_refusal_behind_a_secret_is_found_with_its_inputs() {
         route("/anybodys", json!({})),
         route("/short", json!({"body_limit": 4, "scope": "agents:read", "subject": "origin"})),
         route("/dear", json!({"cost": 30, "product": 0, "subject": "origin"})),
+        route("/of/{workspace_id}", json!({"subject": "origin"})),
         route("/alone", json!({"mode": "edge", "ips": ["10.0.0.0/8"]})),
     ]);
     policy["budget"] = json!({"coins": 1000, "period": "day"});
@@ -192,6 +193,7 @@ fn every_refusal_behind_a_secret_is_found_with_its_inputs() {
         (String::new(), "BUDGET_EXHAUSTED".to_owned())
     );
     assert_eq!(send("/alone", 8), "IP_NOT_ALLOWED", "of mode edge nobody is told");
+    assert_eq!(send("/of/0THERS", 10), "WRONG_RESOURCE");
     let forged = format!("{}{}", &key[..key.len() - 1], if key.ends_with('0') { '1' } else { '0' });
     let at_people = facts(&forged, "203.0.113.7").replace("/plain?secret=1", "/people");
     assert_eq!(isolate.send(&mut desk, &at_people, &id(9)), "API_KEY_NOT_ALLOWED");
@@ -205,12 +207,15 @@ fn every_refusal_behind_a_secret_is_found_with_its_inputs() {
     assert_eq!(told(1).1, ["credential", "the route takes no keys"]);
     assert_eq!(told(2).1, ["route's networks", "from 203.0.113.7"]);
     let (subject, refused) = told(3);
-    assert_eq!(refused, ["resource", "the key is dev:admin's"]);
+    assert_eq!(refused, ["resource", "user is dev:admin"]);
     assert_eq!(
         (&subject["parameter"], &subject["path"]),
         (&json!("user"), &json!("/users/{user}"))
     );
-    assert_eq!(told(4).1, ["resource", "the key is dev:admin's"]);
+    assert_eq!(told(4).1, ["resource", "nobody holds it to what is dev:admin's"]);
+    let (workspace, refused) = told(10);
+    assert_eq!(refused, ["resource", "workspace_id is DEM0WS or current; the key is dev:admin's"]);
+    assert_eq!(workspace["parameter"], "workspace_id");
     let (length, refused) = told(5);
     assert_eq!((refused[1].as_str(), &length["body_limit"]), ("at most 4 bytes", &json!(4)));
     assert_eq!(length["checks"][8]["detail"], "needs agents:read; the key has read");

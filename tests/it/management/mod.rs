@@ -16,6 +16,7 @@ mod roles;
 mod served;
 mod sign_in;
 mod signing;
+mod usage;
 mod world;
 
 use portcullis::record::{Document, Status};
