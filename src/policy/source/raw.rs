@@ -7,7 +7,6 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::observe::RawObserve;
-use super::route::Demand;
 use super::table::{table, tables};
 use super::value::{some_whole, some_word, whole, word, words};
 use crate::host::HostName;
@@ -234,7 +233,7 @@ pub(super) struct RawRoute {
     #[serde(default)]
     pub bindings: BTreeMap<Spanned<String>, Spanned<String>>,
     pub subject: Option<Spanned<String>>,
-    pub signature: Option<Spanned<Demand>>,
+    pub signature: Option<Spanned<String>>,
     pub ips: Option<RawList>,
     pub cors: Option<RawList>,
     pub shadow: Option<Spanned<RawShadow>>,

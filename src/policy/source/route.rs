@@ -1,6 +1,5 @@
 //! Routes: what one says, and that each can be told from the others.
 
-use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::Fault;
@@ -24,13 +23,6 @@ pub(super) struct Context<'d> {
     pub(super) usage_path: Option<&'d Spanned<Pattern>>,
     /// More than this no workspace has to spend; `None` if one may spend whatever it likes.
     pub(super) most_coins: Option<u64>,
-}
-
-/// What a route may say of signatures.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Demand {
-    Required,
 }
 
 /// Reads the routes, for so many hosts.
@@ -242,8 +234,11 @@ fn check_subject(raw: &RawRoute) -> Result<(), Fault> {
 
 fn signed(raw: &RawRoute) -> Result<bool, Fault> {
     match &raw.signature {
-        Some(demand) if raw.credentials.get_ref().is_public() => {
+        Some(demand) if raw.credentials.is_public() => {
             Err(Fault::at(demand, "a public route has no key, by which a request is signed"))
+        }
+        Some(demand) if demand.get_ref() != "required" => {
+            Err(Fault::at(demand, "expected \"required\": all else is up to the key"))
         }
         demand => Ok(demand.is_some()),
     }
