@@ -7,9 +7,10 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::NextTimeout;
 use ureq::{Agent, Error, Proxy};
 
+use super::unsent::{Marking, unsent};
 use crate::site::{Site, is_loopback};
 
 /// A client for what answers there.
@@ -27,7 +28,7 @@ pub(crate) fn agent(site: &Site) -> Agent {
         .timeout_global(Some(WHOLE))
         .user_agent(concat!("portcullis-cli/", env!("CARGO_PKG_VERSION")))
         .build();
-    Agent::with_parts(config, DefaultConnector::default(), Names)
+    Agent::with_parts(config, Marking::default(), Names)
 }
 
 /// Not every system's resolver knows names below `localhost` (RFC 6761 §6.3).
@@ -54,7 +55,7 @@ impl Resolver for Names {
                 found.push(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
                 Ok(found)
             }
-            _ => DefaultResolver::default().resolve(uri, config, timeout),
+            _ => DefaultResolver::default().resolve(uri, config, timeout).map_err(unsent),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod agent;
 mod problem;
 mod retry;
+mod unsent;
 
 use core::fmt::Display;
 
@@ -151,7 +152,7 @@ impl Client {
         };
         let not_sent = |failure| Lost { is_sent: false, failure };
         let lost = |error: &ureq::Error| Lost {
-            is_sent: !is_before_sending(error),
+            is_sent: !unsent::is_unsent(error),
             failure: unreachable(&self.site, error),
         };
         let sent = sent.map_err(|_| not_sent(Failure::usage("this makes no URL")))?;
@@ -185,21 +186,6 @@ impl From<Failure> for Lost {
     fn from(failure: Failure) -> Self {
         Self { is_sent: false, failure }
     }
-}
-
-/// Whether nobody was there to send it to.
-fn is_before_sending(error: &ureq::Error) -> bool {
-    use ureq::{Error, Timeout};
-    let refused = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
-    matches!(error, Error::Io(error) if refused(error))
-        || matches!(
-            error,
-            Error::HostNotFound
-                | Error::ConnectionFailed
-                | Error::BadUri(_)
-                | Error::Tls(_)
-                | Error::Timeout(Timeout::Resolve | Timeout::Connect)
-        )
 }
 
 /// A whole body, as large as the API's answers get.

@@ -59,7 +59,11 @@ fn told(status: StatusCode, error: &Value) -> Map<String, Value> {
 
 /// That nothing was answered. The reason names no header and no body.
 pub(crate) fn unreachable(place: &dyn Display, error: &ureq::Error) -> Failure {
-    Failure::new(Exit::Unreachable, format!("{place} is not reached: {error}"))
+    let told = match error {
+        ureq::Error::Other(error) => error.to_string(),
+        error => error.to_string(),
+    };
+    Failure::new(Exit::Unreachable, format!("{place} is not reached: {told}"))
 }
 
 /// That an answer has not what answers of its kind have.

@@ -54,9 +54,31 @@ fn a_lost_answer_is_asked_for_again_under_the_same_name() {
     };
     let names: Vec<_> = server.asked().iter().map(name).collect();
     assert!(names.len() == 2 && names[0] == names[1], "{names:?}");
-    // Nobody was there to do it.
-    let nobody = Desk::of("http://127.0.0.1:1").run("keys create --name n");
-    assert!(nobody.code == 7 && !nobody.err.contains("may have been"), "{}", nobody.err);
+}
+
+/// No listener, no name, no network, no TLS: nobody was there to do it.
+#[test]
+fn what_was_not_sent_is_not_done() {
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let plain_url = format!("https://{}", plain.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in plain.incoming() {
+            let _ = stream.unwrap().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    for url in [
+        "http://127.0.0.1:1",
+        "https://127.0.0.1:1",
+        "https://no-such-host.invalid",
+        "https://[2001:db8::1]",
+        "https://255.255.255.255",
+        &plain_url,
+    ] {
+        let nobody = Desk::of(url).run("keys create --name n");
+        nobody.failed(7, "is not reached");
+        assert!(!nobody.err.contains("may have been"), "{url}: {}", nobody.err);
+        assert_eq!(nobody.err.lines().count(), 1, "{url}: {}", nobody.err);
+    }
 }
 
 #[test]
