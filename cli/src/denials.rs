@@ -8,8 +8,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::machine;
-use crate::online::Online;
-use crate::output::{Failure, Output, visible};
+use crate::online::{Online, Workspace};
+use crate::output::{Exit, Failure, Output, visible};
 use crate::view;
 use crate::when;
 
@@ -57,15 +57,18 @@ pub(crate) fn tail(
 ) -> Result<Output, Failure> {
     let workspace = connection.workspace()?;
     let (mut known, mut told) = (Counts::new(), BTreeSet::new());
+    // Isolates tell late: what was refused since then is new whenever it is told.
+    let begin = machine::now()?.saturating_sub(verb.since);
     loop {
-        let from = when::rfc3339(machine::now()?.saturating_sub(verb.since))?;
         let lines = if verb.counts {
-            let counts = counts(&workspace.get(&format!("/usage?from={from}"))?);
+            let back = machine::now()?.saturating_sub(verb.since.max(HOUR));
+            let from = when::rfc3339(begin.max(back))?;
+            let counts = counts(&looked(&workspace, &format!("/usage?from={from}"))?);
             let lines = grown(&known, &counts, json);
             known = counts;
             lines
         } else {
-            fresh(&mut told, &workspace.get("/denials")?, &from, json)
+            fresh(&mut told, &looked(&workspace, "/denials")?, &when::rfc3339(begin)?, json)
         };
         let mut out = anstream::stdout();
         for line in lines {
@@ -78,15 +81,30 @@ pub(crate) fn tail(
     }
 }
 
+/// What is there now. Whoever watches goes on watching when the way was closed for a while.
+fn looked(workspace: &Workspace, rest: &str) -> Result<Value, Failure> {
+    let mut attempt = 0;
+    loop {
+        match workspace.get(rest) {
+            Err(failure) if failure.is(Exit::Unreachable) => {
+                if !workspace.retry().wait(attempt, None, NO_ANSWER)? {
+                    return Err(failure);
+                }
+                attempt = attempt.saturating_add(1);
+            }
+            looked => return looked,
+        }
+    }
+}
+
 /// The requests since `from` that were not told yet, the oldest first.
 fn fresh(told: &mut BTreeSet<String>, body: &Value, from: &str, json: bool) -> Vec<String> {
     let all = body.get("denials").and_then(Value::as_array).into_iter().flatten();
     let all: Vec<&Value> = all.collect();
-    let ids: BTreeSet<String> = all.iter().map(|one| view::field(one, "request_id")).collect();
     // Times of one form, which sort as texts do.
     let is_new = |one: &&&Value| {
         view::field(one, "time").as_str() >= from.trim_end_matches('Z')
-            && !told.contains(&view::field(one, "request_id"))
+            && told.insert(view::field(one, "request_id"))
     };
     let line = |one: &&Value| {
         let cells = ["time", "code", "method", "path", "kid", "address", "detail", "request_id"];
@@ -95,9 +113,7 @@ fn fresh(told: &mut BTreeSet<String>, body: &Value, from: &str, json: bool) -> V
         };
         if json { one.to_string() } else { cells.map(cell).join("\t") }
     };
-    let lines = all.iter().rev().filter(is_new).map(line).collect();
-    *told = ids;
-    lines
+    all.iter().rev().filter(is_new).map(line).collect()
 }
 
 /// The codes whose counts have grown, and by how much.
@@ -126,6 +142,10 @@ fn counts(usage: &Value) -> Counts {
     }
     counts
 }
+
+const NO_ANSWER: &str = "no answer came";
+/// Seconds; an hour that is over may still be told of.
+const HOUR: u64 = 3600;
 
 #[cfg(test)]
 mod tests {

@@ -156,6 +156,10 @@ impl Workspace {
         self.client.me().map(|me| crate::view::field(&me, "subject"))
     }
 
+    pub(crate) const fn retry(&self) -> Retry {
+        self.client.retry()
+    }
+
     pub(crate) fn get(&self, rest: &str) -> Result<Value, Failure> {
         self.client.get(self.at(rest))
     }

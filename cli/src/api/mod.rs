@@ -84,6 +84,10 @@ impl Client {
         &self.site
     }
 
+    pub(crate) const fn retry(&self) -> Retry {
+        self.retry
+    }
+
     /// Whom the deployment takes the holder of the token for.
     pub(crate) fn me(&self) -> Result<Value, Failure> {
         let me = self.get("/api/v1/me")?;

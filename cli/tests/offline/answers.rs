@@ -134,6 +134,34 @@ fn a_reader_that_has_enough_is_no_failure() {
     }
 }
 
+/// Isolates tell of what they refused seconds after it; meanwhile the way may be closed.
+#[test]
+fn what_is_told_late_is_shown_once_and_a_lost_look_is_no_end() {
+    let told = r#"{"request_id":"own","time":"2099-01-01T00:00:00.000Z"}"#;
+    let late = late_denial();
+    let server = Server::new(move |_, number| match number {
+        0 | 2 => (200, "", r#"{"denials":[]}"#.to_owned()),
+        1 | 5 => (0, "", String::new()),
+        3 | 4 => (200, "", format!("{{\"denials\":[{told},{late}]}}")),
+        _ => (404, "", String::new()),
+    });
+    let desk = Desk::of(&server.url);
+    let ran = desk.run("tail --since 1s --every 1 --retries 1");
+    assert_eq!(ran.code, 6, "{}", ran.err);
+    let ids: Vec<_> = ran.out.lines().map(|line| line.rsplit('\t').next().unwrap()).collect();
+    assert_eq!(ids, ["late", "own"], "{}", ran.out);
+    let lost = Server::new(|_, _| (0, "", String::new()));
+    assert_eq!(Desk::of(&lost.url).run("tail --once --retries 1").code, 7);
+    assert_eq!(lost.asked().len(), 2);
+}
+
+/// One of the second in which it is asked for, which by the fourth answer is 2 s ago.
+fn late_denial() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let time = portcullis::management::time::print_millis(u64::try_from(now.as_millis()).unwrap());
+    format!("{{\"request_id\":\"late\",\"time\":\"{time}\"}}")
+}
+
 #[test]
 fn what_is_not_seen_of_a_deployment_is_not_well() {
     let body = "{\"error\":{\"code\":\"UNKNOWN_ROUTE\"}}";
