@@ -1,5 +1,7 @@
 //! An environment variable for each flag.
 
+use std::ffi::OsStr;
+
 use clap::builder::{BoolishValueParser, Resettable, TypedValueParser};
 use clap::{Arg, ArgAction, Command};
 
@@ -26,13 +28,18 @@ fn variable(argument: Arg, words: &str) -> Arg {
         }
         _ => argument.hide_env_values(true),
     };
-    let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
-    let argument = if argument.get_env().is_some_and(is_empty) {
+    let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
+    // Not given, so that it stands in nobody's way.
+    let is_none = |name: &OsStr| {
+        std::env::var_os(name)
+            .is_some_and(|value| value.is_empty() || (is_switch && is_off(&value)))
+    };
+    let argument = if argument.get_env().is_some_and(is_none) {
         argument.env(Resettable::Reset)
     } else {
         argument
     };
-    if matches!(argument.get_action(), ArgAction::SetTrue) {
+    if is_switch {
         // 1, yes and on are as good as true.
         argument.value_parser(BoolishValueParser::new())
     } else {
@@ -42,9 +49,15 @@ fn variable(argument: Arg, words: &str) -> Arg {
 
 /// Whether the variable of a switch turns it on, as clap reads it.
 pub(crate) fn is_on(name: &str) -> bool {
-    let parser = BoolishValueParser::new();
-    let value = std::env::var_os(name);
-    value.is_some_and(|value| parser.parse_ref(&Command::new(""), None, &value).is_ok_and(|on| on))
+    std::env::var_os(name).is_some_and(|value| turned(&value) == Some(true))
+}
+
+fn is_off(value: &OsStr) -> bool {
+    turned(value) == Some(false)
+}
+
+fn turned(value: &OsStr) -> Option<bool> {
+    BoolishValueParser::new().parse_ref(&Command::new(""), None, value).ok()
 }
 
 fn spelt(name: &str) -> String {

@@ -183,6 +183,12 @@ fn a_switch_is_turned_by_its_variable_and_an_empty_one_is_none() {
         let out = desk.with(&[("PORTCULLIS_JSON", value)], "config path", "").ok().out;
         assert_eq!(out.starts_with('{'), json, "{value}: {out}");
     }
+    // One that is off is not given.
+    let alert = "keys alert 00000000000000000000 --threshold 80";
+    for (value, code) in [("0", 7), ("false", 7), ("1", 2)] {
+        let ran = desk.with(&[("PORTCULLIS_KEYS_ALERT_OFF", value)], alert, "");
+        assert_eq!(ran.code, code, "{value}: {}", ran.err);
+    }
     let empty = [("PORTCULLIS_PROFILE", ""), ("PORTCULLIS_URL", ""), ("PORTCULLIS_RETRIES", "")];
     desk.with(&empty, "config show", "").ok();
     desk.with(&empty, "keys list", "").failed(7, "is not reached");
