@@ -15,6 +15,8 @@ pub(crate) struct Output {
     json: Value,
     notes: Vec<String>,
     exit: Exit,
+    /// What has to be said if it cannot be printed.
+    unprinted: Option<String>,
 }
 
 enum Text {
@@ -26,7 +28,7 @@ enum Text {
 
 impl Output {
     pub(crate) fn new(text: String, json: Value) -> Self {
-        Self { text: Text::Plain(text), json, notes: Vec::new(), exit: Exit::Done }
+        Self { text: Text::Plain(text), json, notes: Vec::new(), exit: Exit::Done, unprinted: None }
     }
 
     /// Of a command that has printed what it had to print, one JSON value a line.
@@ -72,6 +74,12 @@ impl Output {
         self
     }
 
+    /// Says what is lost if it cannot be printed, which then is a failure whoever reads it.
+    pub(crate) fn or_lost(mut self, words: String) -> Self {
+        self.unprinted = Some(words);
+        self
+    }
+
     pub(crate) fn print(&self, json: bool) -> ExitCode {
         self.notes.iter().for_each(|words| note(words));
         let printed = match &self.text {
@@ -88,7 +96,13 @@ impl Output {
             },
             Text::Bytes(bytes) => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()),
         };
-        match printed.map_err(|error| Failure::stdout(&error)) {
+        let failed = |error: io::Error| match &self.unprinted {
+            Some(words) => {
+                Failure::io("standard output", &error).reworded(|own| format!("{own}: {words}"))
+            }
+            None => Failure::stdout(&error),
+        };
+        match printed.map_err(failed) {
             Err(failure) if !failure.is(Exit::Done) => failure.print(json),
             _ => ExitCode::from(self.exit as u8),
         }

@@ -140,6 +140,9 @@ fn printed(body: Value, kid: &str, key: Option<String>, signing: Option<String>)
     if both {
         output = output.note("first the key, then the secret that signs");
     }
+    let output = output.or_lost(format!(
+        "key {kid} is made, and nobody has its secret: portcullis keys rotate {kid} --grace 0, or keys revoke {kid}"
+    ));
     output.note("shown this once: keep it where the program that needs it finds it")
 }
 

@@ -1,6 +1,7 @@
 //! `--save`: into the profile of this deployment, or nothing is made.
 
 use std::fs;
+use std::process::Stdio;
 
 use crate::desk::{Desk, mode, portcullis_file};
 use crate::server::Server;
@@ -46,6 +47,29 @@ fn what_could_not_be_kept_after_all_is_printed() {
     let ran = own.run("keys create --name n --save --quiet");
     assert_eq!((ran.code, ran.out.as_str()), (3, "ak_of_a_test\n"), "{}", ran.err);
     assert!(ran.err.contains("not kept"), "{}", ran.err);
+}
+
+/// There is a key now, which has to be named.
+#[test]
+fn a_secret_that_cannot_be_printed_is_told_of() {
+    let server = Server::new(|_, _| (201, "", MADE.to_owned()));
+    let desk = Desk::of(&server.url);
+    let gone = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Stdio::from(writer)
+    };
+    let full = || Stdio::from(fs::File::options().write(true).open("/dev/full").unwrap());
+    for command in ["keys create --name n", "keys rotate 00000000000000000000 --grace 0"] {
+        for (stdout, quiet) in [(gone(), " --quiet"), (full(), " --quiet"), (gone(), " --json")] {
+            let mut child = desk.command(&format!("{command}{quiet}"));
+            let ran = child.stdout(stdout).output().unwrap();
+            let err = String::from_utf8(ran.stderr).unwrap();
+            assert_eq!(ran.status.code(), Some(3), "{err}");
+            assert!(err.contains("key 00000000000000000000 is made"), "{err}");
+            assert!(!err.contains("ak_of"), "{err}");
+        }
+    }
 }
 
 #[test]
