@@ -1,6 +1,7 @@
 //! `policy explain`: what becomes of a request under a policy, check by check.
 
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 
 use crate::kv::Rows;
 use crate::output::{Failure, Output};
+use crate::table::Table;
 use crate::{machine, policy};
 
 /// What is asked.
@@ -302,7 +304,8 @@ fn shown(explanation: &Explanation<'_>, note: &str) -> Explained {
         .iter()
         .map(|wire| format!("on trial: would be {} {}: {}", wire.status, wire.code, wire.message))
         .collect();
-    let text = [vec![policy::table(&rows), String::new(), verdict], tried.clone()].concat();
+    let table = tabbed(&rows, &verdict, &tried);
+    let text = [vec![policy::table(&rows), String::new(), verdict], tried].concat();
     let json = json!({
         "route": route.map(|route| json!({
             "methods": route.methods.to_string(), "path": route.path.as_str(),
@@ -322,8 +325,20 @@ fn shown(explanation: &Explanation<'_>, note: &str) -> Explained {
         "message": refused.as_ref().map(|wire| wire.message.clone()),
         "would_deny": would_deny.iter().map(|wire| wire.code).collect::<Vec<_>>(),
     });
-    let output = Output::new(text.join("\n"), json).note(note).refused_if(refused.is_some());
+    let output = if io::stdout().is_terminal() {
+        Output::new(text.join("\n"), json)
+    } else {
+        Output::table(table, json)
+    };
+    let output = output.note(note).refused_if(refused.is_some());
     Explained { output, allowed: refused.is_none() && open.is_none() }
+}
+
+/// The checks without their head, then the verdict.
+fn tabbed(rows: &[[String; 3]], verdict: &str, tried: &[String]) -> Table {
+    let end = std::iter::once(verdict).chain(tried.iter().map(String::as_str));
+    let end = end.map(|text| vec!["verdict".to_owned(), text.to_owned()]);
+    Table::new(&[], rows.iter().skip(1).map(|row| row.to_vec()).chain(end).collect())
 }
 
 /// What is missing for a verdict.

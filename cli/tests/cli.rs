@@ -315,12 +315,12 @@ fn inspect_tells_what_a_text_is_and_not_the_text() {
 
     let ran = Desk::with(OTHER).feed("key inspect", key);
     assert_eq!(ran.code, 1);
-    assert!(ran.out.contains("tags hold     NO"));
+    assert!(ran.out.contains("tags hold\tNO"));
     assert!(!Desk::with("").feed("key inspect", key).ok().out.contains("tags"));
     let last = if key.ends_with('0') { '1' } else { '0' };
     let mistyped = format!("{}{last}", &key[..key.len() - 1]);
     assert_eq!(desk.feed("key inspect", &mistyped).code, 1);
-    assert!(desk.feed("key inspect", IMPORT).ok().out.contains("length        44"));
+    assert!(desk.feed("key inspect", IMPORT).ok().out.contains("length\t44"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use portcullis::key::KeyText;
 use serde_json::{Value, json};
 
 use crate::output::{Failure, Output};
+use crate::table::Table;
 use crate::{machine, policy};
 
 /// Reads the text from standard input and the root, if any, from the environment.
@@ -39,7 +40,7 @@ pub(super) fn inspect(policy: Option<&Path>) -> Result<Output, Failure> {
         }
     };
     let facts = without_unknown(facts);
-    Ok(Output::new(lines(&facts), facts).refused_if(!holds))
+    Ok(Output::table(table(&facts), facts).refused_if(!holds))
 }
 
 fn without_unknown(mut facts: Value) -> Value {
@@ -49,7 +50,7 @@ fn without_unknown(mut facts: Value) -> Value {
     facts
 }
 
-fn lines(facts: &Value) -> String {
+fn table(facts: &Value) -> Table {
     let word = |value: &Value| match value {
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "NO".to_owned(),
@@ -57,16 +58,13 @@ fn lines(facts: &Value) -> String {
         Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     };
     let fields = facts.as_object().into_iter().flatten();
-    fields
-        .map(|(name, value)| {
-            let name = match name.as_str() {
-                "crc" => "CRC holds",
-                "tags" => "tags hold",
-                "import_shape" => "import shape",
-                name => name,
-            };
-            format!("{name:<13} {}", word(value))
-        })
-        .collect::<Vec<_>>()
-        .join("\n")
+    Table::of_fields(fields.map(|(name, value)| {
+        let name = match name.as_str() {
+            "crc" => "CRC holds",
+            "tags" => "tags hold",
+            "import_shape" => "import shape",
+            name => name,
+        };
+        (name, word(value))
+    }))
 }

@@ -15,7 +15,9 @@ fn a_key_without_its_record_is_not_verified() {
         desk.with(&ROOT, &mint, "").ok().out
     };
     let (key, other) = (mint("rows.json"), mint("other.json"));
-    desk.with(&ROOT, "verify --kv rows.json", &key).ok();
+    let tabbed = desk.with(&ROOT, "verify --kv rows.json", &key).ok().out;
+    assert!(tabbed.lines().all(|line| line.contains('\t')), "{tabbed}");
+    assert!(!tabbed.contains("DETAIL") && tabbed.ends_with("verdict\tallowed\n"), "{tabbed}");
     let open = desk.with(&ROOT, "verify --kv other.json --json", &key);
     assert_eq!((open.code, &open.json()["verdict"]), (1, &"open".into()));
     let kid = other.rsplit('_').nth(1).unwrap();
