@@ -75,6 +75,18 @@ impl Failure {
         Self { message: words(self.message), ..self }
     }
 
+    /// Adds what can be done.
+    pub(crate) fn advising(self, advice: &str) -> Self {
+        self.reworded(|words| format!("{words} {advice}"))
+    }
+
+    /// Changes the members of the deployment's `errors`, each of one field.
+    pub(crate) fn each_field(mut self, change: impl Fn(&mut Map<String, Value>)) -> Self {
+        let fields = self.told.get_mut("errors").and_then(Value::as_array_mut);
+        fields.into_iter().flatten().filter_map(Value::as_object_mut).for_each(change);
+        self
+    }
+
     /// Whether the command ends so.
     pub(crate) fn is(&self, exit: Exit) -> bool {
         self.exit == exit

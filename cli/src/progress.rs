@@ -1,16 +1,15 @@
 //! How far a long work is: told while it lasts, and kept over its end.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use etcetera::BaseStrategy;
 use portcullis::crypto;
 
-use crate::kv::create;
 use crate::machine;
-use crate::output::{Failure, note};
+use crate::output::{Exit, Failure, note};
 
 /// A line on standard error: anew in its place on a terminal, now and then elsewhere.
 pub(crate) struct Bar {
@@ -66,47 +65,82 @@ impl Bar {
 /// The number of a line, from 1, and what is wrong with it.
 pub(crate) type Refused = (usize, String);
 
-/// How far a work came, in a file that is named by the work.
-pub(crate) struct Mark(PathBuf);
+/// How far a work came, in a file that is named by the work: lines of what was refused, each with its number
+/// and the reason, and after them a line of how much is done. Only one process has it at a time.
+pub(crate) struct Mark {
+    path: PathBuf,
+    file: File,
+}
 
 impl Mark {
     /// Of the work that these texts make up.
+    ///
+    /// # Errors
+    /// If another process is at it.
     pub(crate) fn of(work: &[&[u8]]) -> Result<Self, Failure> {
         let parts: Vec<u8> = work.iter().flat_map(|part| crypto::sha256(part)).collect();
         let base = etcetera::choose_base_strategy()
             .map_err(|_| Failure::refused("neither XDG_STATE_HOME nor HOME is set"))?;
         let folder = base.state_dir().unwrap_or_else(|| base.data_dir()).join("portcullis");
         fs::create_dir_all(&folder).map_err(|error| Failure::io(folder.display(), &error))?;
-        Ok(Self(folder.join(HEXLOWER.encode(&crypto::sha256(&parts)))))
+        let path = folder.join(HEXLOWER.encode(&crypto::sha256(&parts)));
+        let file = append(&path).map_err(|error| Failure::io(path.display(), &error))?;
+        // Let go of when it is closed.
+        match file.try_lock() {
+            Ok(()) => Ok(Self { path, file }),
+            Err(TryLockError::WouldBlock) => {
+                Err(Failure::new(Exit::Busy, "another import of this file is running"))
+            }
+            Err(TryLockError::Error(error)) => Err(Failure::io(path.display(), &error)),
+        }
     }
 
     /// How much is done, and what of it was refused and why; nothing if nothing is known.
     pub(crate) fn read(&self) -> (usize, Vec<Refused>) {
-        let text = fs::read_to_string(&self.0).unwrap_or_default();
-        let mut lines = text.lines();
-        let refused = |line: &str| {
-            let (number, reason) = line.split_once('\t')?;
-            Some((number.parse().ok()?, reason.to_owned()))
-        };
-        let done = lines.next().and_then(|line| line.parse().ok());
-        done.map_or_else(Default::default, |done| (done, lines.filter_map(refused).collect()))
+        let text = fs::read_to_string(&self.path).unwrap_or_default();
+        let (mut done, mut refused, mut known) = (0, Vec::new(), 0);
+        // A line that was not written to its end is none.
+        for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+            if let Some((number, reason)) = line.split_once('\t') {
+                refused.extend(number.parse().ok().map(|number| (number, reason.to_owned())));
+            } else if let Ok(more) = line.parse() {
+                (done, known) = (more, refused.len());
+            }
+        }
+        refused.truncate(known);
+        (done, refused)
     }
 
-    pub(crate) fn write(&self, done: usize, refused: &[Refused]) -> Result<(), Failure> {
-        let part = self.0.with_extension("part");
-        let mut text = format!("{done}\n");
+    /// Adds what was refused since the last time, and how much is done now.
+    pub(crate) fn add(&mut self, done: usize, refused: &[Refused]) -> Result<(), Failure> {
+        let mut text = String::new();
         for (number, reason) in refused {
             text.push_str(&format!("{number}\t{}\n", reason.replace(['\n', '\r'], " ")));
         }
-        let written = create(&part)
-            .and_then(|mut file| file.write_all(text.as_bytes()))
-            .and_then(|()| fs::rename(&part, &self.0));
-        written.map_err(|error| Failure::io(self.0.display(), &error))
+        text.push_str(&format!("{done}\n"));
+        let written = self.file.write_all(text.as_bytes());
+        written.map_err(|error| Failure::io(self.path.display(), &error))
+    }
+
+    /// Begins anew.
+    pub(crate) fn clear(&self) -> Result<(), Failure> {
+        self.file.set_len(0).map_err(|error| Failure::io(self.path.display(), &error))
     }
 
     pub(crate) fn forget(&self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(&self.path);
     }
+}
+
+#[cfg(unix)]
+fn append(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+#[cfg(not(unix))]
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(path)
 }
 
 /// Seconds.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use data_encoding::HEXLOWER;
 use portcullis::crypto;
+use portcullis::management::body;
 use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
@@ -50,25 +51,29 @@ pub(super) fn import(online: &Online<Import>) -> Result<Output, Failure> {
     let Online { verb, connection } = online;
     let bytes = machine::file_bytes(&verb.file)?;
     let text = str::from_utf8(&bytes).map_err(|_| Failure::refused("the file is not UTF-8"))?;
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let defaults = verb.fields.body(machine::now()?)?;
     let lines: Vec<(usize, &str)> =
         text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect();
+    // What is wrong in the file is told before anything is sent.
+    lines.iter().try_for_each(|line| checked(line, verb, &defaults))?;
     let workspace = connection.workspace()?;
-    let mark = Mark::of(&[
+    let mut mark = Mark::of(&[
         workspace.site().as_str().as_bytes(),
         workspace.member()?.as_bytes(),
         workspace.at("").as_bytes(),
         &bytes,
     ])?;
-    let (before, refused) = if verb.restart { Default::default() } else { mark.read() };
+    if verb.restart {
+        mark.clear()?;
+    }
+    let (before, refused) = mark.read();
     let before = before.min(lines.len());
     if before > 0 {
         note(&format!("an earlier run has done {before} of {}", lines.len()));
     }
     let mut tally = Tally { refused, ..Tally::default() };
     let rest = lines.get(before..).unwrap_or_default();
-    // What is wrong in the file is told before anything is sent.
-    rest.iter().try_for_each(|line| row(line, verb, &defaults).map(drop))?;
     let batches: Vec<_> = rest.chunks(BATCH).collect();
     let mut bar = Bar::new("keys", before, lines.len());
     let send = |lines: &&[(usize, &str)]| {
@@ -77,9 +82,10 @@ pub(super) fn import(online: &Online<Import>) -> Result<Output, Failure> {
         sent(&workspace, &body)
     };
     batches::in_order(&batches, verb.parallel, send, |lines, answer| {
+        let known = tally.refused.len();
         tally.count(&answer.map_err(|failure| stopped(failure, lines))?, lines)?;
         bar.advance(lines.len());
-        mark.write(bar.done(), &tally.refused)
+        mark.add(bar.done(), tally.refused.get(known..).unwrap_or_default())
     })?;
     bar.end();
     mark.forget();
@@ -97,14 +103,48 @@ fn stopped(failure: Failure, lines: &[(usize, &str)]) -> Failure {
         return failure;
     }
     note(CHANGE);
+    // The API counts within its request.
+    let failure = failure.each_field(|own| {
+        let field = own.get("field").and_then(Value::as_str).and_then(placed);
+        let Some((at, rest)) = field.map(|(at, rest)| (at, rest.to_owned())) else { return };
+        if let Some((number, _)) = lines.get(at) {
+            own.insert("line".to_owned(), number.saturating_add(1).into());
+            own.insert("field".to_owned(), rest.into());
+        }
+    });
     failure.reworded(|message| {
-        // The API counts within its request.
         let named = |message: String, (at, (number, _)): (usize, &(usize, &str))| {
             let line = format!("line {}", number.saturating_add(1));
             message.replace(&format!("keys[{at}]"), &line)
         };
         lines.iter().enumerate().fold(message, named)
     })
+}
+
+/// A field of a row, as `keys[49].name`: which of the rows, and the field of it.
+fn placed(field: &str) -> Option<(usize, &str)> {
+    let (at, rest) = field.strip_prefix("keys[")?.split_once(']')?;
+    Some((at.parse().ok()?, rest.strip_prefix('.').unwrap_or(rest)))
+}
+
+/// Checks a line as the API does before it looks at the policy.
+fn checked(
+    line: &(usize, &str),
+    import: &Import,
+    defaults: &Map<String, Value>,
+) -> Result<(), Failure> {
+    let request = json!({ "keys": [row(line, import, defaults)?] });
+    let Err(wrong) = body::IMPORT.check(&request) else { return Ok(()) };
+    let number = line.0.saturating_add(1);
+    let told = wrong.iter().map(|wrong| {
+        let field = placed(&wrong.field).map_or(wrong.field.as_str(), |(_, field)| field);
+        (field, wrong.message.as_str())
+    });
+    let words: Vec<_> = told.clone().map(|(field, why)| format!("{field}: {why}")).collect();
+    let errors = told.map(|(field, why)| json!({ "line": number, "field": field, "message": why }));
+    let errors = Value::from_iter(errors);
+    Err(Failure::refused(format!("line {number}: {}", words.join("; ")))
+        .telling(Map::from_iter([("errors".to_owned(), errors)])))
 }
 
 /// A row of a request. What a line holds is not repeated in an error: it may be a key.
@@ -118,27 +158,34 @@ fn row(
     if import.texts {
         row.insert("sha256".to_owned(), HEXLOWER.encode(&crypto::sha256(line.as_bytes())).into());
     } else if line.starts_with('{') {
-        let own: Map<String, Value> = serde_json::from_str(line).map_err(|_| {
+        let mut own: Map<String, Value> = serde_json::from_str(line).map_err(|_| {
             Failure::refused(format!("line {}: no JSON object", number.saturating_add(1)))
         })?;
         let hash = own.get("sha256").and_then(Value::as_str).unwrap_or_default();
-        check_hash(hash, *number)?;
+        let hash = checked_hash(hash, *number)?;
+        own.insert("sha256".to_owned(), hash.into());
         row.extend(own);
     } else {
-        check_hash(line, *number)?;
-        row.insert("sha256".to_owned(), line.into());
+        row.insert("sha256".to_owned(), checked_hash(line, *number)?.into());
     }
     row.entry("scopes").or_insert_with(|| json!(["read"]));
     Ok(Value::Object(row))
 }
 
 /// In base64 a hash could be a key's own text, which must not be sent.
-fn check_hash(text: &str, number: usize) -> Result<(), Failure> {
-    let hash = portcullis::management::body::sha256(text).filter(|_| text.len() == HEX);
-    hash.map(drop).ok_or_else(|| {
+fn checked_hash(text: &str, number: usize) -> Result<String, Failure> {
+    let hash = text.to_ascii_lowercase();
+    let is_hash = text.len() == HEX && body::sha256(&hash).is_some();
+    is_hash.then_some(hash).ok_or_else(|| {
         let number = number.saturating_add(1);
         Failure::refused(format!("line {number}: no SHA-256 in hex; see --texts"))
     })
+}
+
+/// Whether a row was refused because there may be no more keys, as every one after it would be. The API tells
+/// a row's refusal by words alone.
+fn is_full(message: &str) -> bool {
+    message.starts_with("The workspace has ") && message.ends_with(" neither revoked nor expired.")
 }
 
 impl Tally {
@@ -156,6 +203,11 @@ impl Tally {
             match text("result") {
                 "created" => self.created = self.created.saturating_add(1),
                 "exists" => self.exists = self.exists.saturating_add(1),
+                _ if is_full(text("message")) => {
+                    let line = number.saturating_add(1);
+                    let words = format!("line {line}: KEY_LIMIT: {} {FULL}", text("message"));
+                    return Err(Failure::refused(words));
+                }
                 _ => {
                     let reason = text("message").chars().take(REASON).collect();
                     self.refused.push((number.saturating_add(1), reason));
@@ -189,5 +241,8 @@ const HEX: usize = 64;
 const BATCH: usize = 100;
 /// Refused lines that are told by words; `--json` has all.
 const SHOWN: usize = 20;
+const BYTE_ORDER_MARK: char = '\u{feff}';
+const FULL: &str =
+    "Nothing from there on is done: make room, and the same command goes on from there";
 const CHANGE: &str = "what was imported so far stays; the line has to be changed first";
 const AGAIN: &str = "what was imported so far stays; the same command goes on from there";

@@ -93,6 +93,91 @@ fn a_line_that_is_wrong_is_named() {
 }
 
 #[test]
+fn programs_are_told_the_line_too() {
+    let refusal = r#"{"error":{"code":"VALIDATION_FAILED","message":"m","errors":[{"field":"keys[1].tier","message":"no"}]}}"#;
+    let server = Server::new(move |line, _| match line {
+        line if is_me(line) => (200, "", ME.to_owned()),
+        _ => (422, "", refusal.to_owned()),
+    });
+    let desk = Desk::of(&server.url);
+    let error = |text: &str| {
+        let ran = desk.with(&[], "keys import - --json", text);
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        let error: serde_json::Value =
+            serde_json::from_str(ran.err.lines().last().unwrap()).unwrap();
+        error["error"]["errors"][0].clone()
+    };
+    let own = error(&lines(2));
+    assert_eq!((&own["line"], &own["field"]), (&2.into(), &"tier".into()));
+    // What the API would say of a line is said before anything is sent.
+    let before = server.asked().len();
+    for (fields, field) in [(r#""nmae":"x""#, "nmae"), (r#""scopes":["agents"]"#, "scopes[0]")] {
+        let own = error(&format!("{}{{\"sha256\":\"{:064x}\",{fields}}}\n", lines(49), 50));
+        assert_eq!((&own["line"], &own["field"]), (&50.into(), &field.into()));
+    }
+    assert_eq!(server.asked().len(), before);
+}
+
+#[test]
+fn hashes_are_taken_as_other_tools_write_them() {
+    let server =
+        Server::new(|line, _| (200, "", if is_me(line) { ME.to_owned() } else { rows(2, false) }));
+    let desk = Desk::of(&server.url);
+    let text = format!("\u{feff}{:064X}\r\n{{\"sha256\":\"{:064X}\"}}\r\n", 0xabc, 0xdef);
+    desk.with(&[], "keys import -", &text).ok();
+    let sent = server.asked().pop().unwrap();
+    for hash in [format!("{:064x}", 0xabc), format!("{:064x}", 0xdef)] {
+        assert!(sent.contains(&hash), "{sent}");
+    }
+}
+
+#[test]
+fn one_import_of_a_file_runs_at_a_time() {
+    let server = Server::new(|line, _| {
+        if is_me(line) {
+            return (200, "", ME.to_owned());
+        }
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        (200, "", rows(100, false))
+    });
+    let desk = Desk::of(&server.url);
+    fs::write(desk.path("keys.txt"), lines(100)).unwrap();
+    let mut first = desk.command("keys import keys.txt").spawn().unwrap();
+    while server.asked().len() < 2 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    desk.run("keys import keys.txt").failed(8, "another import of this file is running");
+    assert_eq!(first.wait().unwrap().code(), Some(0));
+    desk.run("keys import keys.txt").ok();
+}
+
+/// What is refused for want of room is not done, and is no reason to go on asking.
+#[test]
+fn an_import_stops_where_the_workspace_is_full() {
+    let full = "The workspace has 20 keys that are neither revoked nor expired.";
+    let refused = format!("{{\"result\":\"refused\",\"message\":\"{full}\"}}");
+    let server = Server::new(move |line, number| match number {
+        _ if is_me(line) => (200, "", ME.to_owned()),
+        1 => (200, "", rows(100, true)),
+        2 => {
+            let all = vec![refused.clone(); 100].join(",");
+            (200, "", format!("{{\"rows\":[{all}]}}"))
+        }
+        _ => (200, "", rows(100, false)),
+    });
+    let desk = Desk::of(&server.url);
+    fs::write(desk.path("keys.txt"), lines(500)).unwrap();
+    let import = "keys import keys.txt --parallel 1 --json";
+    let ran = desk.run(import);
+    ran.failed(1, "line 101: KEY_LIMIT: The workspace has 20 keys");
+    assert!(server.asked().len() <= 4, "{}", server.asked().len());
+    assert_eq!(ran.err.lines().count(), 1, "{}", ran.err);
+    let told = desk.run(import).json();
+    assert_eq!((&told["done_before"], &told["created"]), (&100.into(), &400.into()), "{told}");
+    assert_eq!(told["refused"].as_array().unwrap().len(), 1, "{told}");
+}
+
+#[test]
 fn an_answer_about_fewer_keys_is_none() {
     for rows in [rows(1, false), "{}".to_owned()] {
         let server = Server::new(move |line, _| {

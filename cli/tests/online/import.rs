@@ -117,5 +117,5 @@ fn cpu_of_server() -> Duration {
 fn noted(desk: &Desk) -> usize {
     let files = fs::read_dir(desk.path("state/portcullis")).into_iter().flatten();
     let texts = files.filter_map(|file| fs::read_to_string(file.unwrap().path()).ok());
-    texts.filter_map(|text| text.trim().parse().ok()).max().unwrap_or(0)
+    texts.filter_map(|text| text.lines().last()?.parse().ok()).max().unwrap_or(0)
 }
