@@ -99,7 +99,7 @@ impl Connection {
             let words = "no API key: portcullis config set --key api_key, or PORTCULLIS_API_KEY";
             Failure::new(Exit::Unauthenticated, words)
         })?;
-        Ok(Client::new(site, Some(key), self.retry()))
+        Ok(Client::new(site, Some(key), self.retry()).by_key())
     }
 
     /// Somebody with a token, in the workspace that is meant.

@@ -27,6 +27,8 @@ pub(crate) struct Client {
     site: Site,
     token: Option<Secret>,
     retry: Retry,
+    /// What whoever is not known (401) can do.
+    advice: &'static str,
 }
 
 /// A request.
@@ -77,7 +79,12 @@ pub(crate) struct Reply {
 
 impl Client {
     pub(crate) fn new(site: Site, token: Option<Secret>, retry: Retry) -> Self {
-        Self { agent: agent(&site), site, token, retry }
+        Self { agent: agent(&site), site, token, retry, advice: "Sign in: portcullis login" }
+    }
+
+    /// Of somebody whose token is an API key.
+    pub(crate) fn by_key(self) -> Self {
+        Self { advice: "Give another key: portcullis config set --key api_key", ..self }
     }
 
     pub(crate) const fn site(&self) -> &Site {
@@ -129,7 +136,9 @@ impl Client {
             if !busy
                 || !self.retry.wait(attempt, after, &format!("answered {}", status.as_u16()))?
             {
-                return Err(failure(status, &body, &self.site));
+                let failure = failure(status, &body, &self.site);
+                let unknown = status == StatusCode::UNAUTHORIZED;
+                return Err(if unknown { failure.advising(self.advice) } else { failure });
             }
             attempt = attempt.saturating_add(1);
         }

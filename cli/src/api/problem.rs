@@ -26,9 +26,6 @@ pub(crate) fn failure<B: AsRef<[u8]>>(status: StatusCode, body: B, site: &Site) 
     if let Some(seconds) = error.get("retry_after").and_then(Value::as_u64) {
         let _ = write!(line, " Again in {seconds} s.");
     }
-    if status == StatusCode::UNAUTHORIZED {
-        line.push_str(" Sign in: portcullis login");
-    }
     let _ = write!(line, " (request {})", text("request_id"));
     Failure::new(exit, line).telling(told(status, error))
 }

@@ -14,7 +14,7 @@ pub(crate) struct List {
     /// Only those of a project.
     #[arg(long, value_name = "PROJECT")]
     project_id: Option<String>,
-    /// How many at most, the oldest first [default: all].
+    /// How many at most, the newest first [default: all].
     #[arg(long, value_name = "COUNT")]
     limit: Option<usize>,
 }
