@@ -56,10 +56,8 @@ fn told(status: StatusCode, error: &Value) -> Map<String, Value> {
 
 /// That nothing was answered. The reason names no header and no body.
 pub(crate) fn unreachable(place: &dyn Display, error: &ureq::Error) -> Failure {
-    let told = match error {
-        ureq::Error::Other(error) => error.to_string(),
-        error => error.to_string(),
-    };
+    let own = if let ureq::Error::Other(own) = error { Some(own) } else { None };
+    let told = own.map_or_else(|| error.to_string(), ToString::to_string);
     Failure::new(Exit::Unreachable, format!("{place} is not reached: {told}"))
 }
 

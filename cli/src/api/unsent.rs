@@ -27,10 +27,10 @@ pub(super) fn unsent(error: Error) -> Error {
 
 /// Whether nobody can have got the request.
 pub(super) fn is_unsent(error: &Error) -> bool {
-    match error {
-        Error::Other(error) => error.is::<Unsent>(),
-        error => matches!(error, Error::HostNotFound | Error::ConnectionFailed | Error::BadUri(_)),
+    if let Error::Other(error) = error {
+        return error.is::<Unsent>();
     }
+    matches!(error, Error::HostNotFound | Error::ConnectionFailed | Error::BadUri(_))
 }
 
 /// Connects, and marks the errors from before the first byte was handed over.

@@ -117,6 +117,18 @@ fn a_message_of_a_server_is_one_line() {
     assert_eq!(ran.err.lines().count(), 1);
 }
 
+/// Another token is of no use to whoever asks with a key.
+#[test]
+fn who_is_not_known_is_told_what_helps() {
+    let body = "{\"error\":{\"code\":\"INVALID_API_KEY\",\"message\":\"m\"}}";
+    let server = Server::new(move |_, _| (401, "", body.to_owned()));
+    let desk = Desk::of(&server.url);
+    desk.run("keys list").failed(4, "portcullis login");
+    let ran = desk.with(&[("PORTCULLIS_API_KEY", "k")], "keys usage", "");
+    ran.failed(4, "portcullis config set --key api_key");
+    assert!(!ran.err.contains("login"), "{}", ran.err);
+}
+
 #[test]
 fn a_reader_that_has_enough_is_no_failure() {
     let entries = format!("[{}1]", "1,".repeat(100_000));
@@ -156,6 +168,7 @@ fn what_is_told_late_is_shown_once_and_a_lost_look_is_no_end() {
 }
 
 /// One of the second in which it is asked for, which by the fourth answer is 2 s ago.
+#[expect(clippy::disallowed_methods, reason = "the command asks the same clock")]
 fn late_denial() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let time = portcullis::management::time::print_millis(u64::try_from(now.as_millis()).unwrap());
