@@ -154,7 +154,9 @@ fn one_import_of_a_file_runs_at_a_time() {
 /// What is refused for want of room is not done, and is no reason to go on asking.
 #[test]
 fn an_import_stops_where_the_workspace_is_full() {
-    let full = "The workspace has 20 keys that are neither revoked nor expired.";
+    let worded = "The workspace has {most} keys that are neither revoked nor expired.";
+    assert!(include_str!("../../../src/workspace/manage/create.rs").contains(worded));
+    let full = worded.replace("{most}", "20");
     let refused = format!("{{\"result\":\"refused\",\"message\":\"{full}\"}}");
     let server = Server::new(move |line, number| match number {
         _ if is_me(line) => (200, "", ME.to_owned()),
