@@ -133,16 +133,19 @@ fn hashes_are_taken_as_other_tools_write_them() {
 
 #[test]
 fn one_import_of_a_file_runs_at_a_time() {
-    let server = Server::new(|line, _| {
+    // One request after another: the second command is known between the first one's batches.
+    let server = Server::new(|line, number| {
         if is_me(line) {
             return (200, "", ME.to_owned());
         }
-        std::thread::sleep(std::time::Duration::from_secs(2));
+        if number < 4 {
+            std::thread::sleep(std::time::Duration::from_secs(2));
+        }
         (200, "", rows(100, false))
     });
     let desk = Desk::of(&server.url);
-    fs::write(desk.path("keys.txt"), lines(100)).unwrap();
-    let mut first = desk.command("keys import keys.txt").spawn().unwrap();
+    fs::write(desk.path("keys.txt"), lines(200)).unwrap();
+    let mut first = desk.command("keys import keys.txt --parallel 1").spawn().unwrap();
     while server.asked().len() < 2 {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
