@@ -45,7 +45,11 @@ export async function open(browser, options = {}) {
   );
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
-  page.on("dialog", (dialog) => (told.dialogs.push(dialog.message()), dialog.dismiss()));
+  page.on("dialog", (dialog) => {
+    told.dialogs.push(dialog.message());
+    // It may be gone with its page by then.
+    dialog.dismiss().catch(() => {});
+  });
   page.on("pageerror", (error) => told.errors.push(String(error)));
   page.on("request", (request) => told.requests.push(request.url()));
   return { page, context, told };

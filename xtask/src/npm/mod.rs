@@ -17,7 +17,7 @@ use crate::{tools, worker};
 
 /// A Wasm of the package: the feature it is made of, its name, and what it may have after gzip, in bytes.
 const MODULES: [(&str, &str, u64); 2] =
-    [("js", "portcullis", 168_000), ("ledger", "ledger", 290_000)];
+    [("js", "portcullis", 168_000), ("ledger", "ledger", 305_000)];
 
 /// Makes the package in `npm/dist` and packs it; the tarball.
 pub fn build(checkout: &Checkout) -> Result<PathBuf> {
