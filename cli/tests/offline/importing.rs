@@ -70,13 +70,18 @@ fn what_one_member_has_done_at_one_deployment_is_of_no_other() {
     assert!(desk.run(import).err.contains("an earlier run has done 100"));
 }
 
-#[test]
-fn a_line_that_is_wrong_is_named() {
+/// An API to which the second key of every batch is wrong.
+fn refusing_the_second() -> Server {
     let refusal = r#"{"error":{"code":"VALIDATION_FAILED","message":"m","errors":[{"field":"keys[1].tier","message":"no"}]}}"#;
-    let server = Server::new(move |line, _| match line {
+    Server::new(move |line, _| match line {
         line if is_me(line) => (200, "", ME.to_owned()),
         _ => (422, "", refusal.to_owned()),
-    });
+    })
+}
+
+#[test]
+fn a_line_that_is_wrong_is_named() {
+    let server = refusing_the_second();
     let desk = Desk::of(&server.url);
     // With an empty line between, as files have them.
     let text = lines(2).replacen('\n', "\n\n", 1);
@@ -94,11 +99,7 @@ fn a_line_that_is_wrong_is_named() {
 
 #[test]
 fn programs_are_told_the_line_too() {
-    let refusal = r#"{"error":{"code":"VALIDATION_FAILED","message":"m","errors":[{"field":"keys[1].tier","message":"no"}]}}"#;
-    let server = Server::new(move |line, _| match line {
-        line if is_me(line) => (200, "", ME.to_owned()),
-        _ => (422, "", refusal.to_owned()),
-    });
+    let server = refusing_the_second();
     let desk = Desk::of(&server.url);
     let error = |text: &str| {
         let ran = desk.with(&[], "keys import - --json", text);
