@@ -19,6 +19,7 @@ pub mod keys;
 pub mod load;
 pub mod members;
 pub mod npm;
+mod panics;
 pub mod products;
 pub mod prove;
 pub mod seed;

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, run, say};
 use crate::{
-    bench, canary, cli, conformance, dashboard, docs, fuzz, npm, products, prove, signers, tools,
-    worker,
+    bench, canary, cli, conformance, dashboard, docs, fuzz, npm, panics, products, prove, signers,
+    tools, worker,
 };
 
 /// A named step.
@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     Step { name: "fuzz", run: fuzz::test },
     Step { name: "wasm", run: wasm },
     Step { name: "build", run: build },
+    Step { name: "panics", run: panics::check },
     Step { name: "upload", run: upload },
     Step { name: "docs", run: docs::test },
     Step { name: "cli", run: cli::test },

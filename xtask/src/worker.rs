@@ -87,6 +87,8 @@ const OURS: [&str; 10] = [
 ];
 const INDEX: &str = "index.js";
 const WASM: &str = "index_bg.wasm";
+/// The Wasm before it was optimised.
+const NAMED: &str = "named.wasm";
 /// The policy and the date, made by this build.
 const BUILT: &str = "built.mjs";
 
@@ -144,15 +146,22 @@ fn compile(checkout: &Checkout, worker: Worker) -> Result<PathBuf> {
     let stamp = stamp(checkout, worker)?;
     let stamp_path = checkout.private(format!("wasm-{}.stamp", worker.name()))?;
     let fresh = fs::read_to_string(&stamp_path).is_ok_and(|last| last == stamp)
-        && [INDEX, WASM].iter().all(|module| folder.join(module).is_file());
+        && [INDEX, WASM, NAMED].iter().all(|module| folder.join(module).is_file());
     if !fresh {
         say(format!("compiling the Worker ({}) …", worker.name()));
         let _ = fs::remove_file(&stamp_path);
         run("worker-build", &mut worker_build(checkout, worker, &folder))?;
+        fs::copy(folder.join(WASM), folder.join(NAMED))?;
         run("wasm-opt", &mut wasm_opt(checkout, &folder.join(WASM)))?;
         fs::write(&stamp_path, stamp)?;
     }
     Ok(folder)
+}
+
+/// The gate's Wasm as it was compiled, with the names of its functions.
+pub(crate) fn named_gate(checkout: &Checkout) -> Result<PathBuf> {
+    let _lock = lock(&checkout.private("build.lock")?, "build")?;
+    Ok(compile(checkout, Worker::Gate)?.join(NAMED))
 }
 
 impl Worker {
