@@ -4,28 +4,39 @@ import { HMAC, base64url, unbase64, utf8 } from "./bytes.js";
 
 /** What an assertion says. */
 export interface Claims {
+  /** Who says so. */
   iss: "portcullis";
   /** The origin's name in the policy. */
   aud: string;
+  /** Unix seconds of when it was made. */
   iat: number;
+  /** Unix seconds of when it ends. */
   exp: number;
   /** The request's id. */
   jti: string;
+  /** The request's method. */
   htm: string;
+  /** SHA-256 of the request's target, in base64url. */
   tgt: string;
+  /** The client's address. */
   ip?: string;
-  /** Absent on public routes, and so is all that follows. */
+  /** Whom the caller is; absent on public routes, and so is all that follows. */
   sub?: string;
+  /** The key's public name; absent for people's tokens. */
   key?: string;
+  /** The workspace's number. */
   workspace?: string;
+  /** Of the key, or `session` or `oauth`. */
   type?: string;
   /** Separated by spaces. */
   scope?: string;
+  /** What the key is bound to, by parameter of the path. */
   bindings?: Record<string, string[]>;
 }
 
 /** A request whose parts are told one by one. */
 export interface Asserted {
+  /** As it arrived. */
   method: string;
   /** Path and query as they arrived. */
   target: string;
@@ -43,6 +54,7 @@ export interface Options {
 
 /** Why an assertion is refused. */
 export class AssertionError extends Error {
+  /** Tells it from other errors where classes are twice. */
   override readonly name = "AssertionError";
 }
 

@@ -6,13 +6,17 @@ import type { Grant } from "./verdict.js";
 
 /** Of an Express request what is looked at. */
 export interface ExpressRequest extends IncomingMessage {
+  /** Path and query as they were sent. */
   originalUrl: string;
+  /** `http` or `https`. */
   protocol: string;
+  /** The client's address. */
   ip?: string | undefined;
 }
 
 /** Of an Express response what is used. */
 export interface ExpressResponse extends ServerResponse {
+  /** Where the grant is put, as `portcullis`. */
   locals: Record<string, unknown>;
 }
 

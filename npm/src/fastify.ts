@@ -13,6 +13,7 @@ declare module "fastify" {
 
 /** What the plugin is registered with. */
 export interface Options {
+  /** Which is asked before each handler. */
   gate: Gate;
 }
 

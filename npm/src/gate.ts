@@ -22,6 +22,7 @@ export interface GateOptions {
 
 /** A request whose parts are told one by one. */
 export interface Incoming {
+  /** As it was sent. */
   method: string;
   /** Absolute, its path and query spelt as they were sent. */
   url: string;

@@ -4,7 +4,16 @@ import type { Gate } from "./gate.js";
 import { type Grant, tell } from "./verdict.js";
 
 /** What handlers behind the middleware find: `c.get("portcullis")`. */
-export type Variables = { portcullis: Grant };
+export type Variables = {
+  /** By which the request was admitted. */
+  portcullis: Grant;
+};
+
+/** The environment of handlers behind the middleware. */
+export type Guarded = {
+  /** What they find by `c.get`. */
+  Variables: Variables;
+};
 
 /**
  * Middleware that only admitted requests pass.
@@ -15,7 +24,7 @@ export type Variables = { portcullis: Grant };
 export function portcullis(
   gate: Gate | ((context: Context) => Gate),
   address?: (context: Context) => string | undefined,
-): MiddlewareHandler<{ Variables: Variables }> {
+): MiddlewareHandler<Guarded> {
   return async (context, next) => {
     const own = typeof gate === "function" ? gate(context) : gate;
     const known = address?.(context);

@@ -5,6 +5,7 @@ import { type Bytes, hex, hmac, unbase64, utf8 } from "./bytes.js";
 
 /** What a key says of itself. None of it is proved by the text. */
 export interface ParsedKey {
+  /** What it begins with: `ak`, `ak_live`. */
   prefix: string;
   /** Its public name. */
   kid: string;
@@ -14,12 +15,23 @@ export interface ParsedKey {
   generation: number;
 }
 
+/** What is stored of a key's text. */
+export interface KeyDigest {
+  /** The version of the root by which it is made. */
+  root: number;
+  /** In lower-case hex. */
+  digest: string;
+}
+
 /** A new key. */
 export interface GeneratedKey extends ParsedKey {
   /** The secret text, for its owner alone. */
   key: string;
   /** What is stored of it: the member of the record's `secrets`. */
-  secret: { generation: number; root: number; digest: string };
+  secret: KeyDigest & {
+    /** That of the text. */
+    generation: number;
+  };
 }
 
 /** What the text says, or `null` if it is not a key: another shape, another spelling, a typing error. */
@@ -34,7 +46,7 @@ export function parseKey(text: string): ParsedKey | null {
 export const isWellFormed = (text: string): boolean => parseKey(text) !== null;
 
 /** The digest under which a native key is stored: HMAC-SHA-256 of its text by the root's `k_tag`, in lower-case hex. */
-export async function hashKey(text: string, root: string): Promise<{ root: number; digest: string }> {
+export async function hashKey(text: string, root: string): Promise<KeyDigest> {
   const { version, secret } = newest(root);
   return { root: version, digest: hex(await hmac(await derived(secret, "k_tag"), utf8(text))) };
 }
@@ -44,6 +56,7 @@ export async function hashKey(text: string, root: string): Promise<{ root: numbe
  * `portcullis key mint` and the management API do both.
  */
 export async function generateKey(options: {
+  /** Root secret: `[vN:]base64`, several newest first. */
   root: string;
   /** Six symbols. */
   workspace: string;

@@ -21,7 +21,9 @@ export type Arguments<O> = Part<"path", Parameters<O, "path">> &
 
 /** What came back. */
 export interface Answer<T> {
+  /** Of HTTP: 200 to 204. */
   status: number;
+  /** The body; `undefined` if there is none. */
   data: T;
   /** `ETag`, `Location`, `X-Request-Id` and others. */
   headers: Headers;
@@ -29,10 +31,13 @@ export interface Answer<T> {
 
 /** The API refused, or could not answer. */
 export class ManagementError extends Error {
+  /** Tells it from other errors where classes are twice. */
   override readonly name = "ManagementError";
+  /** Of HTTP. */
   readonly status: number;
   /** As in docs/errors.md; empty if the answer was not the API's. */
   readonly code: string;
+  /** `X-Request-Id`, for a report. */
   readonly requestId: string | null;
   /** Of `VALIDATION_FAILED`: what is wrong where. */
   readonly errors: readonly unknown[];
@@ -52,6 +57,7 @@ export interface ManagementOptions {
   url: string;
   /** An access token, or what gets one. */
   token: string | (() => string | Promise<string>);
+  /** In place of the global `fetch`. */
   fetch?: (request: Request) => Promise<Response>;
 }
 

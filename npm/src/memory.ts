@@ -1,7 +1,7 @@
 // A ledger of one process: what the Workspace does, in memory. It counts, lends and forgets with the process.
 
 import { without } from "./policy.js";
-import type { Ledger } from "./stores.js";
+import type { Ledger, Row } from "./stores.js";
 import { Ledger as Core, initSync } from "./wasm/ledger.js";
 
 /** What a ledger is made of. */
@@ -11,7 +11,7 @@ export interface LedgerOptions {
   /** As the gate's. */
   root: string;
   /** The records of all keys, as `portcullis key mint` prints them. */
-  rows: Iterable<{ key: string; value: string }>;
+  rows: Iterable<Row>;
 }
 
 /** What an entry does once. */

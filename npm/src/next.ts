@@ -2,7 +2,10 @@ import type { Gate } from "./gate.js";
 import { type Grant, tell } from "./verdict.js";
 
 /** What a route handler gets besides the request: what Next.js tells it, and the grant. */
-export type Guarded<Context> = Context & { portcullis: Grant };
+export type Guarded<Context> = Context & {
+  /** By which the request was admitted. */
+  portcullis: Grant;
+};
 
 /** What the deployment knows. */
 export interface Options {

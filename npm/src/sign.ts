@@ -3,6 +3,7 @@
 
 /** How requests are signed, as the key's record says. */
 export interface Signer {
+  /** v2 is RFC 9421. */
   version: "v1" | "v2";
   /** The signing secret, `ak_sign_…`. */
   secret: string;
@@ -18,9 +19,11 @@ export interface Signer {
 
 /** What is to be sent. */
 export interface Outgoing {
+  /** Of HTTP. */
   method: string;
   /** As `fetch` will be given it. */
   url: string | URL;
+  /** None if absent or empty. */
   body?: string | Uint8Array | ArrayBuffer | null;
   /** Version 2: the `Content-Type` that will be sent; `fetch` adds one to some bodies. */
   contentType?: string | null;
@@ -30,6 +33,7 @@ export interface Outgoing {
 export interface Moment {
   /** Unix seconds. */
   now?: number;
+  /** Unlike all that the key has signed with. */
   nonce?: string;
 }
 

@@ -6,8 +6,11 @@ export interface Grant {
   readonly requestId: string;
   /** The key's public name; `null` on public routes and for tokens of people. */
   readonly key: string | null;
+  /** The workspace's number; `null` on public routes. */
   readonly workspace: string | null;
+  /** Of the key or token; `null` on public routes. */
   readonly type: "personal" | "service" | "project" | "temporary" | "session" | "oauth" | null;
+  /** What it may, as the policy names it. */
   readonly scopes: readonly string[];
   /** Whom a personal key belongs to, or whom a token speaks for. */
   readonly subject: string | null;
@@ -17,15 +20,50 @@ export interface Grant {
   readonly isPrivate: boolean;
 }
 
+/** The request may pass. */
+export interface Allowed {
+  /** Tells the verdicts apart. */
+  readonly decision: "allow";
+  /** For whom, and what its answer has to say. */
+  readonly grant: Grant;
+}
+
+/** The request is refused. */
+export interface Denied {
+  /** Tells the verdicts apart. */
+  readonly decision: "deny";
+  /** As in docs/errors.md. */
+  readonly code: string;
+  /** Of HTTP. */
+  readonly status: number;
+  /** Says why. */
+  readonly response: Response;
+}
+
+/** The request could not be decided, which is no statement about its key. */
+export interface Unavailable {
+  /** Tells the verdicts apart. */
+  readonly decision: "unavailable";
+  /** As in docs/errors.md. */
+  readonly code: string;
+  /** 503. */
+  readonly status: number;
+  /** Says when to try again. */
+  readonly response: Response;
+}
+
+/** A browser asked whether a page may send a request: it may. */
+export interface Preflight {
+  /** Tells the verdicts apart. */
+  readonly decision: "preflight";
+  /** 204. */
+  readonly status: number;
+  /** What the page may. */
+  readonly response: Response;
+}
+
 /** What becomes of a request. */
-export type Verdict =
-  | { readonly decision: "allow"; readonly grant: Grant }
-  /** It is refused: `response` says why. */
-  | { readonly decision: "deny"; readonly code: string; readonly status: number; readonly response: Response }
-  /** It could not be decided, which is no statement about its key: `response` is a 503. */
-  | { readonly decision: "unavailable"; readonly code: string; readonly status: number; readonly response: Response }
-  /** A browser asked whether a page may send a request: it may. */
-  | { readonly decision: "preflight"; readonly status: number; readonly response: Response };
+export type Verdict = Allowed | Denied | Unavailable | Preflight;
 
 /** Reads the lines that `src/js/gate/told.rs` writes. `names`: of the headers of limits. */
 export function verdict(lines: string[], method: string, names: readonly string[]): Verdict {

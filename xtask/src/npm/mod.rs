@@ -33,6 +33,7 @@ pub fn build(checkout: &Checkout) -> Result<PathBuf> {
         ensure!(gzip <= limit, "{name}.wasm is {gzip} bytes of gzip, over {limit}");
     }
     check_types(checkout, &["--noEmit", "false"])?;
+    reference(checkout)?;
     fs::copy(checkout.path("src/edge/errands.mjs"), dist.join("errands.js"))?;
     for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
         fs::copy(checkout.path(license), checkout.path("npm").join(license))?;
@@ -46,6 +47,13 @@ pub fn check_types(checkout: &Checkout, arguments: &[&str]) -> Result<()> {
     run("openapi-typescript", types.args(["docs/openapi.json", "--output", "npm/src/openapi.ts"]))?;
     let mut tsc = checkout.command(tools::npm_bin(checkout, "tsc"));
     run("tsc", tsc.args(["--project", "npm"]).args(arguments))
+}
+
+/// Makes the reference of the package in `npm/api`; fails if something exported is not documented.
+fn reference(checkout: &Checkout) -> Result<()> {
+    let mut typedoc = checkout.command(tools::npm_bin(checkout, "typedoc"));
+    typedoc.args(["--options", "npm/typedoc.json", "--tsconfig", "npm/tsconfig.json"]);
+    run("typedoc", typedoc.args(["--logLevel", "Warn"]))
 }
 
 fn cargo(checkout: &Checkout, feature: &str) -> Command {
