@@ -109,6 +109,9 @@ fn wasm(checkout: &Checkout) -> Result<()> {
         // Finds wasm-bindgen and its test runner in PATH; never downloads them.
         pack.args(["test", "--mode", "no-install", "--node"])
             .args(arguments.split_whitespace())
+            // As the gate is, whose comparisons they are.
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", worker::Worker::Gate.opt_level())
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", worker::rustflags())
             .env("PATH", path_with_tools(checkout)?);
         run(&format!("wasm-pack test{arguments}"), &mut pack)?;
     }

@@ -176,7 +176,7 @@ impl Worker {
 
     /// The gate is built to be fast, as it is all that most requests meet; a Workspace's calls are few
     /// and wait for its storage, and it has more to hold.
-    const fn opt_level(self) -> &'static str {
+    pub(crate) const fn opt_level(self) -> &'static str {
         match self {
             Self::Gate => "s",
             Self::Workspace => "z",

@@ -23,7 +23,7 @@ pub(super) const BAR: Bar = Bar {
            no budget is exceeded though workerd is killed (SIGKILL)",
     unit: "rounds in each mode over 8 isolates, of one product and of the whole workspace; half as many kills \
            in each mode under load",
-    ci: 2,
+    ci: 1,
     full: 40,
     sources: &["xtask/src/prove/crash.rs"],
     run,

@@ -22,7 +22,7 @@ pub(super) const BAR: Bar = Bar {
     goal: "with workerd, or one of two gate processes, killed (SIGKILL) every few seconds under load: \
            limits are never exceeded, nothing acknowledged is lost",
     unit: "kills in each mode over 8 isolates of one process, and of one of two gate processes",
-    ci: 4,
+    ci: 3,
     full: 100,
     sources: &[],
     run,

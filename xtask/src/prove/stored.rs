@@ -239,6 +239,6 @@ const BLOCK: u64 = 100;
 const CONNECTIONS: usize = 4;
 const GOAL: f64 = 1.05;
 const ROUNDS: usize = 30;
-const CI_ROUNDS: usize = 8;
+const CI_ROUNDS: usize = 5;
 /// A day less than a record is believed.
 const FRESH_SECONDS: u64 = 6 * 24 * 3600;
