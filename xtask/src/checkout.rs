@@ -46,6 +46,13 @@ impl Checkout {
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root).stdout(std::io::stderr());
+        // What `cargo run` says of this package: build scripts that look at it would run anew.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| OF_PACKAGE.iter().any(|own| name.starts_with(own)))
+            {
+                command.env_remove(name);
+            }
+        }
         command
     }
 
@@ -147,6 +154,9 @@ fn locked_version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     lines.find(|line| *line == format!("name = \"{package}\""))?;
     lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')
 }
+
+/// How the variables begin that `cargo run` sets.
+const OF_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
 #[cfg(test)]
 mod tests {

@@ -54,10 +54,10 @@ fn run(site: &Site, size: u64, progress: &mut Progress) -> Result<Verdict> {
     let mut verdict = Verdict::default();
     let mut tried: Tried = progress.state();
     // What is still to be built for a few worlds would take longer than they do.
-    let profile = if size > CHUNK { "release" } else { "dev" };
+    let build = if size > CHUNK { OPTIMISED } else { AS_TESTED };
     while tried.cases < size && verdict.broken.is_empty() {
         let worlds = CHUNK.min(size - tried.cases) / REQUESTS;
-        let told = play(site, profile, tried.cases / REQUESTS, worlds)?;
+        let told = play(site, build, tried.cases / REQUESTS, worlds)?;
         let found = told.lines().find_map(|line| line.strip_prefix("REFERENCE "));
         let part = found.and_then(|json| serde_json::from_str::<Tried>(json).ok());
         let Some(part) = part.filter(|part| part.cases == worlds * REQUESTS) else {
@@ -83,10 +83,11 @@ fn run(site: &Site, size: u64, progress: &mut Progress) -> Result<Verdict> {
 }
 
 /// What the test prints.
-fn play(site: &Site, profile: &str, from: u64, worlds: u64) -> Result<String> {
+fn play(site: &Site, build: &[&str], from: u64, worlds: u64) -> Result<String> {
     let mut cargo = site.checkout.command("cargo");
     cargo
-        .args(["test", "--quiet", "--profile", profile, "--test", "reference"])
+        .args(["test", "--quiet"])
+        .args(build)
         .args(["--", "--exact", "differential", "--nocapture"])
         .env("REFERENCE_FROM", from.to_string())
         .env("REFERENCE_WORLDS", worlds.to_string());
@@ -95,6 +96,9 @@ fn play(site: &Site, profile: &str, from: u64, worlds: u64) -> Result<String> {
     Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
+const OPTIMISED: &[&str] = &["--release", "--test", "reference"];
+/// What the step `native` has built.
+const AS_TESTED: &[&str] = &["--workspace", "--tests"];
 const CHUNK: u64 = 250_000;
 /// Of each world: `tests/reference/main.rs` has the same number.
 const REQUESTS: u64 = 250;

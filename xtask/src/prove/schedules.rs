@@ -43,10 +43,10 @@ fn run(site: &Site, size: u64, progress: &mut Progress) -> Result<Verdict> {
     let mut verdict = Verdict::default();
     let Played(mut from) = progress.state();
     // What is still to be built for a few schedules would take longer than they do.
-    let profile = if size > CHUNK { "release" } else { "dev" };
+    let build = if size > CHUNK { OPTIMISED } else { AS_TESTED };
     while from < size && verdict.broken.is_empty() {
         let count = CHUNK.min(size - from);
-        let told = play(site, profile, from, count)?;
+        let told = play(site, build, from, count)?;
         let failed = told.lines().find(|line| line.starts_with("SIM_SEED="));
         let fine = told.lines().any(|line| line.starts_with(&format!("{count} schedules: ")));
         verdict.require(fine && failed.is_none(), || match failed {
@@ -64,10 +64,11 @@ fn run(site: &Site, size: u64, progress: &mut Progress) -> Result<Verdict> {
 }
 
 /// What the simulation prints.
-fn play(site: &Site, profile: &str, from: u64, count: u64) -> Result<String> {
+fn play(site: &Site, build: &[&str], from: u64, count: u64) -> Result<String> {
     let mut cargo = site.checkout.command("cargo");
     cargo
-        .args(["test", "--quiet", "--profile", profile, "--test", "it"])
+        .args(["test", "--quiet"])
+        .args(build)
         .args(["--", "--exact", "simulation::schedules", "--nocapture"])
         .env("SIM_FROM", from.to_string())
         .env("SIM_SCHEDULES", count.to_string());
@@ -79,4 +80,7 @@ fn play(site: &Site, profile: &str, from: u64, count: u64) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+const OPTIMISED: &[&str] = &["--release", "--test", "it"];
+/// What the step `native` has built.
+const AS_TESTED: &[&str] = &["--workspace", "--tests"];
 const CHUNK: u64 = 50_000;
