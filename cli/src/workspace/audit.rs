@@ -81,7 +81,7 @@ fn verify(workspace: &Workspace, mut from: u64) -> Result<Output, Failure> {
                 let place = broken.map(|at| format!(", broken at {at}")).unwrap_or_default();
                 let word = if intact { "intact" } else { "NOT INTACT" };
                 let text = format!("{word}: {entries} entries{place}");
-                return Ok(Output::new(text, body).refused_if(!intact));
+                return Ok(Output::new(text.clone(), body).refused_if(!intact, text));
             }
         }
     }
