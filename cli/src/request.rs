@@ -203,10 +203,11 @@ fn told(response: Response<ureq::Body>, site: &Site, include: bool) -> Result<Ou
     }
     let output = Output::bytes(bytes, json).note(status.to_string());
     let told = Map::from_iter([("status".to_owned(), status.as_u16().into())]);
-    Ok(match exit(status) {
-        Exit::Done => output,
-        exit => output.failing(Failure::new(exit, status).telling(told)),
-    })
+    let exit = exit(status);
+    if exit == Exit::Done {
+        return Ok(output);
+    }
+    Ok(output.failing(Failure::new(exit, status).telling(told)))
 }
 
 impl Ready {

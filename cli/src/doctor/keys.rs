@@ -48,7 +48,9 @@ fn judged(keys: &ByVersion, root: Option<Vec<u16>>) -> (Verdict, String) {
         those.collect::<Vec<_>>().join(", ")
     };
     let Some(root) = root else {
-        return (Verdict::Unknown, format!("PORTCULLIS_ROOT is not set; {}", named(&|_| true)));
+        let versions: Vec<String> = keys.keys().map(|version| format!("v{version}")).collect();
+        let versions = versions.join(", ");
+        return (Verdict::Unknown, format!("PORTCULLIS_ROOT is not set; keys need {versions}"));
     };
     let has = |version: &u64| root.iter().any(|own| u64::from(*own) == *version);
     let newest = root.first().copied().map_or(UNTOLD, u64::from);

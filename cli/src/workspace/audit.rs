@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ pub(crate) struct Audit {
     #[command(subcommand)]
     verb: Option<Verb>,
     /// How many entries at most.
-    #[arg(long, default_value_t = 50, value_name = "COUNT")]
+    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..), default_value_t = 50, value_name = "COUNT")]
     limit: usize,
     #[command(flatten)]
     connection: Connection,

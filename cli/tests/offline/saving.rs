@@ -102,6 +102,16 @@ fn so_is_one_that_was_made_here() {
 }
 
 #[test]
+fn what_is_no_value_of_a_field_is_not_kept() {
+    let desk = Desk::of("http://127.0.0.1:1");
+    for key in ["client_id", "api_key"] {
+        let set = format!("config set --key {key}");
+        desk.with(&[], &set, "a\nb").failed(1, "not one line");
+        desk.run(&format!("config show --key {key}")).failed(6, "has no");
+    }
+}
+
+#[test]
 fn no_change_of_the_file_undoes_another() {
     let desk = Desk::of("http://127.0.0.1:1");
     std::thread::scope(|scope| {
