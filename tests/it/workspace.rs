@@ -262,8 +262,7 @@ fn copies_that_are_left_follow_soon() {
         assert!(!workspace.due(now + 250).contains_key(copied));
     }
     let left = workspace.due(1_300).into_keys().next().unwrap();
-    let kid = Kid::parse(&left).unwrap();
-    workspace.call(&Call::SetStatus { kid, status: Status::Disabled }, 1_310);
+    workspace.call(&Call::SetStatus { kid: left.clone(), status: Status::Disabled }, 1_310);
     assert_eq!(next(&mut workspace, &left, 1_320), Some(START + 1_320 + 1_000));
 }
 
