@@ -198,7 +198,8 @@ impl Field {
                 profile.workspace = value.map(workspace_number).transpose().map_err(wrong)?;
             }
             Self::Issuer => profile.issuer = site()?,
-            Self::ClientId => profile.client_id = value.map(str::to_owned),
+            // One word, as secrets are.
+            Self::ClientId => profile.client_id = secret()?.map(|own| own.expose().to_owned()),
             Self::Token => profile.token = secret()?,
             Self::ApiKey => profile.api_key = secret()?,
             Self::SigningSecret => profile.signing_secret = secret()?,

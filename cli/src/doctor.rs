@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::online::Online;
-use crate::output::{Failure, Output};
+use crate::output::{Exit, Failure, Output};
 use crate::redact;
 use crate::site::Site;
 use crate::table::Table;
@@ -34,6 +34,9 @@ pub(crate) struct Doctor {
     /// The policy, whose fingerprints have to be those of PORTCULLIS_ROOT [default: policy.toml, if it is here].
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Take your word that the gate's routes fail closed, which only Cloudflare's dashboard shows.
+    #[arg(long)]
+    fails_closed: bool,
 }
 
 /// What was looked at, and what came of it.
@@ -43,7 +46,7 @@ pub(super) struct Finding {
     detail: String,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Well,
     /// It is not as it has to be.
@@ -70,17 +73,46 @@ pub(crate) fn doctor(Online { verb, connection }: &Online<Doctor>) -> Result<Out
     findings.extend(probes::configurations(&verb.config)?);
     findings.push(probes::fingerprints(verb.policy.as_deref())?);
     findings.push(keys::by_root(connection));
-    findings.push(Finding::new("route fails closed", Verdict::Unknown, FAILS_CLOSED));
-    let wrong = findings.iter().any(|finding| finding.verdict == Verdict::Wrong);
+    let fails_closed = if verb.fails_closed {
+        Finding::new("route fails closed", Verdict::Well, "by your word: --fails-closed")
+    } else {
+        Finding::new("route fails closed", Verdict::Unknown, FAILS_CLOSED)
+    };
+    findings.push(fails_closed);
+    let (verdict, why) = whole(&findings);
     let json = findings.iter().map(|finding| {
         json!({ "check": finding.what, "verdict": finding.verdict.word(), "detail": finding.detail })
     });
-    let json = json!({ "well": !wrong, "checks": json.collect::<Vec<_>>() });
+    let json = json!({ "verdict": verdict.word(), "checks": json.collect::<Vec<_>>() });
     let rows = findings
         .into_iter()
         .map(|Finding { what, verdict, detail }| vec![what, verdict.word().to_owned(), detail]);
     let table = Table::new(&["CHECK", "VERDICT", "DETAIL"], rows.collect()).wrapped(2);
-    Ok(Output::table(table, json).refused_if(wrong))
+    let output = Output::table(table, json).note(why.clone());
+    Ok(match verdict {
+        Verdict::Well => output,
+        Verdict::Wrong => output.failing(Failure::refused(why)),
+        Verdict::Unknown => output.failing(Failure::new(Exit::Unseen, why)),
+    })
+}
+
+/// Of all findings, and in words. What was not seen is not well.
+fn whole(findings: &[Finding]) -> (Verdict, String) {
+    let of = |verdict| {
+        let own = findings.iter().filter(|own| own.verdict == verdict);
+        own.map(|own| own.what.as_str()).collect::<Vec<_>>()
+    };
+    for (verdict, words) in [
+        (Verdict::Wrong, "is not as it has to be"),
+        (Verdict::Unknown, "could not be looked at; nothing that was seen is wrong"),
+    ] {
+        let own = of(verdict);
+        if !own.is_empty() {
+            let words = format!("{} of {} {words}: {}", own.len(), findings.len(), own.join(", "));
+            return (verdict, words);
+        }
+    }
+    (Verdict::Well, format!("all of {} are as they have to be", findings.len()))
 }
 
 impl Verdict {
@@ -93,5 +125,4 @@ impl Verdict {
     }
 }
 
-const FAILS_CLOSED: &str =
-    "is not to be seen from outside: dashboard, Workers Routes, Request limit failure mode";
+const FAILS_CLOSED: &str = "Cloudflare's dashboard shows it: Workers Routes, Request limit failure mode; then --fails-closed";

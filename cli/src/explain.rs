@@ -97,8 +97,8 @@ impl Explain {
 /// What becomes of a request.
 pub(crate) struct Explained {
     pub(crate) output: Output,
-    /// Every check was made and passed.
-    pub(crate) allowed: bool,
+    /// Which check could not be made, if all others passed.
+    pub(crate) open: Option<String>,
 }
 
 /// A gate, and a key to ask it with.
@@ -305,7 +305,7 @@ fn shown(explanation: &Explanation<'_>, note: &str) -> Explained {
         .map(|wire| format!("on trial: would be {} {}: {}", wire.status, wire.code, wire.message))
         .collect();
     let table = tabbed(&rows, &verdict, &tried);
-    let text = [vec![policy::table(&rows), String::new(), verdict], tried].concat();
+    let text = [vec![drawn(&rows), String::new(), verdict.clone()], tried].concat();
     let json = json!({
         "route": route.map(|route| json!({
             "methods": route.methods.to_string(), "path": route.path.as_str(),
@@ -330,8 +330,23 @@ fn shown(explanation: &Explanation<'_>, note: &str) -> Explained {
     } else {
         Output::table(table, json)
     };
-    let output = output.note(note).refused_if(refused.is_some());
-    Explained { output, allowed: refused.is_none() && open.is_none() }
+    let output = output.note(note).refused_if(refused.is_some(), &verdict);
+    Explained { output, open: open.is_some().then_some(verdict) }
+}
+
+/// Columns, each as wide as its widest cell, two spaces apart.
+fn drawn<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The checks without their head, then the verdict.

@@ -31,6 +31,8 @@ pub(crate) enum Exit {
     Unreachable = 7,
     /// Refused for now: limits, or the deployment cannot tell.
     Busy = 8,
+    /// Nothing that was looked at is wrong, but not everything could be looked at.
+    Unseen = 9,
 }
 
 /// Why a command did nothing.
@@ -109,6 +111,10 @@ impl Failure {
             let red = anstyle::AnsiColor::Red.on_default().bold();
             let _ = writeln!(anstream::stderr(), "{red}error:{red:#} {message}");
         }
+        self.exit_code()
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.exit as u8)
     }
 

@@ -146,8 +146,8 @@ fn run(noun: Noun, json: bool) -> Result<Output, Failure> {
 
 const AFTER: &str = "\
 Exit codes:
-  0 done   1 refused   2 wrong usage   3 not readable or writable   4 no good token
-  5 not allowed   6 not there   7 nobody answers   8 refused for now
+  0 done   1 refused   2 wrong usage   3 trouble with a file   4 no good token
+  5 not allowed   6 not there   7 nobody answers   8 refused for now   9 not all was seen
 
 Secrets come by the environment, the profile or standard input, never as arguments. Each flag can be
 given by a variable: PORTCULLIS_KEYS_CREATE_NAME is --name of `keys create`.";

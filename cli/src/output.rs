@@ -1,5 +1,6 @@
 //! What a command hands back: data for standard output, words for standard error.
 
+use core::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -14,7 +15,8 @@ pub(crate) struct Output {
     text: Text,
     json: Value,
     notes: Vec<String>,
-    exit: Exit,
+    /// Why the command failed, though it has printed what it found.
+    failure: Option<Failure>,
     /// What has to be said if it cannot be printed.
     unprinted: Option<String>,
 }
@@ -28,7 +30,7 @@ enum Text {
 
 impl Output {
     pub(crate) fn new(text: String, json: Value) -> Self {
-        Self { text: Text::Plain(text), json, notes: Vec::new(), exit: Exit::Done, unprinted: None }
+        Self { text: Text::Plain(text), json, notes: Vec::new(), failure: None, unprinted: None }
     }
 
     /// Of a command that has printed what it had to print, one JSON value a line.
@@ -60,17 +62,14 @@ impl Output {
         self
     }
 
-    /// Says that what was looked at does not hold.
-    pub(crate) fn refused_if(mut self, refused: bool) -> Self {
-        if refused {
-            self.exit = Exit::Refused;
-        }
-        self
+    /// Says that what was looked at does not hold, and why: to programs, as people read it in the data and notes.
+    pub(crate) fn refused_if(self, refused: bool, why: impl fmt::Display) -> Self {
+        if refused { self.failing(Failure::refused(why)) } else { self }
     }
 
-    /// Says how the command ends.
-    pub(crate) fn exit(mut self, exit: Exit) -> Self {
-        self.exit = exit;
+    /// Says how the command ends, and why.
+    pub(crate) fn failing(mut self, failure: Failure) -> Self {
+        self.failure = Some(failure);
         self
     }
 
@@ -102,9 +101,11 @@ impl Output {
             }
             None => Failure::stdout(&error),
         };
-        match printed.map_err(failed) {
-            Err(failure) if !failure.is(Exit::Done) => failure.print(json),
-            _ => ExitCode::from(self.exit as u8),
+        match (printed.map_err(failed), &self.failure) {
+            (Err(failure), _) if !failure.is(Exit::Done) => failure.print(json),
+            (_, Some(failure)) if json => failure.print(json),
+            (_, Some(failure)) => failure.exit_code(),
+            (_, None) => ExitCode::SUCCESS,
         }
     }
 }

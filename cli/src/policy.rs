@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::explain::{self, Explain};
 use crate::output::{Failure, Output};
+use crate::table::Table;
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
@@ -75,7 +76,8 @@ fn check(file: &Path) -> Result<Output, Failure> {
                 "ok": false, "file": name,
                 "line": error.line, "column": error.column, "message": error.message,
             });
-            Output::new(String::new(), json).note(format!("{name}:{error}")).refused_if(true)
+            let words = format!("{name}:{error}");
+            Output::new(String::new(), json).note(words.clone()).refused_if(true, words)
         }
     })
 }
@@ -88,11 +90,10 @@ fn compile(policy: &Document) -> Result<Output, Failure> {
 }
 
 fn show(policy: &Document) -> Output {
-    let head = ["METHODS", "PATH", "CREDENTIALS", "SCOPE", "ORIGIN", "OPTIONS"].map(str::to_owned);
-    let rows = policy.routes.iter().map(|route| cells(policy, route));
-    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    let head = &["METHODS", "PATH", "CREDENTIALS", "SCOPE", "ORIGIN", "OPTIONS"];
+    let rows = policy.routes.iter().map(|route| cells(policy, route).to_vec());
     let json = serde_json::to_value(policy).unwrap_or_default();
-    Output::new(table(&rows), json)
+    Output::table(Table::new(head, rows.collect()).wrapped(5), json)
 }
 
 fn cells(policy: &Document, route: &Route) -> [String; 6] {
@@ -139,21 +140,6 @@ fn cells(policy: &Document, route: &Route) -> [String; 6] {
         origin.to_owned(),
         options.join(" "),
     ]
-}
-
-/// Columns, each as wide as its widest cell, two spaces apart.
-pub(crate) fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let mut widths = [0; N];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |row: &[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Plain http is taken from this machine alone.

@@ -9,7 +9,7 @@ use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
 use crate::kv::create;
-use crate::output::Failure;
+use crate::output::{Exit, Failure};
 use crate::secret::Secret;
 use crate::site::Site;
 
@@ -89,7 +89,7 @@ impl Profiles {
             let line = before.lines().count().max(1);
             let path = path.display();
             Failure::new(
-                crate::output::Exit::Io,
+                Exit::Io,
                 format!("{path}: near line {line} it is not as `portcullis setup` writes it"),
             )
         })
@@ -151,7 +151,7 @@ impl Profiles {
 /// Where the file is.
 pub(crate) fn path() -> Result<PathBuf, Failure> {
     let base = etcetera::choose_base_strategy()
-        .map_err(|_| Failure::refused("neither XDG_CONFIG_HOME nor HOME is set"))?;
+        .map_err(|_| Failure::new(Exit::Io, "neither XDG_CONFIG_HOME nor HOME is set"))?;
     Ok(base.config_dir().join("portcullis").join("config.toml"))
 }
 
@@ -167,7 +167,7 @@ fn check_private(path: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let path = path.display();
-    Err(Failure::refused(format!("{path} can be read by others: chmod 600 {path}")))
+    Err(Failure::new(Exit::Io, format!("{path} can be read by others: chmod 600 {path}")))
 }
 
 #[cfg(not(unix))]

@@ -11,7 +11,7 @@ use crate::api::{Retry, agent, body_of, exit, retry_after, unreachable};
 use crate::keys::SignatureVersion;
 use crate::machine;
 use crate::online::variable;
-use crate::output::{Failure, Output};
+use crate::output::{Exit, Failure, Output};
 use crate::profile::{Profile, Profiles};
 use crate::secret::Secret;
 use crate::signer::{Mode, Sent, Signer};
@@ -201,7 +201,13 @@ fn told(response: Response<ureq::Body>, site: &Site, include: bool) -> Result<Ou
         };
         fields.insert(name.to_owned(), text.into());
     }
-    Ok(Output::bytes(bytes, json).note(format!("{status}")).exit(exit(status)))
+    let output = Output::bytes(bytes, json).note(status.to_string());
+    let told = Map::from_iter([("status".to_owned(), status.as_u16().into())]);
+    let exit = exit(status);
+    if exit == Exit::Done {
+        return Ok(output);
+    }
+    Ok(output.failing(Failure::new(exit, status).telling(told)))
 }
 
 impl Ready {

@@ -32,7 +32,8 @@ fn new(version: u16) -> Result<Output, Failure> {
     let keyring = Keyring::parse(&root).map_err(Failure::refused)?;
     let fingerprint = keyring.newest().fingerprint();
     let json = json!({ "root": root, "version": version, "fingerprint": fingerprint });
-    Ok(Output::new(root, json).note(format!("fingerprint {fingerprint}")))
+    let output = Output::new(root, json).note(format!("fingerprint {fingerprint}"));
+    Ok(output.or_lost(format!("nobody has the root {fingerprint}: make another")))
 }
 
 fn fingerprint(keyring: &Keyring) -> Output {

@@ -44,8 +44,12 @@ pub(crate) fn verify(verify: &Verify) -> Result<Output, Failure> {
     let facts = explain::facts(&asked, case.key())?;
     let request =
         Request::parse(&facts).ok_or_else(|| Failure::usage("--ip: an address, in one line"))?;
+    let Explained { output, open } = case.explained(&request, now)?;
     // What was not looked at does not hold.
-    case.explained(&request, now).map(|Explained { output, allowed }| output.refused_if(!allowed))
+    Ok(match open {
+        Some(verdict) => output.refused_if(true, verdict),
+        None => output,
+    })
 }
 
 /// A record as the row that the gate would find.

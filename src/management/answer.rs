@@ -182,6 +182,7 @@ const IMPORTED_ROW: Object = Object {
     fields: &[
         Field::required("result", Kind::Word(&["created", "exists", "refused"]), ""),
         Field::new("id", TEXT, "The key."),
+        Field::new("code", TEXT, "Of a row that is refused: the code of such an error."),
         Field::new("message", TEXT, "Why it was refused."),
     ],
 };

@@ -127,11 +127,14 @@ impl Object<'_> {
     ) -> Result<Answer, Stop> {
         let rows = copies.iter().flat_map(|(kid, _)| [row(kid), dated_row(kid)]);
         self.rows.require(rows)?;
+        let mut pause = PAUSE_MILLIS;
         for (kid, version) in copies {
-            // It may have changed while it was copied.
             let waiting = readable(self.rows.get::<u64>(&row(kid)))?;
             if waiting.is_none_or(|waiting| waiting <= *version) {
                 self.rows.delete(row(kid));
+            } else {
+                // It changed while it was copied.
+                pause = SAME_MILLIS;
             }
             // What points to a key never changes.
             if Kid::parse(kid).is_some() {
@@ -146,7 +149,7 @@ impl Object<'_> {
             self.wake(number::<u64>(at).unwrap_or(0).saturating_mul(1000));
         }
         if !more.is_empty() {
-            let pause = if failed { RETRY_MILLIS } else { PAUSE_MILLIS };
+            let pause = if failed { RETRY_MILLIS } else { pause };
             self.wake(self.now.millis().saturating_add(pause));
         }
         Ok(Answer::Done)
@@ -230,7 +233,10 @@ fn due_row(at: u64, kid: &str) -> String {
 /// No name of a row in KV, nor of a key.
 const NOTE: &str = "d1:";
 const SWEEP: &str = "sweep";
+/// A pointer takes two of the 1000 operations on KV that one alarm may make.
 const CHUNK: u32 = 100;
+/// Between two chunks of other rows: the object has its turns for requests meanwhile.
+const PAUSE_MILLIS: u64 = 250;
 /// KV takes one write a second of a key.
-const PAUSE_MILLIS: u64 = 1_000;
+const SAME_MILLIS: u64 = 1_000;
 const RETRY_MILLIS: u64 = 5_000;

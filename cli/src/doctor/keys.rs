@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use portcullis::key::Workspace as Number;
+use portcullis::root::RootKeys;
 use serde_json::Value;
 
 use super::{Finding, Verdict};
@@ -17,48 +18,50 @@ type ByVersion = BTreeMap<u64, Vec<String>>;
 
 /// The finding, over the workspaces that the token's subject sees.
 pub(super) fn by_root(connection: &Connection) -> Finding {
-    let what = "no key needs an older root";
+    let what = "root has what keys need";
     match machine::optional_root().and_then(|root| Ok((root, seen(connection)?))) {
         Err(failure) => Finding::new(what, Verdict::Unknown, failure.to_string()),
+        Ok((_, (0, _))) => Finding::new(what, Verdict::Unknown, "this token sees no workspace"),
         Ok((root, (workspaces, keys))) => {
-            let newest = root.map(|root| u64::from(root.newest().version()));
-            let (verdict, detail) = judged(&keys, newest);
+            let root = root.as_ref().map(|root| root.versions().map(RootKeys::version).collect());
+            let (verdict, detail) = judged(&keys, root);
             let detail = format!("{detail}, in {workspaces} workspaces of this token");
             Finding::new(what, verdict, detail)
         }
     }
 }
 
-/// `newest` is the keyring's; without one it is taken that some key is of it.
-fn judged(keys: &ByVersion, newest: Option<u64>) -> (Verdict, String) {
-    let Some(seen) = keys.keys().next_back().copied() else {
-        return (Verdict::Unknown, "there are no keys that live".to_owned());
-    };
+/// `root` is the keyring's versions, the newest first.
+fn judged(keys: &ByVersion, root: Option<Vec<u16>>) -> (Verdict, String) {
+    if keys.is_empty() {
+        return (Verdict::Well, "there are no keys that live".to_owned());
+    }
     if keys.contains_key(&UNTOLD) {
         return (Verdict::Unknown, "the deployment does not tell".to_owned());
     }
-    let of = newest.unwrap_or(seen);
-    let other: Vec<String> = keys
-        .iter()
-        .filter(|(version, _)| **version != of)
-        .map(|(version, kids)| {
+    let named = |of: &dyn Fn(&u64) -> bool| {
+        let those = keys.iter().filter(|(version, _)| of(version)).map(|(version, kids)| {
             let more = if kids.len() > SHOWN { " …" } else { "" };
             let first = kids.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(" ");
             format!("v{version}: {} keys ({first}{more})", kids.len())
-        })
-        .collect();
-    let other = other.join(", ");
-    match newest {
-        _ if other.is_empty() && newest.is_some() => (Verdict::Well, format!("all are of v{of}")),
-        None if other.is_empty() => (
-            Verdict::Well,
-            format!("all are of v{of}; PORTCULLIS_ROOT is not set: is it the newest?"),
-        ),
-        Some(newest) if seen > newest => {
-            (Verdict::Wrong, format!("PORTCULLIS_ROOT ends with v{newest}, but there are {other}"))
-        }
-        Some(_) | None => (Verdict::Unknown, format!("v{of} is not that of {other}")),
+        });
+        those.collect::<Vec<_>>().join(", ")
+    };
+    let Some(root) = root else {
+        let versions: Vec<String> = keys.keys().map(|version| format!("v{version}")).collect();
+        let versions = versions.join(", ");
+        return (Verdict::Unknown, format!("PORTCULLIS_ROOT is not set; keys need {versions}"));
+    };
+    let has = |version: &u64| root.iter().any(|own| u64::from(*own) == *version);
+    let newest = root.first().copied().map_or(UNTOLD, u64::from);
+    let (missing, older) = (named(&|own| !has(own)), named(&|own| has(own) && *own != newest));
+    if !missing.is_empty() {
+        return (Verdict::Wrong, format!("PORTCULLIS_ROOT lacks that of {missing}"));
     }
+    if !older.is_empty() {
+        return (Verdict::Well, format!("it cannot do without that of {older} yet"));
+    }
+    (Verdict::Well, format!("all are of v{newest}"))
 }
 
 /// How many workspaces there are, and their keys.
@@ -118,17 +121,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_version_is_the_keyrings() {
+    fn a_version_that_live_keys_need_has_to_be_there() {
         let keys = |versions: &[u64]| -> ByVersion {
             versions.iter().map(|version| (*version, vec![format!("K{version}")])).collect()
         };
-        let word = |versions: &[u64], newest| judged(&keys(versions), newest).0;
-        assert!(word(&[2], Some(2)) == Verdict::Well);
-        assert!(word(&[1], Some(2)) == Verdict::Unknown, "all of them are old");
-        assert!(word(&[1, 2], Some(2)) == Verdict::Unknown);
-        assert!(word(&[1, 3], Some(2)) == Verdict::Wrong);
-        assert!(word(&[0], Some(2)) == Verdict::Unknown);
-        assert!(word(&[], Some(2)) == Verdict::Unknown);
-        assert!(judged(&keys(&[1, 2]), Some(2)).1.contains("v1: 1 keys (K1)"));
+        let judged = |versions: &[u64], root: &[u16]| judged(&keys(versions), Some(root.to_vec()));
+        for (versions, root, verdict, saying) in [
+            (&[2][..], &[2, 1][..], Verdict::Well, "all are of v2"),
+            (&[1], &[2, 1], Verdict::Well, "cannot do without that of v1: 1 keys (K1)"),
+            (&[1, 2], &[2, 1], Verdict::Well, "cannot do without that of v1"),
+            (&[1, 2], &[2], Verdict::Wrong, "lacks that of v1"),
+            (&[1, 3], &[2, 1], Verdict::Wrong, "lacks that of v3: 1 keys (K3)"),
+            (&[0], &[2], Verdict::Unknown, "does not tell"),
+            (&[], &[2], Verdict::Well, "no keys"),
+        ] {
+            let (own, detail) = judged(versions, root);
+            assert_eq!(own, verdict, "{detail}");
+            assert!(detail.contains(saying), "{detail}");
+        }
+        assert_eq!(super::judged(&keys(&[1]), None).0, Verdict::Unknown);
     }
 }

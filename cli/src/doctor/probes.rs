@@ -9,7 +9,7 @@ use ureq::http::Response;
 use super::{Finding, Verdict};
 use crate::api::{agent, body_of, unreachable};
 use crate::machine;
-use crate::output::Failure;
+use crate::output::{Exit, Failure};
 use crate::policy;
 use crate::site::Site;
 use crate::when;
@@ -127,10 +127,17 @@ pub(super) fn fingerprints(file: Option<&Path>) -> Result<Finding, Failure> {
     let Some(file) = file.or_else(|| here.exists().then_some(here)) else {
         return Ok(Finding::new(what, Verdict::Unknown, "there is no policy here; give --policy"));
     };
-    let Some(keyring) = machine::optional_root()? else {
-        return Ok(Finding::new(what, Verdict::Unknown, "PORTCULLIS_ROOT is not set"));
+    let known = machine::optional_root().and_then(|root| Ok((root, policy::read(file)?)));
+    let (keyring, policy) = match known {
+        Ok((Some(keyring), policy)) => (keyring, policy),
+        Ok((None, _)) => {
+            return Ok(Finding::new(what, Verdict::Unknown, "PORTCULLIS_ROOT is not set"));
+        }
+        Err(failure) if failure.is(Exit::Refused) => {
+            return Ok(Finding::new(what, Verdict::Wrong, failure.to_string()));
+        }
+        Err(failure) => return Err(failure),
     };
-    let policy = policy::read(file)?;
     let missing = missing(&keyring, &policy);
     Ok(if missing.is_empty() {
         Finding::new(what, Verdict::Well, format!("{} versions", keyring.versions().count()))

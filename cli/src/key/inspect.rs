@@ -40,7 +40,7 @@ pub(super) fn inspect(policy: Option<&Path>) -> Result<Output, Failure> {
         }
     };
     let facts = without_unknown(facts);
-    Ok(Output::table(table(&facts), facts).refused_if(!holds))
+    Ok(Output::table(table(&facts), facts).refused_if(!holds, NO_KEY))
 }
 
 fn without_unknown(mut facts: Value) -> Value {
@@ -68,3 +68,5 @@ fn table(facts: &Value) -> Table {
         (name, word(value))
     }))
 }
+
+const NO_KEY: &str = "no gate of this root and policy takes this text";

@@ -35,7 +35,14 @@ pub(super) fn mint(Mint { attributes }: Mint) -> Result<Output, Failure> {
         Some(_) => key.to_owned(),
         None => format!("{key}\n{}", pairs(&rows)),
     };
-    told(Output::new(text, json), &record, &attributes)
+    let kid = &record.kid;
+    let lost = match &attributes.kv {
+        Some(path) => {
+            format!("key {kid} is in {}, and nobody has its secret: mint another", path.display())
+        }
+        None => format!("nobody has the secret of key {kid}: mint another"),
+    };
+    told(Output::new(text, json).or_lost(lost), &record, &attributes)
 }
 
 /// A new key for programs.

@@ -57,7 +57,9 @@ pub(super) fn rotate(arguments: Rotate) -> Result<Output, Failure> {
         "kid": record.kid, "key": key, "version": record.version,
         "old_secrets_expire": until, "rows": [kv::to_json(&row)],
     });
+    let lost = format!("key {} has a secret now that nobody has: rotate it again", record.kid);
     Ok(Output::new(key.to_owned(), json)
+        .or_lost(lost)
         .note(format!("kid {}; its earlier secrets end at {until}", record.kid))
         .note(format!("put into {0}; to be stored: wrangler kv bulk put {0} --binding KEYS --remote", kv.display()))
         .note("hand it out once KV has it: until then, and typically 60–120 s longer, it is answered 401"))

@@ -14,7 +14,7 @@ pub(crate) struct Alert {
     #[arg(value_parser = super::kid, value_name = "KEY-ID")]
     kid: Kid,
     /// A part of its limit, in per cent; may be repeated. They replace those there are.
-    #[arg(long, required_unless_present = "off", value_name = "PER-CENT")]
+    #[arg(long, required_unless_present = "off", value_parser = clap::value_parser!(u8).range(1..=100), value_name = "PER-CENT")]
     threshold: Vec<u8>,
     /// Tell of none.
     #[arg(long, conflicts_with = "threshold")]

@@ -126,7 +126,8 @@ pub(super) fn handed_over(
             // Nobody else has them.
             Err(failure) => {
                 let output = printed(body, &kid, key, signing).quiet_if(shown.quiet);
-                return Ok(output.note(format!("not kept: {failure}")).exit(Exit::Io));
+                let words = format!("not kept: {failure}");
+                return Ok(output.note(words.clone()).failing(Failure::new(Exit::Io, words)));
             }
         }
     }

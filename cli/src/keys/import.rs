@@ -182,12 +182,6 @@ fn checked_hash(text: &str, number: usize) -> Result<String, Failure> {
     })
 }
 
-/// Whether a row was refused because there may be no more keys, as every one after it would be. The API tells
-/// a row's refusal by words alone.
-fn is_full(message: &str) -> bool {
-    message.starts_with("The workspace has ") && message.ends_with(" neither revoked nor expired.")
-}
-
 impl Tally {
     fn count(&mut self, answer: &Value, lines: &[(usize, &str)]) -> Result<(), Failure> {
         let rows = answer.get("rows").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
@@ -203,9 +197,9 @@ impl Tally {
             match text("result") {
                 "created" => self.created = self.created.saturating_add(1),
                 "exists" => self.exists = self.exists.saturating_add(1),
-                _ if is_full(text("message")) => {
+                _ if text("code") == KEY_LIMIT => {
                     let line = number.saturating_add(1);
-                    let words = format!("line {line}: KEY_LIMIT: {} {FULL}", text("message"));
+                    let words = format!("line {line}: {KEY_LIMIT}: {} {FULL}", text("message"));
                     return Err(Failure::refused(words));
                 }
                 _ => {
@@ -227,12 +221,15 @@ impl Tally {
         let json = json!({
             "created": created, "exists": exists, "refused": lines, "done_before": before,
         });
-        let output = Output::new(text, json).refused_if(!refused.is_empty());
+        let words = format!("{} of the lines are refused", refused.len());
+        let output = Output::new(text, json).refused_if(!refused.is_empty(), words);
         let shown = refused.iter().take(SHOWN);
         shown.fold(output, |output, (line, message)| output.note(format!("line {line}: {message}")))
     }
 }
 
+/// There may be no more keys, so that every row after this one is refused, too.
+const KEY_LIMIT: &str = "KEY_LIMIT";
 /// Characters of a reason that are kept and told.
 const REASON: usize = 500;
 /// Digits of a SHA-256.

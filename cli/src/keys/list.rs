@@ -1,6 +1,7 @@
 //! `keys list` and `keys show`.
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use portcullis::key::Kid;
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ pub(crate) struct List {
     #[arg(long, value_name = "PROJECT")]
     project_id: Option<String>,
     /// How many at most, the newest first [default: all].
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..), value_name = "COUNT")]
     limit: Option<usize>,
 }
 

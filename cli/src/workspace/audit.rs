@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ pub(crate) struct Audit {
     #[command(subcommand)]
     verb: Option<Verb>,
     /// How many entries at most.
-    #[arg(long, default_value_t = 50, value_name = "COUNT")]
+    #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..), default_value_t = 50, value_name = "COUNT")]
     limit: usize,
     #[command(flatten)]
     connection: Connection,
@@ -81,7 +82,7 @@ fn verify(workspace: &Workspace, mut from: u64) -> Result<Output, Failure> {
                 let place = broken.map(|at| format!(", broken at {at}")).unwrap_or_default();
                 let word = if intact { "intact" } else { "NOT INTACT" };
                 let text = format!("{word}: {entries} entries{place}");
-                return Ok(Output::new(text, body).refused_if(!intact));
+                return Ok(Output::new(text.clone(), body).refused_if(!intact, text));
             }
         }
     }

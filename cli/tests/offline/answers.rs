@@ -108,6 +108,23 @@ fn a_request_is_sent_again_if_that_changes_nothing() {
     }
 }
 
+/// Programs find the error where every other one is.
+#[test]
+fn an_answer_that_is_a_refusal_is_told_as_one() {
+    let server = Server::new(|_, _| (404, "", "none".to_owned()));
+    let request = format!("request {}/", server.url);
+    let ran = Desk::new().run(&format!("{request} --json"));
+    assert_eq!(
+        (ran.code, &ran.json()["status"], &ran.json()["body"]),
+        (6, &404.into(), &"none".into())
+    );
+    let error: Value = serde_json::from_str(ran.err.lines().last().unwrap()).unwrap();
+    let own = serde_json::json!({ "exit": 6, "message": "404 Not Found", "status": 404 });
+    assert_eq!(error["error"], own);
+    let ran = Desk::new().run(&request);
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("none", "404 Not Found\n"));
+}
+
 #[test]
 fn a_message_of_a_server_is_one_line() {
     let body = "{\"error\":{\"code\":\"X\",\"message\":\"a\\nerror: b\\u202ec\"}}";
@@ -182,11 +199,71 @@ fn what_is_not_seen_of_a_deployment_is_not_well() {
     let desk = Desk::of(&server.url);
     let flags = "--origin https://no-such-host.invalid --workers-dev https://no-such-host.invalid";
     let ran = desk.run(&format!("doctor --json --gate {} {flags}", server.url)).json();
-    for what in ["gate refuses", "origin refuses", "workers_dev is off", "no key needs"] {
+    for what in ["gate refuses", "origin refuses", "workers_dev is off", "what keys need"] {
         let checks = ran["checks"].as_array().unwrap();
         let own = checks.iter().find(|own| own["check"].as_str().unwrap().contains(what)).unwrap();
         assert_eq!(own["verdict"], "not seen", "{own}");
     }
+}
+
+/// Of a deployment of which everything is as it has to be, what has not been seen is told, and is no success.
+#[test]
+fn only_what_was_seen_is_well() {
+    let date: &'static str = Box::leak(format!("Date: {}\r\n", date()).into_boxed_str());
+    let server = Server::new(move |line, _| match line.split(' ').nth(1).unwrap() {
+        "/healthz" => (200, date, String::new()),
+        "/api/v1/workspaces" => (200, "", r#"{"workspaces":[{"id":"DEM0WS"}]}"#.to_owned()),
+        keys if keys.starts_with("/api/v1/workspaces/DEM0WS/api-keys?") => {
+            let secret = r#"{"id":"K","status":"active","secrets":[{"root":1}]}"#;
+            (200, "", format!("{{\"keys\":[{secret}]}}"))
+        }
+        _ => (401, "", r#"{"error":{"code":"MISSING_API_KEY"}}"#.to_owned()),
+    });
+    let desk = Desk::of(&server.url);
+    let root = "v1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    let root = [("PORTCULLIS_ROOT", root)];
+    let fingerprint = desk.with(&root, "root fingerprint", "").ok().out;
+    let fingerprint = fingerprint.split(' ').next().unwrap();
+    let policy = format!("root_fingerprints = [\"{fingerprint}\"]\n{POLICY}");
+    std::fs::write(desk.path("policy.toml"), policy).unwrap();
+    let doctor = format!("doctor --gate {}", server.url);
+    let outcome = |variables: &[(&str, &str)], flags: &str| {
+        let ran = desk.with(variables, &format!("{doctor}{flags}"), "");
+        let json = desk.with(variables, &format!("{doctor}{flags} --json"), "");
+        assert_eq!(ran.code, json.code);
+        let verdict = json.json()["verdict"].as_str().unwrap().to_owned();
+        let last = json.err.lines().last().unwrap().to_owned();
+        (ran.code, verdict, ran.err.trim_end().to_owned(), last)
+    };
+    let (code, verdict, said, last) = outcome(&root, " --fails-closed");
+    assert_eq!((code, verdict.as_str()), (0, "ok"), "{said}");
+    assert!(said == last && said.starts_with("all of "), "{said}");
+    let (code, verdict, said, last) = outcome(&root, "");
+    assert_eq!((code, verdict.as_str()), (9, "not seen"));
+    assert!(said.ends_with("nothing that was seen is wrong: route fails closed"), "{said}");
+    let error: Value = serde_json::from_str(&last).unwrap();
+    assert_eq!((&error["error"]["exit"], &error["error"]["message"]), (&9.into(), &said.into()));
+    assert_eq!(outcome(&[], " --fails-closed").0, 9, "nobody knows what the root is");
+    let other = [("PORTCULLIS_ROOT", "v2:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")];
+    let (code, verdict, said, _) = outcome(&other, "");
+    assert_eq!((code, verdict.as_str()), (1, "WRONG"));
+    assert!(said.ends_with("fingerprints, root has what keys need"), "{said}");
+    std::fs::write(desk.path("policy.toml"), "version = 1").unwrap();
+    let (code, _, said, _) = outcome(&root, "");
+    assert!(
+        code == 1 && said.ends_with("fingerprints"),
+        "what is wrong in a policy is a finding: {said}"
+    );
+}
+
+const POLICY: &str = "version = 1\nhosts = [\"a.test\"]\nadmin_host = \"b.test\"\nmode = \"edge\"\n\
+    [origins.o]\nservice = \"O\"\n\
+    [[routes]]\nmethods = [\"GET\"]\npath = \"/\"\norigin = \"o\"\ncredentials = [\"key\"]\nscope = \"none\"\n";
+
+/// Of now, as answers have it.
+fn date() -> String {
+    let now = time::OffsetDateTime::now_utc();
+    now.format(&time::format_description::well_known::Rfc2822).unwrap()
 }
 
 #[test]

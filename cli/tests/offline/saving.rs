@@ -24,7 +24,7 @@ fn what_cannot_be_kept_is_not_asked_for() {
         let closed = Desk::of(url);
         let file = portcullis_file(&closed);
         mode(&file, 0o644);
-        closed.run(&format!("{command} --save")).failed(1, "can be read by others");
+        closed.run(&format!("{command} --save")).failed(3, "can be read by others");
     }
     assert_eq!(server.asked(), Vec::<String>::new());
     let desk = Desk::of(url);
@@ -49,17 +49,22 @@ fn what_could_not_be_kept_after_all_is_printed() {
     assert!(ran.err.contains("not kept"), "{}", ran.err);
 }
 
+/// A pipe that nobody reads.
+fn gone() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    Stdio::from(writer)
+}
+
+fn full() -> Stdio {
+    Stdio::from(fs::File::options().write(true).open("/dev/full").unwrap())
+}
+
 /// There is a key now, which has to be named.
 #[test]
 fn a_secret_that_cannot_be_printed_is_told_of() {
     let server = Server::new(|_, _| (201, "", MADE.to_owned()));
     let desk = Desk::of(&server.url);
-    let gone = || {
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        Stdio::from(writer)
-    };
-    let full = || Stdio::from(fs::File::options().write(true).open("/dev/full").unwrap());
     for command in ["keys create --name n", "keys rotate 00000000000000000000 --grace 0"] {
         for (stdout, quiet) in [(gone(), " --quiet"), (full(), " --quiet"), (gone(), " --json")] {
             let mut child = desk.command(&format!("{command}{quiet}"));
@@ -69,6 +74,40 @@ fn a_secret_that_cannot_be_printed_is_told_of() {
             assert!(err.contains("key 00000000000000000000 is made"), "{err}");
             assert!(!err.contains("ak_of"), "{err}");
         }
+    }
+}
+
+#[test]
+fn so_is_one_that_was_made_here() {
+    let desk = Desk::new();
+    let root = ("PORTCULLIS_ROOT", "v1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=");
+    let mint = "keys mint --name n --workspace DEM0WS --scope read";
+    let key = desk.with(&[root], &format!("{mint} --kv rows.json"), "").ok().out;
+    let kid = key.rsplit('_').nth(1).unwrap();
+    let rotate = format!("key rotate {kid} --from rows.json --kv rows.json");
+    for (command, saying) in [
+        (mint, "nobody has the secret of key"),
+        (&format!("{mint} --kv rows.json"), "is in rows.json, and nobody has its secret"),
+        (&format!("{mint} --kv rows.json --json"), "is in rows.json, and nobody has its secret"),
+        (&rotate, "a secret now that nobody has"),
+        ("root new", "nobody has the root"),
+    ] {
+        for stdout in [gone(), full()] {
+            let ran = desk.command(command).env(root.0, root.1).stdout(stdout).output().unwrap();
+            let err = String::from_utf8(ran.stderr).unwrap();
+            assert_eq!(ran.status.code(), Some(3), "{command}: {err}");
+            assert!(err.contains(saying), "{command}: {err}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_value_of_a_field_is_not_kept() {
+    let desk = Desk::of("http://127.0.0.1:1");
+    for key in ["client_id", "api_key"] {
+        let set = format!("config set --key {key}");
+        desk.with(&[], &set, "a\nb").failed(1, "not one line");
+        desk.run(&format!("config show --key {key}")).failed(6, "has no");
     }
 }
 

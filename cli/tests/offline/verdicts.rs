@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use serde_json::Value;
+
 use crate::desk::Desk;
 
 const ROOT: [(&str, &str); 1] =
@@ -20,6 +22,8 @@ fn a_key_without_its_record_is_not_verified() {
     assert!(!tabbed.contains("DETAIL") && tabbed.ends_with("verdict\tallowed\n"), "{tabbed}");
     let open = desk.with(&ROOT, "verify --kv other.json --json", &key);
     assert_eq!((open.code, &open.json()["verdict"]), (1, &"open".into()));
+    let error: Value = serde_json::from_str(open.err.lines().last().unwrap()).unwrap();
+    assert!(error["error"]["message"].as_str().unwrap().starts_with("open: "), "{error}");
     let kid = other.rsplit('_').nth(1).unwrap();
     let show = format!("key show other.json --name {kid} --json");
     let record = desk.with(&ROOT, &show, "").ok().out;

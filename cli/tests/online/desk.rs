@@ -112,7 +112,7 @@ impl Desk {
         self.command(arguments).spawn().unwrap()
     }
 
-    fn finish(&self, mut command: Command, stdin: &str) -> Ran {
+    pub(crate) fn finish(&self, mut command: Command, stdin: &str) -> Ran {
         let mut child = command.spawn().unwrap();
         // A command that reads nothing may be gone before all is written.
         let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());

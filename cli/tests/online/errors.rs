@@ -79,7 +79,7 @@ fn the_file_is_for_its_owner_alone() {
         |file: &std::path::Path| std::fs::metadata(file).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
-    desk.run("whoami").failed(1, "chmod 600");
+    desk.run("whoami").failed(3, "chmod 600");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let token = desk.token("admin");
     std::fs::write(&file, format!("default = 'x'\n[profiles.x]\ntoken = '{token}' 'oops'\n"))

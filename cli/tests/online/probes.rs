@@ -19,11 +19,14 @@ fn a_deployment_is_looked_at() {
         let found = found.unwrap_or_else(|| panic!("{what}: {json}"));
         found["verdict"].as_str().unwrap().to_owned()
     };
-    let ran = desk.run("doctor --path /v1/agents --json").ok();
-    for what in ["fit to decide", "gate refuses", "one way in", "no key needs"] {
+    let ran = desk.run("doctor --path /v1/agents --json");
+    assert_eq!((ran.code, &ran.json()["verdict"]), (9, &"not seen".into()), "{}", ran.err);
+    for what in ["fit to decide", "gate refuses", "one way in"] {
         assert_eq!(verdict(&ran, what), "ok", "{what}");
     }
-    assert_eq!(verdict(&ran, "fails closed"), "not seen");
+    for what in ["fails closed", "fingerprints", "what keys need"] {
+        assert_eq!(verdict(&ran, what), "not seen", "{what}");
+    }
     // The public route is answered without a credential, and the demo gate is no closed origin.
     let gate = desk.text("url");
     fs::write(desk.path("open.toml"), "workers_dev = true\n").unwrap();
@@ -31,7 +34,7 @@ fn a_deployment_is_looked_at() {
         "doctor --path /v1/public --origin {gate} --workers-dev {gate} --config open.toml --json"
     );
     let ran = desk.run(&wrong);
-    assert_eq!(ran.code, 1);
+    assert_eq!((ran.code, &ran.json()["verdict"]), (1, &"WRONG".into()), "{}", ran.err);
     for what in ["gate refuses", "origin refuses", "workers_dev is off", "one way in"] {
         assert_eq!(verdict(&ran, what), "WRONG", "{what}");
     }

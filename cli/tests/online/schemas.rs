@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Ran};
 
 fn document(name: &str) -> Value {
     let path = format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -80,7 +80,8 @@ fn json_is_what_the_document_says() {
 #[test]
 fn json_of_the_command_itself_is_what_its_document_says() {
     let desk = Desk::of("owner");
-    check_own("Doctor", &desk.run("doctor --path /v1/agents --json").ok().json());
+    check_own("Doctor", &desk.run("doctor --path /v1/agents --json").json());
+    check_own("Error", &last(&desk.run("doctor --path /v1/agents --json")));
     check_own("Answer", &desk.run("request /v1/public --json").ok().json());
     let hash = format!("{:064x}", 1);
     check_own("Import", &desk.feed("keys import - --json", "").ok().json());
@@ -88,6 +89,8 @@ fn json_of_the_command_itself_is_what_its_document_says() {
     let refused = desk.feed("keys import - --json", &row);
     assert_eq!(refused.code, 1);
     check_own("Import", &refused.json());
+    check_own("Error", &last(&refused));
+    check_own("Error", &last(&desk.run("request /v1/nothing --json")));
     let counts = desk.run("tail --once --counts --json").ok();
     for line in counts.out.lines() {
         check_own("Count", &serde_json::from_str(line).unwrap());
@@ -117,6 +120,37 @@ fn json_of_the_command_itself_is_what_its_document_says() {
     assert!(error["error"]["request_id"].is_string());
     let by_variable = desk.with(&[("PORTCULLIS_JSON", "1")], "keys list --nonsense");
     check_own("Error", &serde_json::from_str(&by_variable.err).unwrap());
+}
+
+/// The line that standard error ends with.
+fn last(ran: &Ran) -> Value {
+    serde_json::from_str(ran.err.lines().last().unwrap()).unwrap_or_else(|_| panic!("{}", ran.err))
+}
+
+#[test]
+fn json_of_commands_without_a_deployment_is_what_its_document_says() {
+    let desk = Desk::new();
+    let root = [("PORTCULLIS_ROOT", "v1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")];
+    let mint = "keys mint --name n --workspace DEM0WS --scope read --json";
+    let minted = desk.with(&root, &format!("{mint} --kv rows.json")).ok().json();
+    check_own("Minted", &minted);
+    desk.with(&root, &format!("{mint} --kv other.json")).ok();
+    for (rows, code, verdict) in [("rows.json", 0, "allowed"), ("other.json", 1, "open")] {
+        let mut verify = desk.command(&format!("verify --kv {rows} --json"));
+        verify.envs(root);
+        let ran = desk.finish(verify, minted["key"].as_str().unwrap());
+        assert_eq!((ran.code, &ran.json()["verdict"]), (code, &verdict.into()), "{}", ran.err);
+        check_own("Explanation", &ran.json());
+        if code == 1 {
+            check_own("Error", &last(&ran));
+        }
+    }
+    let policy = format!("{}/../policy.toml", env!("CARGO_MANIFEST_DIR"));
+    let explain = format!("policy explain {policy} --url http://127.0.0.1/v1/agents --json");
+    let refused = desk.run(&explain);
+    assert_eq!((refused.code, &refused.json()["verdict"]), (1, &"refused".into()));
+    check_own("Explanation", &refused.json());
+    check_own("Error", &last(&refused));
 }
 
 #[test]

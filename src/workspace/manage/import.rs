@@ -41,7 +41,7 @@ impl Object<'_> {
                 }
                 Ok((kid, None)) => json!({ "result": "exists", "id": kid }),
                 Err(Trouble::Problem(problem)) => {
-                    json!({ "result": "refused", "message": told(&problem) })
+                    json!({ "result": "refused", "code": problem.code, "message": told(&problem) })
                 }
                 Err(stop) => return Err(stop),
             };

@@ -27,7 +27,10 @@ fn imported_keys_are_created_once_each_row_for_itself() {
         rows.iter().map(|row| row["result"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(results(&imported), ["created", "created", "exists", "refused"]);
-    assert_eq!(imported.body["rows"][3]["message"], json!("tier is not in the policy"));
+    let refused = json!({
+        "result": "refused", "code": "VALIDATION_FAILED", "message": "tier is not in the policy",
+    });
+    assert_eq!(imported.body["rows"][3], refused);
     let again = desk.ask("dev:admin", "POST", &path, &rows);
     assert_eq!(results(&again), ["exists", "exists", "exists", "refused"]);
     assert_eq!(again.body["rows"][0]["id"], imported.body["rows"][0]["id"]);
@@ -65,4 +68,17 @@ fn many_rows_are_imported_in_one_go() {
         imported.fetches
     };
     assert_eq!((fetches(19), fetches(1)), (3, 3));
+}
+
+/// Each row that finds no room says so by the code that a single creation has.
+#[test]
+fn rows_without_room_have_the_code_of_it() {
+    let mut desk = Desk::open();
+    let row = |number: u32| json!({"sha256": hash(&format!("{number}")), "scopes": ["read"]});
+    let rows: Vec<Value> = (0..22).map(row).collect();
+    let imported =
+        desk.ask("dev:admin", "POST", &format!("{KEYS}/import"), &json!({ "keys": rows }));
+    let codes = imported.body["rows"].as_array().unwrap().iter().map(|row| row["code"].as_str());
+    let expected = (0..22).map(|number| (number >= 20).then_some("KEY_LIMIT"));
+    assert_eq!(codes.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
 }
