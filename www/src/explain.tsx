@@ -85,16 +85,14 @@ function Form({ of: { policy, keys } }: { of: Known }) {
         event.preventDefault();
         void ask();
       }}>
-        <div class="row">
-          <Field label="Method">
-            {(own) => (
-              <select {...own} value={draft.method} onChange={(event) => set({ method: event.currentTarget.value })}>
-                {METHODS.map((method) => <option key={method}>{method}</option>)}
-              </select>
-            )}
-          </Field>
-          {text("url", "URL", `Of one of the hosts ${policy.hosts.join(", ")}`)}
-        </div>
+        <Field label="Method">
+          {(own) => (
+            <select {...own} value={draft.method} onChange={(event) => set({ method: event.currentTarget.value })}>
+              {METHODS.map((method) => <option key={method}>{method}</option>)}
+            </select>
+          )}
+        </Field>
+        {text("url", "URL", `Of one of the hosts ${policy.hosts.join(", ")}`)}
         <Field label="Credential" hint="A key's secret and a token are taken to be right; a signature is not looked at.">
           {(own) => (
             <select {...own} value={draft.of} onChange={(event) => set({ of: event.currentTarget.value })}>

@@ -139,10 +139,11 @@ test("a request that nobody has sent is explained in the page, by the gate's own
 
   // By what the key is now.
   const before = await explain({ URL: "https://api.test/v1/agents" }, /^Open/);
-  assert.equal(before["status and dates"][1], "active");
+  assert.match(before["status and dates"][1], /^active\b/);
   await page.evaluate(([space, kid]) => fetch(`/api/v1/workspaces/${space}/api-keys/${kid}/disable`, { method: "POST" }), [ready.workspace, kid]);
   const disabled = await explain({}, /^Refused: 401 DISABLED_API_KEY/);
-  assert.deepEqual(disabled["status and dates"], ["refused", "disabled"]);
+  assert.equal(disabled["status and dates"][0], "refused");
+  assert.match(disabled["status and dates"][1], /^disabled\b/);
 
   await page.route("**/*.wasm", (route) => route.abort());
   await page.reload();
@@ -215,10 +216,10 @@ test("a key of elsewhere is imported by its hash alone, and works", async () => 
   const sent = [];
   page.on("request", (request) => sent.push(request.postData() ?? ""));
   await visit(page, "keys/import", "Import keys");
-  await page.getByRole("combobox", { name: "Key", exact: true }).fill(key);
+  await page.getByLabel("Key", { exact: true }).fill(key);
   await page.getByLabel("Name").fill("from-elsewhere");
   await page.getByRole("button", { name: "Add to the list" }).click();
-  assert.equal(await page.getByRole("combobox", { name: "Key", exact: true }).inputValue(), "");
+  assert.equal(await page.getByLabel("Key", { exact: true }).inputValue(), "");
   await page.getByRole("button", { name: "+ agents:read" }).click();
   await page.getByRole("button", { name: "Import", exact: true }).click();
   await page.getByText("from-elsewhere: created").waitFor();
