@@ -158,6 +158,8 @@ test("Wasm of this host runs, and no text does", async () => {
   const { page, context, told } = await open(browser);
   await page.goto(ready.admin_url);
   const ran = await page.evaluate(async () => {
+    // Where a debugger begins, it may evaluate texts.
+    await new Promise((resolve) => setTimeout(resolve));
     const attempts = {
       eval: () => eval("1"),
       Function: () => new Function("return 1")(),
