@@ -71,6 +71,6 @@ pub mod root;
 #[allow(missing_docs, missing_debug_implementations, reason = "wasm-bindgen's expansion")]
 mod edge;
 
-#[cfg(any(feature = "js", feature = "ledger"))]
+#[cfg(any(feature = "js", feature = "ledger", feature = "explain"))]
 #[allow(missing_docs, missing_debug_implementations, reason = "wasm-bindgen's expansion")]
 mod js;

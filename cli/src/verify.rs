@@ -7,10 +7,9 @@ use portcullis::clock::Now;
 use portcullis::mint::Row;
 use portcullis::policy::source;
 use portcullis::record::{Document, SignatureMode};
-use portcullis::request::Request;
 use portcullis::root::Keyring;
 
-use crate::explain::{self, Case, Explain, Explained};
+use crate::explain::{self, Explained};
 use crate::kv::Rows;
 use crate::machine;
 use crate::output::{Failure, Output};
@@ -39,12 +38,9 @@ pub(crate) fn verify(verify: &Verify) -> Result<Output, Failure> {
         (None, Some(file)) => Rows::read(file)?,
         (None, None) => Rows::default(),
     };
-    let mut case = Case::of_key_in(policy, rows)?;
-    let asked = Explain::of(URL, verify.ip.clone());
-    let facts = explain::facts(&asked, case.key())?;
-    let request =
-        Request::parse(&facts).ok_or_else(|| Failure::usage("--ip: an address, in one line"))?;
-    let Explained { output, open } = case.explained(&request, now)?;
+    let (mut case, note) = explain::of_key(policy)?;
+    let asked = explain::asked("GET", URL, verify.ip.as_deref(), Vec::new());
+    let Explained { output, open } = explain::explained(&mut case, &asked, &rows, &note, now)?;
     // What was not looked at does not hold.
     Ok(match open {
         Some(verdict) => output.refused_if(true, verdict),

@@ -1,16 +1,22 @@
-//! The core as the npm package calls it: conversions. A gate and a ledger are a Wasm each, so that who has a
-//! use for one does not load both.
+//! The core as JavaScript calls it that is no Worker: conversions. The npm package's gate and ledger and the
+//! dashboard's explanations are a Wasm each, so that who has a use for one does not load the others.
 
+#[cfg(feature = "explain")]
+mod explain;
 #[cfg(feature = "js")]
 mod gate;
 #[cfg(feature = "ledger")]
 mod ledger;
 
 use crate::clock::Now;
+#[cfg(any(feature = "js", feature = "ledger"))]
 use crate::gate::{Gate, Unfit};
+#[cfg(any(feature = "js", feature = "ledger"))]
 use crate::json;
+#[cfg(any(feature = "js", feature = "ledger"))]
 use crate::policy::{Document, Policy};
 
+#[cfg(any(feature = "js", feature = "ledger"))]
 /// A deployment; or why there is none.
 fn deployment(policy: &str, root: &str, static_keys: &str) -> Result<Gate, String> {
     let document = json::read::<Document>(policy.as_bytes());

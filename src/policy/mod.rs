@@ -16,7 +16,7 @@ mod route;
 mod sign_in;
 #[cfg(feature = "policy-source")]
 pub mod source;
-#[cfg(feature = "policy-source")]
+#[cfg(any(feature = "policy-source", feature = "explain"))]
 mod told;
 pub(crate) mod url;
 
@@ -42,6 +42,8 @@ pub use names::{
 pub use observe::{Observe, Share};
 pub use route::{Route, Shadow, Whose};
 pub use sign_in::SignIn;
+#[cfg(any(feature = "policy-source", feature = "explain"))]
+pub use told::Told;
 pub use url::{BadUrl, DocsUrl, JwksUrl, OriginUrl, WebOrigin};
 
 use crate::host::HostName;

@@ -17,6 +17,8 @@ mod cached;
 mod calendar;
 mod coverage;
 mod crypto;
+#[cfg(feature = "policy-source")]
+mod explanation;
 mod httpsig;
 mod keys;
 mod leave;

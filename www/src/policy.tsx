@@ -83,6 +83,11 @@ function more(route: Route): string {
     route.subject && `{${route.subject}} is the caller`,
     route.bindings.length > 0 && `its origin enforces ${route.bindings.join(", ")}`,
     route.cors && `pages of ${route.cors.join(", ")}`,
+    route.settle && `${route.settle} of the answer may say that it was less`,
+    route.allow.length > 0 && `its path may have ${route.allow.join(", ")}`,
+    route.upgrade && "may be upgraded",
+    route.shadow?.scope && `on trial: scope ${route.shadow.scope}`,
+    route.shadow?.ips && `on trial: from ${route.shadow.ips.join(", ")}`,
   ];
   return parts.filter(Boolean).join("; ");
 }

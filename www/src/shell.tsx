@@ -5,6 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { Alerts } from "./alerts";
 import { Audit } from "./audit";
 import { signedIn, signedOut, signOut } from "./api";
+import { Explain } from "./explain";
 import { KeyForm } from "./keys/form";
 import { ImportPage } from "./keys/import";
 import { KeyList } from "./keys/list";
@@ -33,6 +34,7 @@ const PAGES: Page[] = [
   { name: "Members", path: "members", role: "member" },
   { name: "Limits", path: "limits", role: "member" },
   { name: "Policy", path: "policy", role: "member" },
+  { name: "Explain", path: "explain", role: "member" },
   { name: "Alerts", path: "alerts", role: "admin" },
   { name: "Denials", path: "denials", role: "admin" },
   { name: "Audit", path: "audit", role: "admin" },
@@ -80,6 +82,8 @@ function Content() {
       return <Limits />;
     case "policy":
       return <PolicyPage />;
+    case "explain":
+      return <Explain />;
     case "alerts":
       return may("admin") ? <Alerts /> : <Nothing />;
     case "denials":

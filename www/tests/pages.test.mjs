@@ -69,6 +69,94 @@ test("a refused request is explained check by check", async () => {
   await context.close();
 });
 
+test("the last denials are listed, filtered, and each leads to its checks", async () => {
+  const { page, context } = await owner();
+  const keys = [await makeKey(page, "denied-1", "agents:read"), await makeKey(page, "denied-2", "agents:read")];
+  const send = (secret, path, method = "GET") => fetch(ready.url + path, { method, headers: { authorization: `Bearer ${secret}` } });
+  await send(keys[0].secret, "/v1/simulations");
+  await send(keys[0].secret, "/v1/agents", "POST");
+  await send(keys[1].secret, "/v1/agents/a1/runs", "POST");
+  const region = "The last denials";
+  await visit(page, "keys", "Keys");
+  await visit(page, "denials", "Denials");
+  await until("all are told", async () => {
+    const again = page.getByRole("button", { name: "Load again" });
+    if ((await again.count()) > 0) await again.click();
+    const rows = (await page.getByRole("region", { name: region }).count()) === 0 ? [] : await cells(page, region);
+    return rows.filter((row) => keys.some(({ kid }) => row.includes(kid))).length === 3;
+  });
+  await page.getByRole("combobox", { name: "Key", exact: true }).selectOption(keys[0].kid);
+  assert.deepEqual((await cells(page, region)).map(([request, code]) => [request.split("\n")[0], code]).toSorted(), [
+    ["GET /v1/simulations", "PERMISSION_DENIED"], ["POST /v1/agents", "PERMISSION_DENIED"],
+  ]);
+  await page.getByRole("combobox", { name: "Key", exact: true }).selectOption("");
+  await page.getByRole("combobox", { name: "Code", exact: true }).selectOption("API_KEY_NOT_ALLOWED");
+  const [row, ...more] = await cells(page, region);
+  assert.ok(more.every(([, code]) => code === "API_KEY_NOT_ALLOWED"));
+  assert.deepEqual([row[0].split("\n")[0], row[1], row[4]], ["POST /v1/agents/{agent_id}/runs", "API_KEY_NOT_ALLOWED", keys[1].kid]);
+  await page.getByRole("link", { name: "POST /v1/agents/{agent_id}/runs" }).first().click();
+  const heading = page.getByRole("heading", { name: "POST /v1/agents/{agent_id}/runs: API_KEY_NOT_ALLOWED" });
+  await heading.waitFor();
+  assert.ok(await heading.evaluate((own) => own === document.activeElement), "what was chosen is in view");
+  assert.equal(await page.getByLabel("Request id").inputValue(), row[0].split("\n")[1]);
+  assert.equal(await page.getByRole("combobox", { name: "Code", exact: true }).inputValue(), "API_KEY_NOT_ALLOWED", "the list is as it was");
+  await context.close();
+});
+
+test("a request that nobody has sent is explained in the page, by the gate's own decision", async () => {
+  const { page, context, told } = await owner();
+  const { kid } = await makeKey(page, "unsent", "agents:read");
+  await visit(page, "explain", "Explain");
+  assert.ok(!told.requests.some((url) => url.endsWith(".wasm")), "nothing is fetched unasked");
+  const explain = async (fields, heading) => {
+    for (const [label, value] of Object.entries(fields)) {
+      const field = page.getByLabel(label, { exact: true });
+      (await field.evaluate((own) => own.tagName)) === "SELECT" ? await field.selectOption(value) : await field.fill(value);
+    }
+    await page.getByRole("button", { name: "Explain" }).click();
+    await page.getByRole("heading", { name: heading }).waitFor();
+    return Object.fromEntries((await cells(page, "Checks")).map(([check, ...rest]) => [check, rest]));
+  };
+  const sent = [];
+  page.on("request", (request) => sent.push([request.method(), new URL(request.url()).pathname, request.postData()]));
+  const missing = await explain({ URL: "https://api.test/v1/simulations?secret=1", Credential: "nobody" }, /^Refused: 401 MISSING_API_KEY/);
+  assert.deepEqual(missing.credential, ["refused", "takes key, session, oauth"]);
+  const refused = await explain({ Credential: kid }, /^Refused: 403 PERMISSION_DENIED/);
+  assert.deepEqual(refused.route, ["passed", "GET, HEAD /v1/simulations"]);
+  assert.deepEqual(refused.scope, ["refused", "needs simulations:read; the key has agents:read"]);
+  assert.equal(refused.limits[0], "not reached");
+  const open = await explain({ URL: "https://api.test/v1/agents" }, "Open: its Workspace knows what is left");
+  assert.equal(open.limits[0], "open");
+  const person = await explain({ Credential: "person", "Scopes of the token": "agents:read" }, "Allowed");
+  assert.deepEqual(person.scope, ["passed", "needs agents:read; the token has agents:read"]);
+  assert.equal(person.secret, undefined);
+  await explain({ Method: "POST", Whose: "nobody:x" }, "Explain");
+  await page.getByRole("alert").getByText("the policy names no such issuer").waitFor();
+  await explain({ Method: "GET", URL: "https://elsewhere.test/", Credential: kid }, /^Refused: 421 UNKNOWN_HOST/);
+  assert.equal(sent.filter(([, path]) => path.endsWith(".wasm")).length, 1, "it is fetched once");
+  assert.ok(sent.every(([method, path, body]) => method === "GET" && body === null && /^\/(api\/v1\/workspaces\/\w+(\/policy|\/api-keys)?|assets\/explain-[0-9a-f]{8}\.wasm)$/.test(path)), JSON.stringify(sent));
+  assert.ok(!page.url().includes("secret=1"));
+
+  // By what the key is now.
+  const before = await explain({ URL: "https://api.test/v1/agents" }, /^Open/);
+  assert.match(before["status and dates"][1], /^active\b/);
+  await page.evaluate(([space, kid]) => fetch(`/api/v1/workspaces/${space}/api-keys/${kid}/disable`, { method: "POST" }), [ready.workspace, kid]);
+  const disabled = await explain({}, /^Refused: 401 DISABLED_API_KEY/);
+  assert.equal(disabled["status and dates"][0], "refused");
+  assert.match(disabled["status and dates"][1], /^disabled\b/);
+
+  await page.route("**/*.wasm", (route) => route.abort());
+  await page.reload();
+  await page.getByRole("heading", { name: "Explain" }).waitFor();
+  await page.getByRole("button", { name: "Explain" }).click();
+  await page.getByRole("alert").getByText(/cannot be reached/).waitFor();
+  await page.unroute("**/*.wasm");
+  await page.getByRole("button", { name: "Explain" }).click();
+  await page.getByRole("region", { name: "Checks" }).waitFor();
+  assert.deepEqual([told.violations, told.errors], [[], []]);
+  await context.close();
+});
+
 test("a signature that does not hold is compared with what was signed", async () => {
   const { page, context } = await owner();
   await visit(page, "keys/new", "New key");

@@ -17,7 +17,7 @@ test("a member sees no control that would fail, and the server refuses them anyw
   const member = await open(browser);
   await signIn(member.page, "member");
   const names = async () => (await member.page.getByRole("button").or(member.page.getByRole("link")).allInnerTexts()).join("|");
-  assert.match(await names(), /Keys\|Usage\|Members\|Limits\|Policy/);
+  assert.match(await names(), /Keys\|Usage\|Members\|Limits\|Policy\|Explain/);
   assert.doesNotMatch(await names(), /New key|Import|Revoke|Audit|Denials|Alerts/);
   await visit(member.page, `keys/${kid}`, "for-members");
   assert.doesNotMatch(await names(), /Edit|Rotate|Revoke|Disable|Enable|Save/);
@@ -25,6 +25,11 @@ test("a member sees no control that would fail, and the server refuses them anyw
   assert.doesNotMatch(await names(), /Remove|Add/);
   await visit(member.page, "limits", "Limits");
   assert.doesNotMatch(await names(), /Save/);
+  await visit(member.page, "explain", "Explain");
+  await member.page.getByLabel("URL").fill("https://api.test/v1/agents");
+  await member.page.getByLabel("Credential").selectOption(kid);
+  await member.page.getByRole("button", { name: "Explain" }).click();
+  await member.page.getByRole("heading", { name: /^Open: / }).waitFor();
   for (const path of ["keys/new", "keys/import", "audit", "denials", "alerts"]) await visit(member.page, path, "Nothing here");
   const statuses = await member.page.evaluate(async ([workspace, kid]) => {
     const { paths } = await fetch("/api/v1/openapi.json").then((answer) => answer.json());

@@ -47,7 +47,8 @@ test("without a network nothing is lost and the page says so", async () => {
 const PAGES = [
   ["keys", "Keys", "**/api-keys?*"], ["keys/new", "New key", "**/policy"], ["keys/import", "Import keys", "**/policy"],
   ["usage", "Usage", "**/usage?*"], ["members", "Members", "**/members"], ["limits", "Limits", "**/workspaces/*"],
-  ["policy", "Policy", "**/policy"], ["alerts", "Alerts", "**/webhooks"], ["denials/x", "Denials", "**/denials/*"], ["audit", "Audit log", "**/audit?*"],
+  ["policy", "Policy", "**/policy"], ["alerts", "Alerts", "**/webhooks"], ["explain", "Explain", "**/policy"],
+  ["denials", "Denials", "**/denials"], ["denials/x", "Denials", "**/denials/*"], ["audit", "Audit log", "**/audit?*"],
 ];
 
 test("every page says that it loads, what went wrong, and tries again", async () => {
@@ -63,7 +64,7 @@ test("every page says that it loads, what went wrong, and tries again", async ()
     }, { times: 1 });
     await page.goto(`${ready.admin_url}/#/${path}`);
     await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
-    await page.getByRole("status").filter({ hasText: "Loading" }).waitFor();
+    await page.getByRole("status").filter({ hasText: "Loading" }).first().waitFor();
     answer();
     const alert = page.getByRole("alert");
     await alert.waitFor();
@@ -101,7 +102,9 @@ test("a workspace without keys, use, changes and alerts says so", async () => {
   await page.route("**/usage?*", (route) => route.fulfill({ json: { hours: [], last_used: null, budgets: [] } }));
   const policy = await page.evaluate((space) => fetch(`/api/v1/workspaces/${space}/policy`).then((answer) => answer.json()), ready.workspace);
   await page.route("**/policy", (route) => route.fulfill({ json: { ...policy, imports: false, tiers: [], products: [] } }));
+  await page.route("**/denials", (route) => route.fulfill({ json: { denials: [] } }));
   for (const [path, heading, text] of [
+    ["denials", "Denials", "No request with a key of this workspace was refused within a day."],
     ["keys", "Keys", "There is no key yet."], ["usage", "Usage", "No requests in this time."],
     ["keys/import", "Import keys", "The policy takes no imported keys"], ["policy", "Policy", /^\d+ of \d+ routes$/],
   ]) {

@@ -16,9 +16,12 @@ pub fn test(checkout: &Checkout) -> Result<()> {
     tools::ensure_present(checkout, &[Tool::Chromium])?;
     let mut types = checkout.command(tools::npm_bin(checkout, "tsc"));
     run("tsc", types.args(["--project", "www"]))?;
-    let size = www::first_load(&www::build(checkout)?)?;
-    say(format!("dashboard: {:.1} KB gzip at the first load", size as f64 / 1000.0));
+    let built = www::build(checkout)?;
+    let (size, later) = (www::first_load(&built)?, www::later_load(&built)?);
+    say(www::sizes(size, later));
     ensure!(size <= FIRST_LOAD, "the dashboard is {size} bytes of gzip, over {FIRST_LOAD}");
+    let limit = www::EXPLAIN.limit;
+    ensure!(later <= limit, "what explains requests is {later} bytes of gzip, over {limit}");
     let state = checkout.private("dashboard-state")?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let serve = Serve { fresh: true, issuer: 0, ..Serve::dev(port, state) };

@@ -29,6 +29,7 @@ pub mod test;
 pub mod threats;
 pub mod tools;
 pub mod vectors;
+pub mod wasm;
 pub mod worker;
 pub mod workerd;
 pub mod www;

@@ -87,6 +87,7 @@ fn lint(checkout: &Checkout) -> Result<()> {
         "--package portcullis --lib --target wasm32-unknown-unknown --features workspace",
         "--package portcullis --lib --target wasm32-unknown-unknown --features js",
         "--package portcullis --lib --target wasm32-unknown-unknown --features ledger",
+        "--package portcullis --lib --target wasm32-unknown-unknown --features explain",
     ] {
         let mut clippy = checkout.command("cargo");
         clippy

@@ -336,8 +336,15 @@ fn bundle_entry(checkout: &Checkout, worker: Worker, folder: &Path) -> Command {
     command
 }
 
-/// A digest over all that decides what is compiled.
+/// A digest over all that decides what is compiled of a Worker.
 fn stamp(checkout: &Checkout, worker: Worker) -> Result<String> {
+    let no_minify = env::var_os("NO_MINIFY");
+    let own = format!("{} {} {no_minify:?}", worker.name(), worker.opt_level());
+    Ok(sha256(format!("{own}\n{}", sources(checkout)?).as_bytes()))
+}
+
+/// A digest over what decides of any Wasm what is compiled.
+pub(crate) fn sources(checkout: &Checkout) -> Result<String> {
     let mut files: Vec<_> =
         ["Cargo.toml", "Cargo.lock", ".cargo/config.toml"].map(|f| checkout.path(f)).into();
     collect(&checkout.path("src"), &mut files)?;
@@ -348,9 +355,9 @@ fn stamp(checkout: &Checkout, worker: Worker) -> Result<String> {
         let bytes = fs::read(&file).unwrap_or_default();
         digest.update(format!("{}\0{}\n", file.display(), sha256(&bytes)));
     }
-    digest.update(format!("{} {} {}\n", worker.name(), worker.opt_level(), rustflags()));
+    digest.update(rustflags());
     digest.update(WASM_OPT.join(" "));
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "NO_MINIFY"] {
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
         digest.update(format!("{name}={:?}\n", env::var_os(name)));
     }
     digest.update(tools::versions(checkout)?);

@@ -8,6 +8,8 @@ pub const POLICY: Object = Object {
     name: "Policy",
     fields: &[
         Field::required("hosts", WORDS, "The gated hosts."),
+        Field::required("admin_host", TEXT, "The host of this API."),
+        Field::required("usage_path", Kind::Optional(&TEXT), "Where keys read their own use."),
         Field::required(
             "lease_seconds",
             COUNT,
@@ -17,10 +19,25 @@ pub const POLICY: Object = Object {
         Field::required("temporary_max_days", COUNT, "How long a temporary key may last."),
         Field::required("default_scopes", Kind::Optional(&WORDS), "Of a key if nobody says."),
         Field::required("imports", Kind::Flag, "Whether keys of elsewhere may be imported."),
+        Field::required("people", Kind::List(&Kind::Object(&PEOPLE), 100), "Whose tokens count."),
         Field::required("tiers", Kind::List(&Kind::Object(&TIER), 1000), ""),
         Field::required("products", Kind::List(&Kind::Object(&PRODUCT), 1000), ""),
         Field::required("routes", Kind::List(&Kind::Object(&ROUTE), 10_000), ""),
         Field::required("workspace", Kind::Object(&WORKSPACE_RULES), "What holds in this one."),
+    ],
+};
+
+const PEOPLE: Object = Object {
+    name: "People",
+    fields: &[
+        Field::required("name", TEXT, "What their ids begin with."),
+        Field::required("credential", TEXT, "session or oauth."),
+        Field::required(
+            "header",
+            Kind::Optional(&TEXT),
+            "Where tokens come besides Authorization.",
+        ),
+        Field::required("names_workspace", Kind::Flag, "Whether a token says for which it is."),
     ],
 };
 
@@ -59,9 +76,26 @@ const ROUTE: Object = Object {
         Field::required("cors", Kind::Optional(&WORDS), "Whose pages may call it."),
         Field::required("mode", Kind::Optional(&TEXT), "null: as the workspace's."),
         Field::required("cost", COUNT, "Coins."),
+        Field::required("settle", Kind::Optional(&TEXT), "The header that says what was spent."),
         Field::required("body_limit", Kind::Optional(&COUNT), "Bytes; null: none of its own."),
+        Field::required("allow", WORDS, "What a target may have here alone."),
+        Field::required("upgrade", Kind::Flag, "Whether Upgrade is allowed."),
+        Field::required(
+            "plain_query",
+            Kind::Flag,
+            "Whether URL parsers must leave the query as is.",
+        ),
+        Field::required("shadow", Kind::Optional(&SHADOW), "On trial; null: nothing is."),
     ],
 };
+
+const SHADOW: Kind = Kind::Object(&Object {
+    name: "Shadow",
+    fields: &[
+        Field::required("scope", Kind::Optional(&TEXT), ""),
+        Field::required("ips", Kind::Optional(&WORDS), ""),
+    ],
+});
 
 const WORKSPACE_RULES: Object = Object {
     name: "WorkspaceRules",

@@ -95,13 +95,15 @@ fn media(name: &str) -> Option<&'static str> {
         "js" => Some("text/javascript; charset=utf-8"),
         "css" => Some("text/css; charset=utf-8"),
         "svg" => Some("image/svg+xml"),
+        "wasm" => Some("application/wasm"),
         _ => None,
     }
 }
 
 const INDEX: &str = "index.html";
-/// Nothing but files of this host, no script in a text, nobody's frame.
-const GUARD: &str = "content-security-policy\ndefault-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+/// Nothing but files of this host, no script in a text, nobody's frame. `wasm-unsafe-eval` lets a script of this
+/// host compile Wasm, and evaluate no text.
+const GUARD: &str = "content-security-policy\ndefault-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'\n\
     x-frame-options\nDENY\nx-content-type-options\nnosniff\nreferrer-policy\nsame-origin\n\

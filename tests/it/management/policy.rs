@@ -48,7 +48,8 @@ fn members_are_told_what_a_request_has_to_be() {
             "methods": ["PUT"], "path": "/billing/{project_id}", "hosts": ["api.test"],
             "product": "billing", "credentials": ["key"], "scope": "billing:write", "bindings": [],
             "subject": null, "signature": "required", "ips": ["203.0.113.0/24"], "cors": null,
-            "mode": "strict", "cost": 3, "body_limit": 9,
+            "mode": "strict", "cost": 3, "settle": null, "body_limit": 9, "allow": [],
+            "upgrade": false, "plain_query": false, "shadow": null,
         }))
     );
     assert_eq!(policy["tiers"][0]["name"], "free");

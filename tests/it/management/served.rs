@@ -225,6 +225,14 @@ fn heads_that_are_wrong_are_refused_before_anybody_is_asked() {
         ),
         (
             Sent {
+                headers: &[("sec-fetch-site", "same-site")],
+                ..with("POST", "root", &keys, new())
+            },
+            403,
+            "CROSS_SITE",
+        ),
+        (
+            Sent {
                 headers: &[("if-match", "1")],
                 ..with("PATCH", "root", &space, json!({"name": "x"}))
             },

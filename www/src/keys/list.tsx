@@ -123,7 +123,8 @@ function Row({ of: key }: { of: Key }) {
   );
 }
 
-function Choice({ label, values, set }: { label: string; values: string[]; set: (value: string) => void }) {
+/** A filter by one of the values that there are. */
+export function Choice({ label, values, set }: { label: string; values: string[]; set: (value: string) => void }) {
   return (
     <label>
       {label}{" "}
