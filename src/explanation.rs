@@ -4,6 +4,9 @@
 //! what stands behind it was not looked at. So nothing is decided here. No text holds a secret; of a
 //! request whose target may have one, the target is not told.
 
+use std::rc::Rc;
+
+use crate::caller::Caller;
 use crate::decide::{self, Decision};
 use crate::denial::{Denial, Invalid, Wire};
 use crate::gate::Gate;
@@ -226,7 +229,7 @@ impl<'g> Explanation<'g> {
         decision: &Decision<'_>,
         request: &Request<'_>,
         gate: &'g Gate,
-        record: Option<&Record>,
+        record: Option<&Rc<Record>>,
     ) -> Self {
         let policy = gate.policy();
         let (end, verdict) = end(decision, policy);
@@ -236,7 +239,7 @@ impl<'g> Explanation<'g> {
         };
         // By this isolate alone, whatever the policy says of totals.
         let is_edge = matches!(decision, Decision::Allow(grant) if grant.mode == Mode::Edge);
-        let facts = Facts { request, policy, route, record, is_edge };
+        let facts = Facts { request, policy, route, record: record.map(|own| &**own), is_edge };
         let steps = Check::ALL.into_iter().filter(has).map(|check| {
             let verdict = match check.cmp(&end) {
                 core::cmp::Ordering::Less => Verdict::Passed,
@@ -256,11 +259,12 @@ impl<'g> Explanation<'g> {
             | Decision::Usage(_)
             | Decision::Preflight(_) => None,
         };
-        // Nobody would count it there.
+        // No Workspace counts it there.
         let tried = route.zip(record).filter(|_| refused.is_none() && !is_edge);
         let address = request.fields.client_address;
         let would_deny = tried.into_iter().flat_map(|(route, record)| {
-            decide::would_deny(route, record, address).map(|denial| denial.wire())
+            let caller = Caller::Key(Rc::clone(record));
+            decide::would_deny(route, &caller, address).map(|denial| denial.wire())
         });
         let is_managed = matches!(decision, Decision::Admin | Decision::Usage(_));
         let (steps, would_deny) = (steps.collect(), would_deny.collect());

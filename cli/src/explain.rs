@@ -183,7 +183,7 @@ impl Case {
         let decision = decided(request, &self.gate, &mut self.memory, &self.rows, now)?;
         let known = self.kid.map(|kid| self.memory.record(&kid, now));
         let record = match &known {
-            Some(Known::Is(record)) => Some(&**record),
+            Some(Known::Is(record)) => Some(record),
             Some(Known::Absent | Known::Unknown) | None => None,
         };
         Ok(shown(&Explanation::new(&decision, request, &self.gate, record), &self.note))
@@ -270,8 +270,25 @@ pub(crate) fn facts(arguments: &Explain, key: Option<&str>) -> Result<String, Fa
             None => fields.push((name, value)),
         }
     }
-    let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    let own = rest.find(['/', '?', '#']).map_or(rest, |end| rest.split_at(end).0);
+    let (scheme, rest) = url.split_once("://").ok_or_else(|| {
+        let message = "--url: begins with its scheme, as https://api.example.com/v1/items";
+        Failure::usage(message)
+    })?;
+    if !matches!(scheme, "http" | "https") {
+        return Err(Failure::usage("--url: begins with https:// or http://"));
+    }
+    if rest.contains('#') {
+        let message = "--url: what follows '#' stays with the client: leave it out, or write %23";
+        return Err(Failure::usage(message));
+    }
+    let own = rest.find(['/', '?']).map_or(rest, |end| rest.split_at(end).0);
+    if own.is_empty() {
+        return Err(Failure::usage("--url: names no host"));
+    }
+    if !rest.strip_prefix(own).is_some_and(|target| target.starts_with('/')) {
+        let message = format!("--url: has no path; clients send '/' then: {scheme}://{own}/");
+        return Err(Failure::usage(message));
+    }
     // The runtime makes its URL by the `Host` header.
     let named = fields.iter().position(|(name, _)| name == "host").map(|at| fields.remove(at).1);
     let host = named.unwrap_or_else(|| own.to_owned());

@@ -1,8 +1,8 @@
 //! Denials that can be asked for by their request ids: those of the last 128 calls that told of any, for a day. A
 //! call's are one row, however many.
 
-use super::rows::{Range, Stop, Value, readable};
 use super::Object;
+use super::rows::{Range, Stop, Value, readable};
 use crate::explanation::Check;
 use crate::fields::{BadField, number};
 use crate::incident::ROUTE;

@@ -190,7 +190,10 @@ fn check_bindings(raw: &RawRoute, context: &Context<'_>) -> Result<(), Fault> {
         }
         let is_open = open.is_some() && name.get_ref() == Route::WORKSPACE;
         if !is_open && raw.path.get_ref().params().any(|param| param == name.get_ref()) {
-            return Err(Fault::at(name, "this parameter is in the path: the gate enforces it"));
+            return Err(Fault::at(
+                name,
+                "this parameter is in the path, where the gate enforces it: leave it out here",
+            ));
         }
         if enforcer.get_ref() != "origin" {
             return Err(Fault::at(enforcer, "a binding is enforced by the \"origin\""));

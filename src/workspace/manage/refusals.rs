@@ -21,7 +21,7 @@ fn view(kept: &Kept, parts: &Parts<'_>) -> Json {
     let Parts { request_id, at, method, path, code, address, detail, .. } = parts;
     let body = object([
         ("request_id", json!(request_id)),
-        ("time", json!(time::print_millis(at))),
+        ("time", json!(time::print_millis(*at))),
         ("kid", json!(kept.kid)),
         ("method", json!(method)),
         ("path", json!(path)),

@@ -4,7 +4,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::accounts::{KeyAccount, account_row};
 use super::super::alert::{
-    Disabled, HOOK, Hook, KeyAlerts, OUTCOMES, Outcome as Attempt, Outcomes, alerts_row, all_waiting,
+    Disabled, HOOK, Hook, KeyAlerts, OUTCOMES, Outcome as Attempt, Outcomes, alerts_row,
+    all_waiting,
 };
 use super::super::keys::{self, Held};
 use super::super::rows::{Stop, readable};

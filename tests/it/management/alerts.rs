@@ -643,7 +643,8 @@ fn of_more_than_a_thousand_the_oldest_is_given_up_and_that_is_told() {
     let dropped = &audit["entries"][0];
     assert_eq!((&dropped["action"], &dropped["target"]), (&json!("alert.drop"), &json!("msg_000")));
     let raised = portcullis::management::time::print_millis(at(0).millis());
-    let changes = json!({"type": ["key.leaked", null], "raised": [raised, null], "attempts": [3, null]});
+    let changes =
+        json!({"type": ["key.leaked", null], "raised": [raised, null], "attempts": [3, null]});
     assert_eq!(dropped["changes"], changes);
     assert_eq!(due(&mut desk).len(), 2, "both that are due");
 }
@@ -730,7 +731,7 @@ fn who_answers_410_gets_nothing_more_until_an_admin_says_so() {
     assert_eq!((&shown(&mut desk)["waiting"], desk.object.alarm), (&json!(1), None));
     put(&mut desk, &json!({"url": "https://hooks.example.com/in"}));
     assert_eq!(desk.object.alarm, Some(at(desk.millis).millis()), "at once");
-    assert_eq!(taken(&mut desk)[0]["data"]["threshold"], 90);
+    assert_eq!(taken(&mut desk)[0]["data"]["threshold"], 30);
 }
 
 #[test]

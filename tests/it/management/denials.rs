@@ -308,7 +308,8 @@ fn the_last_of_a_call_and_of_a_workspace_are_kept_for_a_day() {
     for number in 0..60 {
         assert_eq!(ask(&mut desk, &id(number)).0, if number < 10 { 404 } else { 200 });
     }
-    let rows = |desk: &Desk| desk.object.rows.keys().filter(|name| name.starts_with("denial/")).count();
+    let rows =
+        |desk: &Desk| desk.object.rows.keys().filter(|name| name.starts_with("denial/")).count();
     assert_eq!(rows(&desk), 1, "a burst is one row");
     for number in 100..300 {
         isolate.send(&mut desk, &facts(&key, "203.0.113.7"), &id(number));

@@ -101,7 +101,8 @@ impl Case {
             self.mode,
             self.decided,
             key,
-            id
+            id,
+            self.would_deny
         ]);
         ensure!(point["index"] == self.workspace, "{point}");
         ensure!(point["blobs"] == blobs, "{point}, not {blobs}");
@@ -129,6 +130,7 @@ fn same(point: &Value, line: &Value) -> Result<()> {
         "decided",
         "key",
         "request_id",
+        "would_deny",
     ];
     let numbers = ["status", "coins", "look_up_ms", "origin_ms"];
     let mut blobs: Vec<&Value> = point["blobs"].as_array().into_iter().flatten().collect();
