@@ -291,7 +291,10 @@ fn what_rules_on_trial_would_refuse_of_tokens_is_observed() {
     };
     let (reads, writes) = (oauth(&json!({})), oauth(&json!({"scope": "agents:write"})));
     let (inside, outside) = ("203.0.113.9", "198.51.100.9");
-    assert_eq!([tried(&reads, inside), tried(&reads, outside)], ["PERMISSION_DENIED", "IP_NOT_ALLOWED PERMISSION_DENIED"]);
+    assert_eq!(
+        [tried(&reads, inside), tried(&reads, outside)],
+        ["PERMISSION_DENIED", "IP_NOT_ALLOWED PERMISSION_DENIED"]
+    );
     assert_eq!([tried(&writes, inside), tried(&writes, outside)], ["", "IP_NOT_ALLOWED"]);
     assert_eq!([tried(&session(), inside), tried(&session(), outside)], ["", "IP_NOT_ALLOWED"]);
 }

@@ -86,7 +86,8 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         }
         let host = HostName::parse(text.get_ref()).map_err(|reason| Fault::at(text, reason))?;
         if host == *raw.admin_host.get_ref() {
-            return Err(Fault::at(text, "this is the admin host, which is never a gated host"));
+            let message = "this is the admin host, which is never a gated host: leave it out here";
+            return Err(Fault::at(text, message));
         }
         if hosts.contains(&host) {
             return Err(Fault::at(text, "this host is listed twice"));
@@ -230,7 +231,7 @@ fn management(raw: RawManagement, issuers: &[IssuerRules]) -> Result<Management,
     let bootstrap_owners = elements(&raw.bootstrap_owners, |text| {
         let owner = MemberId::parse(text).map_err(|reason| reason.to_string())?;
         let is_known = issuers.iter().any(|issuer| issuer.name.as_str() == owner.issuer());
-        is_known.then_some(owner).ok_or_else(|| "no issuer has this name".to_owned())
+        is_known.then_some(owner).ok_or_else(|| no_issuer(issuers))
     })?;
     if let Some(none) = raw.default_scopes.as_ref().filter(|list| list.get_ref().is_empty()) {
         return Err(Fault::at(none, "a key without a scope could use nothing"));
@@ -249,7 +250,7 @@ fn management(raw: RawManagement, issuers: &[IssuerRules]) -> Result<Management,
 
 fn sign_in(raw: RawSignIn, issuers: &[IssuerRules]) -> Result<SignIn, Fault> {
     if !issuers.iter().any(|issuer| issuer.name == *raw.issuer.get_ref()) {
-        return Err(Fault::at(&raw.issuer, "no issuer has this name"));
+        return Err(Fault::at(&raw.issuer, no_issuer(issuers)));
     }
     Ok(SignIn {
         issuer: raw.issuer.into_inner(),
@@ -257,6 +258,14 @@ fn sign_in(raw: RawSignIn, issuers: &[IssuerRules]) -> Result<SignIn, Fault> {
         scopes: elements(&raw.scopes, ClaimText::parse)?,
         hours: raw.hours.unwrap_or(SignIn::HOURS),
     })
+}
+
+fn no_issuer(issuers: &[IssuerRules]) -> String {
+    let known: Vec<&str> = issuers.iter().map(|issuer| issuer.name.as_str()).collect();
+    match known.as_slice() {
+        [] => "no issuer has this name; there is none".to_owned(),
+        _ => format!("no issuer has this name; known: `{}`", known.join("`, `")),
+    }
 }
 
 fn leak_reports(raw: Spanned<RawLeakReports>) -> Result<LeakReports, Fault> {

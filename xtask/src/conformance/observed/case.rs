@@ -22,6 +22,7 @@ pub struct Case {
     decided: &'static str,
     key: Option<&'static str>,
     coins: u32,
+    would_deny: &'static str,
 }
 
 pub fn case(method: &'static str, target: &'static str, headers: &str, status: u16) -> Case {
@@ -40,6 +41,7 @@ pub fn case(method: &'static str, target: &'static str, headers: &str, status: u
         decided: "warm",
         key: None,
         coins: 0,
+        would_deny: "",
     }
 }
 
@@ -75,6 +77,10 @@ impl Case {
 
     pub fn coins(self, coins: u32) -> Self {
         Self { coins, ..self }
+    }
+
+    pub fn tried(self, would_deny: &'static str) -> Self {
+        Self { would_deny, ..self }
     }
 
     pub fn cold(self) -> Self {
