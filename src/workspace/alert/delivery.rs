@@ -174,36 +174,29 @@ impl Object<'_> {
         self.audit_internal(meta, Change::new("webhook.disable", &meta.workspace, changes))
     }
 
-    /// Gives up those that became true first, of more than there is room for; one that cannot be read before.
+    /// Gives up the one that became true first, of more than there is room for; one that cannot be read before.
     pub(super) fn bound_alerts(&mut self, meta: &Meta) -> Result<(), Stop> {
-        let mut kept = self.rows.scan::<Age>(&all_waiting())?;
-        let over = kept.len().saturating_sub(MOST_WAITING);
-        kept.sort_by_key(|(_, Age(raised))| *raised);
-        for (name, _) in kept.into_iter().take(over) {
-            let waiting = readable(self.rows.get::<Waiting>(&name))?;
-            self.rows.delete(name.clone());
-            let Some((waiting, (_, id))) = waiting.zip(split(&name)) else { continue };
-            let changes = object([
-                ("type", json!([event(&waiting), null])),
-                ("raised", json!([time::print_millis(waiting.raised), null])),
-                ("attempts", json!([waiting.attempts, null])),
-            ]);
-            self.audit_internal(meta, Change::new("alert.drop", id, changes))?;
+        let names = self.rows.names(&all_waiting())?;
+        if names.len() <= MOST_WAITING {
+            return Ok(());
         }
-        Ok(())
-    }
-}
-
-/// When an alert became true, whatever else its row holds; 0 of one that cannot be read.
-struct Age(u64);
-
-impl Value for Age {
-    fn parse(text: &str) -> Result<Self, BadField> {
-        Ok(Self(Waiting::parse(text).map_or(0, |waiting| waiting.raised)))
-    }
-
-    fn print(&self) -> String {
-        String::new()
+        let mut oldest: Option<(u64, String, Option<Waiting>)> = None;
+        for name in names {
+            let waiting = readable(self.rows.get::<Waiting>(&name))?;
+            let raised = waiting.as_ref().map_or(0, |waiting| waiting.raised);
+            if oldest.as_ref().is_none_or(|(first, ..)| raised < *first) {
+                oldest = Some((raised, name, waiting));
+            }
+        }
+        let Some((_, name, waiting)) = oldest else { return Ok(()) };
+        self.rows.delete(name.clone());
+        let Some((waiting, (_, id))) = waiting.zip(split(&name)) else { return Ok(()) };
+        let changes = object([
+            ("type", json!([event(&waiting), null])),
+            ("raised", json!([time::print_millis(waiting.raised), null])),
+            ("attempts", json!([waiting.attempts, null])),
+        ]);
+        self.audit_internal(meta, Change::new("alert.drop", id, changes))
     }
 }
 
