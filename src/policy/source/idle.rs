@@ -1,7 +1,9 @@
 //! Rules that are in order and do nothing, or less than they seem to, which is seldom what was meant.
 
 use super::places::Places;
-use crate::policy::{Credential, Document, Mode, Route, TokenKind, Upstream};
+use crate::policy::{
+    Credential, Document, Limits, Mode, Route, TokenKind, Upstream, WorkspaceRules,
+};
 
 /// What of a policy has no effect, or less than it seems to have: where, and why, in the order of the policy.
 pub(super) fn idle(policy: &Document, places: &Places) -> Vec<(usize, String)> {
@@ -94,42 +96,33 @@ impl<'p> Case<'p> {
 
     fn all_totals(&self) -> Vec<Total> {
         let policy = self.policy;
+        let limited = |limits: Option<Limits>, shadow: Option<Limits>| limits.or(shadow).is_some();
+        let all = self.reason(None, &self.modes);
         let mut totals = Vec::new();
-        let reason = self.reason(None, &self.modes);
-        let mut put = |table: &str, name: String, idle, product, is_own| {
-            totals.push(Total { table: table.to_owned(), name, idle, product, is_own });
-        };
-        if policy.budget.is_some() {
-            put("budget", "budget".to_owned(), reason, None, false);
-        }
-        if policy.workspace_limits.is_some() || policy.workspace_shadow.is_some() {
-            put("workspace_limits", "workspace_limits".to_owned(), reason, None, false);
-        }
-        for (place, own) in policy.products.iter().enumerate() {
-            let reason = self.reason(Some(place), &self.modes);
-            let table = format!("products.{}", own.name);
-            let limits = own.limits.is_some() || own.shadow.is_some();
-            for (name, _) in [("budget", own.budget.is_some()), ("limits", limits)]
-                .into_iter()
-                .filter(|(_, is_there)| *is_there)
-            {
-                put(&table, format!("{table}.{name}"), reason, Some(place), false);
+        let mut put = |table: &str, fields: &[(&str, bool)], idle, product, is_own| {
+            for (field, _) in fields.iter().filter(|(_, is_there)| *is_there) {
+                let (table, name) = (table.to_owned(), format!("{table}{field}"));
+                totals.push(Total { table, name, idle, product, is_own });
             }
+        };
+        put("budget", &[("", policy.budget.is_some())], all, None, false);
+        let shared = limited(policy.workspace_limits, policy.workspace_shadow);
+        put("workspace_limits", &[("", shared)], all, None, false);
+        for (place, own) in policy.products.iter().enumerate() {
+            let limits = limited(own.limits, own.shadow);
+            let fields = [(".budget", own.budget.is_some()), (".limits", limits)];
+            let reason = self.reason(Some(place), &self.modes);
+            put(&format!("products.{}", own.name), &fields, reason, Some(place), false);
         }
         for own in &policy.workspaces {
+            let limits = limited(own.limits, own.shadow);
+            let fields = [(".budget", own.budget.is_some()), (".limits", limits)];
             let reason = self.reason(None, &[own.mode.unwrap_or(policy.mode)]);
-            let table = format!("workspaces.{}", own.workspace.as_str());
-            let limits = own.limits.is_some() || own.shadow.is_some();
-            for (name, _) in [("budget", own.budget.is_some()), ("limits", limits)]
-                .into_iter()
-                .filter(|(_, is_there)| *is_there)
-            {
-                put(&table, format!("{table}.{name}"), reason, None, true);
-            }
+            put(&format!("workspaces.{}", own.workspace.as_str()), &fields, reason, None, true);
         }
-        for tier in policy.tiers.iter().filter(|tier| tier.shadow.is_some()) {
-            let table = format!("tiers.{}", tier.name);
-            put(&table, format!("{table}.shadow"), reason, None, true);
+        for own in &policy.tiers {
+            let fields = [(".shadow", own.shadow.is_some())];
+            put(&format!("tiers.{}", own.name), &fields, all, None, true);
         }
         totals
     }
@@ -185,7 +178,7 @@ impl<'p> Case<'p> {
 
     /// Workspaces in mode `edge`, and by what of others their keys pass.
     fn edge_workspaces(&self) -> Vec<(String, String)> {
-        let of = |rules: &crate::policy::WorkspaceRules| {
+        let of = |rules: &WorkspaceRules| {
             let routes = self.policy.routes.iter().filter(|route| takes_keys(route));
             let is_passing = rules.mode == Some(Mode::Edge)
                 && routes.clone().any(|route| route.mode.is_none() && !is_edge(route, &self.modes));
