@@ -437,6 +437,15 @@ fn a_trial_that_somebody_is_not_counted_by_is_told() {
     assert_eq!([of(session, scope), of(session, ips)], [false, true]);
     let oauth = "[\"key\", \"oauth\"]";
     assert_eq!([of(oauth, scope), of(oauth, ips)], [true, true]);
+    let sessions =
+        GOOD.replace("[\"key\", \"session\"]", "[\"session\"]") + "[observe]\nanalytics = true\n";
+    let none = "shadow.scope: no effect: a session is held to no scope, nor to one on trial";
+    assert!(told(&sessions).iter().any(|note| note.ends_with(none)), "{:?}", told(&sessions));
+    assert!(
+        !told(&sessions.replace("scope = \"bills:admin\", ", ""))
+            .iter()
+            .any(|note| note.ends_with(none))
+    );
 }
 
 /// While others are counted.

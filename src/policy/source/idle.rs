@@ -159,6 +159,10 @@ impl<'p> Case<'p> {
             let is_idle = !names.is_empty();
             notes.extend(is_idle.then(|| format!("{}: {NO_KEY}", names.join(", "))));
         }
+        let is_scopeless = !takes_keys(route) && !takes(route, TokenKind::Oauth);
+        if route.shadow.scope.is_some() && is_scopeless {
+            notes.push(format!("shadow.scope: {NO_SCOPE}"));
+        }
         notes.extend(
             has_shadow.and_then(|name| self.untold(route).map(|why| format!("{name}: {why}"))),
         );
@@ -253,6 +257,7 @@ const NO_TRIAL: &str =
     "no effect: nobody counts what it would refuse here; [observe] could tell of it";
 const NO_TRIAL_OF_TOKENS: &str =
     "counts keys alone: of tokens only [observe] tells what it would refuse";
+const NO_SCOPE: &str = "no effect: a session is held to no scope, nor to one on trial";
 const NO_SIGNATURE: &str = "no effect on tokens: who has one cannot sign, and is not held to it";
 const NO_WINDOW: &str =
     "in mode \"edge\" each isolate bounds bursts by itself, and no window is kept";
