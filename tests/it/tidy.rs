@@ -62,7 +62,7 @@ fn bindings_of_wrangler_toml_are_those_the_gate_looks_up() {
     // No origin may be one of them.
     let source = read(&path("src/policy/source/mod.rs"));
     let own = ["POLICY", "BUILT"].map(|name| constant("src/edge/deployment.rs", name));
-    let looked_up = ["KEYS", "WORKSPACE", "MANAGEMENT", analytics, &root, &keys];
+    let looked_up = ["KEYS", "WORKSPACE", "MANAGEMENT", analytics, root.as_str(), keys.as_str()];
     for name in looked_up.into_iter().chain(own.iter().map(String::as_str)) {
         assert!(source.contains(&format!("    \"{name}\",\n")), "an origin may be {name}");
     }
