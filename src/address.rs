@@ -108,7 +108,9 @@ impl fmt::Display for BadNetwork {
         f.write_str(match self {
             Self::Address => "not an IP address or network such as '203.0.113.0/24'",
             Self::Prefix => "the prefix length is 0 to 32 for IPv4 and 0 to 128 for IPv6",
-            Self::HostBits => "the address has bits set after its prefix length",
+            Self::HostBits => {
+                "the address has bits set after its prefix: write the network's first address"
+            }
             Self::Mapped => "write IPv4 networks as IPv4, not as '::ffff:…'",
             Self::EmptyList => "an empty list would refuse every address; leave it out instead",
         })

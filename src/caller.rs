@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::key::Workspace;
 use crate::person::Person;
 use crate::record::Record;
+use crate::scope::Scope;
 
 /// Who calls.
 #[derive(Clone, Debug)]
@@ -34,6 +35,15 @@ impl Caller {
         match self {
             Self::Key(record) => Some(record),
             Self::Anyone | Self::Person(_) => None,
+        }
+    }
+
+    /// Whether the caller may do what needs this scope.
+    pub(crate) fn has(&self, scope: &Scope) -> bool {
+        match self {
+            Self::Anyone => true,
+            Self::Key(record) => record.grants.allow(scope),
+            Self::Person(person) => person.has(scope),
         }
     }
 

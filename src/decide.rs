@@ -273,10 +273,10 @@ impl<'a, 'g> Check<'_, 'a, 'g, '_> {
             }
             None => Metered::unlimited().into(),
         };
-        if let Some(kid) = kid.filter(|_| mode != Mode::Edge && !route.shadow.is_empty()) {
-            self.count_shadow(kid, route, &record);
-        }
         let caller = Caller::Key(record);
+        if let Some(kid) = kid.filter(|_| mode != Mode::Edge && !route.shadow.is_empty()) {
+            self.count_shadow(kid, route, &caller);
+        }
         let origin = route.origin;
         Ok(Grant {
             route,

@@ -7,7 +7,7 @@
 //! never a secret, nor what somebody unknown may choose.
 
 use crate::caller::{Caller, Told};
-use crate::decide::Grant;
+use crate::decide::{Grant, would_deny};
 use crate::encoding;
 use crate::gate::Gate;
 use crate::policy::{Mode, Observe, Route, Share};
@@ -16,7 +16,7 @@ use crate::route::Method;
 use crate::ticket::Ticket;
 
 /// The names of its texts. The second is the index of a point, the others are its blobs.
-pub const TEXTS: [&str; 10] = [
+pub const TEXTS: [&str; 11] = [
     "outcome",
     "workspace",
     "method",
@@ -27,6 +27,7 @@ pub const TEXTS: [&str; 10] = [
     "decided",
     "key",
     "request_id",
+    "would_deny",
 ];
 
 /// The names of its numbers, which are the doubles of a point.
@@ -78,6 +79,7 @@ pub fn of_grant(
         renews,
         coins: if is_key { grant.route.cost } else { 0 },
         request_id,
+        would_deny: tried(request, grant),
     };
     Some(observation.print(ticket, gate))
 }
@@ -117,8 +119,22 @@ pub fn of_answer(
         renews: false,
         coins: 0,
         request_id,
+        would_deny: String::new(),
     };
     observation.print(ticket, gate)
+}
+
+/// By which codes the route's rules on trial would have refused whoever calls, a space between.
+fn tried(request: &Request<'_>, grant: &Grant<'_>) -> String {
+    let address = request.fields.client_address;
+    let mut codes = String::new();
+    for denial in would_deny(grant.route, &grant.caller, address) {
+        if !codes.is_empty() {
+            codes.push(' ');
+        }
+        codes.push_str(denial.code());
+    }
+    codes
 }
 
 /// What becomes of the observation of a grant if the request fails on its way, with this code.
@@ -144,6 +160,7 @@ struct Observation<'a> {
     renews: bool,
     coins: u32,
     request_id: &'a str,
+    would_deny: String,
 }
 
 impl Observation<'_> {
@@ -178,6 +195,7 @@ impl Observation<'_> {
             decided,
             self.told.key,
             self.request_id,
+            &self.would_deny,
         ];
         for text in texts {
             out.push('\t');

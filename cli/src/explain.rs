@@ -139,7 +139,7 @@ pub(crate) fn explained(
 }
 
 fn failed(impossible: Impossible) -> Failure {
-    if matches!(impossible, Impossible::Url) {
+    if matches!(impossible, Impossible::Url(_)) {
         Failure::usage(format!("--url: {impossible}"))
     } else if matches!(impossible, Impossible::Line) {
         Failure::usage(impossible)

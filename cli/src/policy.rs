@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use portcullis::policy::{Credential, Document, JwksUrl, Route, Whose, source};
+use portcullis::policy::source::{self, Note};
+use portcullis::policy::{Credential, Document, JwksUrl, Route, Whose};
 use serde_json::json;
 
 use crate::explain::{self, Explain};
@@ -53,21 +54,25 @@ pub(crate) fn read(file: &Path) -> Result<Document, Failure> {
 fn check(file: &Path) -> Result<Output, Failure> {
     let bytes = fs::read(file).map_err(|error| Failure::io(file.display(), &error))?;
     let name = file.display().to_string();
-    Ok(match source::read(&bytes) {
-        Ok(policy) => {
+    Ok(match source::check(&bytes) {
+        Ok((policy, notes)) => {
             let counts = format!("{name}: {} routes, no errors", policy.routes.len());
-            let idle = source::idle(&policy);
+            let told = notes.iter().map(
+                |note| json!({ "line": note.line, "column": note.column, "message": note.message }),
+            );
             let json = json!({
-                "ok": true, "file": name, "routes": policy.routes.len(), "idle": idle,
+                "ok": true, "file": name, "routes": policy.routes.len(),
+                "notes": told.collect::<Vec<_>>(),
             });
             let fit = !policy.root_fingerprints.is_empty();
             let mut output = Output::new(String::new(), json).note(counts);
             for issuer in policy.issuers.iter().filter(|issuer| is_local(&issuer.jwks)) {
-                let name = &issuer.name;
-                output = output.note(format!("note: issuers.{name}: {LOCAL_KEYS}"));
+                let issuer = &issuer.name;
+                output = output.note(format!("note: issuers.{issuer}: {LOCAL_KEYS}"));
             }
-            for text in idle {
-                output = output.note(format!("note: {text}"));
+            for note in notes {
+                let Note { line, column, message } = note;
+                output = output.note(format!("{name}:{line}:{column}: note: {message}"));
             }
             if fit { output } else { output.note(NO_FINGERPRINT) }
         }

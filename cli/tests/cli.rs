@@ -188,7 +188,7 @@ fn attributes_are_checked_before_anything_is_made() {
         ("--scope agents", "--scope: a scope is written 'resource:action'"),
         ("--binding agent_id", "--binding: PARAMETER=VALUE"),
         ("--binding Agent=1", "--binding: PARAMETER=VALUE"),
-        ("--ip 10.0.0.1/8", "--ip: the address has bits set after its prefix length"),
+        ("--ip 10.0.0.1/8", "--ip: the address has bits set after its prefix"),
         ("--ip 300.1.1.1", "--ip: not an IP address"),
         ("--ip 1.2.3.4/33", "--ip: the prefix length is 0 to 32"),
         ("--ip 0.0.0.0/0", "0.0.0.0/0 holds every address"),
@@ -201,7 +201,7 @@ fn attributes_are_checked_before_anything_is_made() {
         ("--type temporary", "needs --expires"),
         ("--tier gold", "the policy has no such tier"),
         ("--requests 5", "--burst"),
-        ("--requests 5 --burst 6", "burst is not above requests"),
+        ("--requests 5 --burst 6", "burst may not be above requests"),
         ("--tier free --requests 5 --burst 1", "cannot be used with"),
         ("--prefix A", "--prefix"),
     ] {
@@ -449,7 +449,18 @@ fn a_request_is_explained_check_by_check() {
     // Without a key, and what is no request.
     let nobody = bare.run(&format!("policy explain {url}"));
     assert!(nobody.out.contains("refused: 401 MISSING_API_KEY"), "{}", nobody.out);
-    bare.run("policy explain --url api.test/v1").failed(2, "--url");
+    for (wrong, message) in [
+        ("api.test/v1", "begins with its scheme"),
+        ("/v1/agents", "begins with its scheme"),
+        ("ftp://api.test/", "begins with https:// or http://"),
+        ("http://api.test", "has no path; clients send '/' then"),
+        ("http://api.test?a=1", "has no path"),
+        ("http:///v1/agents", "names no host"),
+        ("http://api.test/v1/agents/a1#top", "what follows '#' stays with the client"),
+        ("http://api.test#top", "what follows '#' stays with the client"),
+    ] {
+        bare.run(&format!("policy explain --url {wrong}")).failed(2, message);
+    }
     bare.run(&format!("policy explain {url} --kv rows.json")).failed(2, "--key");
     bare.run(&format!("policy explain {url} --key")).failed(1, "PORTCULLIS_ROOT");
     // A key in the URL is in no output.
@@ -574,11 +585,14 @@ fn in_mode_edge_no_budget_is_explained() {
     assert!(lease.contains("open: its Workspace") && lease.contains("on trial"), "{lease}");
     // And `check` says so beforehand.
     let checked = desk.run("policy check").ok().err;
-    assert!(checked.contains("note: budget: no effect but on signed requests"), "{checked}");
-    let idle = desk.run("policy check --json").ok().json()["idle"].as_array().unwrap().len();
-    assert_eq!(idle, 3);
+    assert!(checked.contains(": note: budget: no effect but on signed requests"), "{checked}");
+    let notes = desk.run("policy check --json").ok().json()["notes"].clone();
+    let line = policy.lines().position(|line| line == "[budget]").unwrap() + 1;
+    let of_budget = notes.as_array().unwrap().iter().find(|note| note["line"] == line).unwrap();
+    assert_eq!(of_budget["column"], 1);
+    assert!(checked.contains(&format!("policy.toml:{line}:1: note: budget: ")), "{checked}");
     assert_eq!(
-        desk.run("policy check lease.toml --json").ok().json()["idle"],
+        desk.run("policy check lease.toml --json").ok().json()["notes"],
         Value::Array(vec![])
     );
     fs::write(desk.path("latin.toml"), b"version = 1\nhosts = [\"\xff\"]\n").unwrap();

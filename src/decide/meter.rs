@@ -2,6 +2,7 @@
 
 use super::{Check, Stop, would_deny};
 use crate::account::View;
+use crate::caller::Caller;
 use crate::clock::Now;
 use crate::denial::{Denial, Wait};
 use crate::key::Kid;
@@ -96,10 +97,10 @@ impl Check<'_, '_, '_, '_> {
     }
 
     /// Counts what the route's rules on trial would have refused of a request that is admitted.
-    pub(super) fn count_shadow(&mut self, kid: Kid, route: &Route, record: &Record) {
+    pub(super) fn count_shadow(&mut self, kid: Kid, route: &Route, caller: &Caller) {
         let address = self.request.fields.client_address;
         let Some(wallet) = self.memory.wallet(&kid) else { return };
-        for denial in would_deny(route, record, address) {
+        for denial in would_deny(route, caller, address) {
             wallet.would_deny(denial.code());
         }
     }

@@ -1,18 +1,18 @@
 //! Rules on trial: what they would refuse, and do not.
 
 use crate::address::ClientAddress;
+use crate::caller::Caller;
 use crate::denial::Denial;
 use crate::policy::Route;
-use crate::record::Record;
 
 /// The refusals that the route's rules on trial would be the cause of, were they in force.
 pub(crate) fn would_deny<'r>(
     route: &'r Route,
-    record: &Record,
+    caller: &Caller,
     client_address: &str,
 ) -> impl Iterator<Item = Denial> + use<'r> {
     let rules = &route.shadow;
-    let scope = rules.scope.as_ref().filter(|scope| !record.grants.allow(scope));
+    let scope = rules.scope.as_ref().filter(|scope| !caller.has(scope));
     let is_outside = rules.ips.as_ref().is_some_and(|allowed| {
         !ClientAddress::parse(client_address).is_some_and(|client| allowed.contains(client))
     });

@@ -165,7 +165,7 @@ impl Case {
         now: Now,
     ) -> Result<Explanation<'_>, Impossible> {
         let facts = asked.facts(self.credential.as_ref().map(|own| &*own.text))?;
-        let request = Request::parse(&facts).ok_or(Impossible::Url)?;
+        let request = Request::parse(&facts).ok_or(BadUrl::Other)?;
         let decision = decided(&request, &self.gate, &mut self.memory, rows, now)?;
         let caller = match self.credential.as_ref().map(|own| &own.of) {
             Some(Whose::Key(kid)) => match self.memory.record(kid, now) {
@@ -193,8 +193,20 @@ impl Asked {
                 None => fields.push((name, value)),
             }
         }
-        let (scheme, rest) = self.url.split_once("://").unwrap_or_default();
-        let own = rest.find(['/', '?', '#']).map_or(rest, |end| rest.split_at(end).0);
+        let (scheme, rest) = self.url.split_once("://").ok_or(BadUrl::NoScheme)?;
+        if !matches!(scheme, "http" | "https") {
+            return Err(BadUrl::Scheme.into());
+        }
+        if rest.contains('#') {
+            return Err(BadUrl::Fragment.into());
+        }
+        let own = rest.find(['/', '?']).map_or(rest, |end| rest.split_at(end).0);
+        if own.is_empty() {
+            return Err(BadUrl::NoHost.into());
+        }
+        if !rest.strip_prefix(own).is_some_and(|target| target.starts_with('/')) {
+            return Err(BadUrl::NoPath.into());
+        }
         // The runtime makes its URL by the `Host` header.
         let named =
             fields.iter().position(|(name, _)| name == "host").map(|at| fields.remove(at).1);
@@ -270,7 +282,7 @@ pub enum Impossible {
     /// The policy believes no such issuer.
     Issuer,
     /// No URL of a request.
-    Url,
+    Url(BadUrl),
     /// A line feed in a header.
     Line,
     /// Rows that point at each other.
@@ -287,7 +299,7 @@ impl fmt::Display for Impossible {
             Self::Key => f.write_str("the record's kid or prefix is none of a key"),
             Self::Record(unusable) => write!(f, "the record: {}", unusable.as_str()),
             Self::Issuer => f.write_str("the policy names no such issuer"),
-            Self::Url => f.write_str("http:// or https://, a host and a path"),
+            Self::Url(error) => error.fmt(f),
             Self::Line => f.write_str("a request has no line feed in it"),
             Self::Astray => f.write_str("the rows lead nowhere"),
         }
@@ -295,6 +307,38 @@ impl fmt::Display for Impossible {
 }
 
 impl core::error::Error for Impossible {}
+
+/// Why a text is not the URL of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadUrl {
+    /// Nothing stands before `://`.
+    NoScheme,
+    /// Neither `http` nor `https`.
+    Scheme,
+    /// It has a fragment, which no client sends.
+    Fragment,
+    /// Nothing stands for the host.
+    NoHost,
+    /// Nothing stands for the path.
+    NoPath,
+    /// Something else.
+    Other,
+}
+
+impl fmt::Display for BadUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoScheme => "begins with its scheme, as https://api.example.com/v1/items",
+            Self::Scheme => "begins with https:// or http://",
+            Self::Fragment => "what follows '#' stays with the client: leave it out, or write %23",
+            Self::NoHost => "names no host",
+            Self::NoPath => "has no path; clients send '/' then",
+            Self::Other => "http:// or https://, a host and a path",
+        })
+    }
+}
+
+impl core::error::Error for BadUrl {}
 
 macro_rules! from {
     ($($of:ty => $variant:ident),*) => {
@@ -306,7 +350,7 @@ macro_rules! from {
     };
 }
 
-from!(PolicyError => Policy, RootError => Root, BadName => Fingerprint, Unfit => Unfit, Unusable => Record);
+from!(PolicyError => Policy, RootError => Root, BadName => Fingerprint, Unfit => Unfit, Unusable => Record, BadUrl => Url);
 
 /// Of nobody: with it are made keys that stand in for others.
 const OWN_ROOT: &str = "v1:cG9ydGN1bGxpcyBwb2xpY3kgZXhwbGFpbiBub2JvZHk=";

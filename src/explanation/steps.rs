@@ -83,11 +83,11 @@ impl<'g> Explanation<'g> {
             | Decision::Usage(_)
             | Decision::Preflight(_) => None,
         };
-        // Nobody would count it there.
-        let tried = route.zip(record).filter(|_| refused.is_none() && !is_edge);
+        // No Workspace counts it there.
+        let tried = route.filter(|_| refused.is_none() && !is_edge && !caller.is_anyone());
         let address = request.fields.client_address;
-        let would_deny = tried.into_iter().flat_map(|(route, record)| {
-            decide::would_deny(route, record, address).map(|denial| denial.wire())
+        let would_deny = tried.into_iter().flat_map(|route| {
+            decide::would_deny(route, caller, address).map(|denial| denial.wire())
         });
         let is_managed = matches!(decision, Decision::Admin | Decision::Usage(_));
         let (steps, would_deny) = (steps.collect(), would_deny.collect());

@@ -318,8 +318,7 @@ pub const ENDPOINTS: &[Endpoint] = {
             "/api/v1/workspaces/{workspace}/denials/{request_id}",
             Admin,
             &out::DENIAL,
-            "By which check, and by what, a request with one of the workspace's keys was refused: of the last \
-             128 within a day.",
+            "By which check, and by what, a request with one of the workspace's keys was refused within a day.",
         ),
         get(
             Op::GetPolicy,

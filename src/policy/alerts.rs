@@ -38,7 +38,8 @@ impl Alerts {
     }
 }
 
-/// Seconds after the first, second and further failed attempts; the last of them repeats.
+/// Seconds after the first, second and further failed attempts; the last of them repeats. An alert that is older
+/// than a day is tried once a day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<u32>", into = "Vec<u32>")]
 pub struct RetrySeconds(Vec<u32>);
@@ -54,9 +55,9 @@ impl RetrySeconds {
 }
 
 impl Default for RetrySeconds {
-    /// As Standard Webhooks recommends: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h, 24 h.
+    /// As Standard Webhooks recommends for the first day: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h.
     fn default() -> Self {
-        Self(vec![5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, LONGEST])
+        Self(vec![5, 300, 1800, 7200, 18_000, 36_000, 50_400, LONGEST])
     }
 }
 
@@ -146,7 +147,7 @@ mod tests {
             [1000, 60_000, 60_000, 60_000]
         );
         assert_eq!(
-            [1, 9, 10].map(|n| RetrySeconds::default().after(n)),
+            [1, 8, 9].map(|n| RetrySeconds::default().after(n)),
             [5000, 86_400_000, 86_400_000]
         );
         for list in [vec![], vec![0], vec![86_401], vec![1; 21]] {

@@ -134,7 +134,7 @@ impl fmt::Display for BadLimits {
             Self::Lease => f.write_str("lease_seconds is 1 to 60"),
             Self::Zero => f.write_str("requests and burst are at least 1"),
             Self::Window => f.write_str("window_seconds is 1 to 2678400 (31 days)"),
-            Self::Burst => f.write_str("burst is not above requests"),
+            Self::Burst => f.write_str("burst may not be above requests"),
         }
     }
 }

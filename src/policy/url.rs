@@ -29,6 +29,20 @@ impl OriginUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Host and port; a port of the scheme's own is left out.
+    #[cfg(feature = "policy-source")]
+    pub(crate) fn authority(&self) -> &str {
+        let (scheme, authority) = self.0.split_once("://").unwrap_or_default();
+        let own = if scheme == "https" { ":443" } else { ":80" };
+        authority.strip_suffix(own).unwrap_or(authority)
+    }
+
+    /// Whether its host is this machine.
+    #[cfg(feature = "policy-source")]
+    pub(crate) fn is_here(&self) -> bool {
+        is_here(self.authority())
+    }
 }
 
 /// Where error codes are explained: an `https` URL to which `#CODE` is appended.
@@ -99,9 +113,13 @@ pub(crate) fn secure_rest(text: &str) -> Result<&str, BadUrl> {
     }
     let rest = text.strip_prefix("http://").ok_or(BadUrl::NotHttps)?;
     let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    let is_loopback = LOOPBACK.iter().any(|host| same_host(authority, host))
-        || authority.split(':').next().is_some_and(|host| host.ends_with(".localhost"));
-    if is_loopback { Ok(rest) } else { Err(BadUrl::NotHttps) }
+    if is_here(authority) { Ok(rest) } else { Err(BadUrl::NotHttps) }
+}
+
+/// Whether an authority is of this machine.
+fn is_here(authority: &str) -> bool {
+    LOOPBACK.iter().any(|host| same_host(authority, host))
+        || authority.split(':').next().is_some_and(|host| host.ends_with(".localhost"))
 }
 
 /// Checks what follows the scheme; the host that it names.

@@ -1,18 +1,20 @@
-//! Denials that can be asked for by their request ids: the last 128, for a day.
+//! Denials that can be asked for by their request ids: those of the last 128 calls that told of any, for a day. A
+//! call's are one row, however many.
 
+use super::Object;
 use super::rows::{Range, Stop, Value, readable};
-use super::{Meta, Object};
 use crate::explanation::Check;
 use crate::fields::{BadField, number};
 use crate::incident::ROUTE;
 use crate::key::Kid;
 
-/// A denial as it is kept: when it was told, in milliseconds, the key, what was told.
+/// Denials of a key as they are kept: when they were told, in milliseconds, the key, what was told of each, the last
+/// one last, with a space between.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     told: u64,
     pub(super) kid: String,
-    text: String,
+    texts: String,
 }
 
 /// The parts of what was told; see `incident.rs`.
@@ -41,19 +43,24 @@ impl Value for Kept {
         let mut parts = text.splitn(3, ' ');
         let mut part = || parts.next().ok_or(BadField);
         let (told, kid) = (number(part()?)?, part()?.to_owned());
-        Ok(Self { told, kid, text: part()?.to_owned() })
+        Ok(Self { told, kid, texts: part()?.to_owned() })
     }
 
     fn print(&self) -> String {
-        let Self { told, kid, text } = self;
-        format!("{told} {kid} {text}")
+        let Self { told, kid, texts } = self;
+        format!("{told} {kid} {texts}")
     }
 }
 
 impl Kept {
-    /// Reads what was told.
-    pub(super) fn parts(&self) -> Option<Parts<'_>> {
-        parts(&self.text)
+    /// What was told of each, the last first.
+    pub(super) fn all(&self) -> impl Iterator<Item = Parts<'_>> {
+        self.texts.rsplit(' ').filter_map(parts)
+    }
+
+    /// What was told of the request of this id.
+    pub(super) fn of(&self, request_id: &str) -> Option<Parts<'_>> {
+        self.all().find(|parts| parts.request_id == request_id)
     }
 }
 
@@ -81,18 +88,14 @@ impl Object<'_> {
     /// Keeps what an isolate tells of denials. What cannot be read is of no use and stands in nobody's way.
     pub(super) fn note_incidents(&mut self, kid: &str, told: &[String]) -> Result<(), Stop> {
         let told = told.iter().filter(|text| parts(text).is_some()).take(MOST_TOLD);
-        let told: Vec<&String> = told.collect();
+        let told: Vec<&str> = told.map(String::as_str).collect();
         if told.is_empty() {
             return Ok(());
         }
-        let mut next = readable(self.rows.get::<u64>(NEXT))?.unwrap_or(0);
-        for text in told {
-            let (kid, text) = (kid.to_owned(), text.clone());
-            let kept = Kept { told: self.now.millis(), kid, text };
-            self.rows.put(row(next), &kept);
-            next = next.saturating_add(1);
-        }
-        self.rows.put(NEXT.to_owned(), &next);
+        let next = readable(self.rows.get::<u64>(NEXT))?.unwrap_or(0);
+        let kept = Kept { told: self.now.millis(), kid: kid.to_owned(), texts: told.join(" ") };
+        self.rows.put(row(next), &kept);
+        self.rows.put(NEXT.to_owned(), &next.saturating_add(1));
         self.wake(self.now.millis().saturating_add(KEPT_MILLIS));
         Ok(())
     }
@@ -113,12 +116,11 @@ impl Object<'_> {
     }
 
     /// The denial of a request.
-    pub(super) fn incident(&self, _: &Meta, request_id: &str) -> Result<Option<Kept>, Stop> {
+    pub(super) fn incident(&self, request_id: &str) -> Result<Option<Kept>, Stop> {
         let names = self.rows.names(&all())?;
         for name in names {
             let Some(kept) = readable(self.rows.get::<Kept>(&name))? else { continue };
-            let is_asked = kept.parts().is_some_and(|parts| parts.request_id == request_id);
-            if is_asked && !kept.is_over(self.now.millis()) {
+            if kept.of(request_id).is_some() && !kept.is_over(self.now.millis()) {
                 return Ok(Some(kept));
             }
         }
@@ -149,7 +151,7 @@ impl Kept {
     }
 }
 
-/// Where the denial of this number is kept.
+/// Where what the call of this number told is kept.
 fn row(number: u64) -> String {
     format!("{INCIDENTS}{:03}", number.checked_rem(KEPT).unwrap_or(0))
 }
@@ -182,5 +184,5 @@ const INCIDENTS: &str = "denial/";
 const KEPT: u64 = 128;
 const KEPT_MILLIS: u64 = 24 * 3_600_000;
 /// With one call.
-const MOST_TOLD: usize = 8;
+const MOST_TOLD: usize = 50;
 const MOST_BYTES: usize = 1000;

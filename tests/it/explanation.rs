@@ -222,7 +222,7 @@ fn what_cannot_be_asked_is_said() {
     let url = "https://api.test/v1/agents";
     assert_eq!(ask(&policy, &asked(url, &[]), &nobody).unwrap()["code"], "MISSING_API_KEY");
     let told = ask(&policy, &asked("api.test/v1", &[]), &nobody).unwrap_err();
-    assert_eq!(told, "http:// or https://, a host and a path");
+    assert_eq!(told, "begins with its scheme, as https://api.example.com/v1/items");
     let told = ask(&policy, &asked(url, &[("a", "b\nc")]), &nobody).unwrap_err();
     assert_eq!(told, "a request has no line feed in it");
     let key = json!({"key": told_key(&Document { kid: "no".to_owned(), ..records().remove(0) })});

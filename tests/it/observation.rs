@@ -46,6 +46,8 @@ impl World {
                     "scope": "items:read"},
                 {"credentials": ["public"], "methods": ["GET"], "origin": 0, "path": "/pages",
                     "cors": ["*"]},
+                {"credentials": ["key"], "methods": ["GET"], "origin": 0, "path": "/tried",
+                    "shadow": {"scope": "items:read", "ips": ["203.0.113.0/24"]}},
             ],
         });
         let gate = Gate::new(Policy::from_json(&policy.to_string()).unwrap(), ROOT, "", 0).unwrap();
@@ -106,22 +108,26 @@ fn a_request_is_told_by_what_the_policy_calls_it() {
     let mut world = World::new(&json!({"analytics": true}));
     let told = |decided: &str, millis: u32, kid: &str| {
         format!(
-            "p\tallow\t\tDEM0WS\tGET\t/items/{{id}}\tshop\tservice\tedge\t{decided}\t{kid}\t{LOW}\t3\t{millis}"
+            "p\tallow\t\tDEM0WS\tGET\t/items/{{id}}\tshop\tservice\tedge\t{decided}\t{kid}\t{LOW}\t\t3\t{millis}"
         )
     };
-    let kid = world.kid.clone();
+    let (kid, secret) = (world.kid.clone(), world.secret.clone());
     assert_eq!(world.ask("/items/7?q=1", "", LOW).0, told("cold", 7, &kid));
     assert_eq!(world.ask("/items/8", "", LOW).0, told("renewed", 0, &kid));
     let (scoped, _) = world.ask("/scoped", "", LOW);
     let expected = format!(
-        "p\tPERMISSION_DENIED\t\tDEM0WS\tGET\t/scoped\t\tservice\tedge\twarm\t{kid}\t{LOW}\t0\t0"
+        "p\tPERMISSION_DENIED\t\tDEM0WS\tGET\t/scoped\t\tservice\tedge\twarm\t{kid}\t{LOW}\t\t0\t0"
     );
     assert_eq!(scoped, expected);
     world.secret.replace_range(30..31, if world.secret.as_bytes()[30] == b'0' { "1" } else { "0" });
     let (invented, _) = world.ask("/items/7", "", LOW);
     let expected =
-        format!("p\tINVALID_API_KEY\t\t\tGET\t/items/{{id}}\tshop\t\t\twarm\t\t{LOW}\t0\t0");
+        format!("p\tINVALID_API_KEY\t\t\tGET\t/items/{{id}}\tshop\t\t\twarm\t\t{LOW}\t\t0\t0");
     assert_eq!(invented, expected);
+    // Of a key, in the mode too in which no Workspace counts it.
+    world.secret.clone_from(&secret);
+    let (tried, _) = world.ask("/tried", "\ncf-connecting-ip\n203.0.113.7", LOW);
+    assert!(tried.ends_with(&format!("\t{kid}\t{LOW}\tPERMISSION_DENIED\t1\t0")), "{tried}");
     // As many as Analytics Engine takes, and the status and the origin's time are not known here.
     assert!(TEXTS.len() <= 21 && NUMBERS.len() <= 20);
     assert_eq!(invented.split('\t').count(), TEXTS.len() + NUMBERS.len());

@@ -9,6 +9,7 @@ use portcullis::gate::Gate;
 use portcullis::lookup::{Came, Errand, LookUp, Trouble};
 use portcullis::memory::Memory;
 use portcullis::need::Need;
+use portcullis::observation::{self, TEXTS};
 use portcullis::policy::Policy;
 use portcullis::request::Request;
 use portcullis::root::Keyring;
@@ -28,6 +29,8 @@ struct Isolate {
     fetches: usize,
     verified: usize,
     troubles: Vec<Trouble>,
+    /// What was told of the last that was allowed.
+    observed: String,
 }
 
 #[derive(Debug, PartialEq)]
@@ -64,13 +67,15 @@ impl Isolate {
         let tasks = route("/workspaces/{workspace_id}/tasks", &["session", "oauth"], None);
         let mut limited = route("/limited", &["session"], None);
         limited["body_limit"] = 4.into();
+        let mut tried = route("/tried", &["session", "oauth"], None);
+        tried["shadow"] = json!({"scope": "agents:write", "ips": ["203.0.113.0/24"]});
         let mut policy = json!({
             "version": 1, "hosts": ["api.test"], "admin_host": "admin.test", "mode": "edge",
             "kv_timeout_ms": 200,
             "root_fingerprints": [Keyring::parse(ROOT).unwrap().newest().fingerprint()],
             "origins": [{"name": "near", "timeout_ms": 1500,
                 "upstream": {"service": {"binding": "ORIGIN"}}}],
-            "tiers": [], "static_keys": [], "imports": [],
+            "tiers": [], "static_keys": [], "imports": [], "observe": {"analytics": true},
             "routes": [
                 route("/all", &["key", "session", "oauth"], Some("agents:read")),
                 route("/oauth", &["oauth"], Some("agents:read")),
@@ -78,7 +83,7 @@ impl Isolate {
                 route("/session", &["session"], Some("agents:read")),
                 route("/key", &["key"], None),
                 route("/public", &["public"], None),
-                limited, own, tasks,
+                limited, own, tasks, tried,
             ],
             "issuers": [
                 {"name": "auth", "issuer": "https://auth.test", "jwks": "https://auth.test/jwks",
@@ -97,6 +102,7 @@ impl Isolate {
             fetches: 0,
             verified: 0,
             troubles: Vec::new(),
+            observed: String::new(),
         }
     }
 
@@ -124,6 +130,9 @@ impl Isolate {
                 Decision::Allow(grant) => {
                     assert!(grant.kid().is_none());
                     assert!(grant.ahead(&self.gate, &mut self.memory, now).is_none());
+                    let told =
+                        observation::of_grant(&request, &grant, false, ticket, &self.gate, "id");
+                    self.observed = told.unwrap_or_default();
                     let plan = forward::plan(&request, &grant, &self.gate, "id", None, now);
                     return Outcome::Allowed(plan);
                 }
@@ -267,6 +276,27 @@ fn the_origin_is_told_who_calls() {
     let expected = [("x-portcullis-type", "session"), ("x-portcullis-subject", "access:user-1")];
     assert_eq!(headers, expected.map(|(name, value)| (name, value.to_owned())));
     assert_eq!((&claims["type"], &claims["scope"]), (&json!("session"), &Value::Null));
+}
+
+/// No Workspace keeps an account of people. A session is held to no scope, nor to one on trial.
+#[test]
+fn what_rules_on_trial_would_refuse_of_tokens_is_observed() {
+    let mut isolate = Isolate::new();
+    // Destination and timing are told besides.
+    let place = TEXTS.iter().position(|name| *name == "would_deny").unwrap() + 2;
+    let mut tried = |token: &str, address: &str| {
+        let headers = format!("authorization\nBearer {token}\ncf-connecting-ip\n{address}");
+        allowed(isolate.get("/tried", &headers, 0));
+        isolate.observed.split('\t').nth(place).unwrap().to_owned()
+    };
+    let (reads, writes) = (oauth(&json!({})), oauth(&json!({"scope": "agents:write"})));
+    let (inside, outside) = ("203.0.113.9", "198.51.100.9");
+    assert_eq!(
+        [tried(&reads, inside), tried(&reads, outside)],
+        ["PERMISSION_DENIED", "IP_NOT_ALLOWED PERMISSION_DENIED"]
+    );
+    assert_eq!([tried(&writes, inside), tried(&writes, outside)], ["", "IP_NOT_ALLOWED"]);
+    assert_eq!([tried(&session(), inside), tried(&session(), outside)], ["", "IP_NOT_ALLOWED"]);
 }
 
 /// Of those of the second issuer, which names none, the policy says that the origin sees to it.

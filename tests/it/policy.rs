@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use portcullis::key::is_prefix;
-use portcullis::policy::source::{compile, idle, read};
+use portcullis::policy::source::{check, compile, read};
 use portcullis::policy::{
     Cors, Credential, KeyPrefix, Limits, Observe, Period, Policy, TokenKind, Upstream, Whose,
 };
@@ -106,7 +106,8 @@ hours = 8
 /// What is replaced, by what; then line, column and part of the message.
 const BROKEN: &[(&str, &str, usize, usize, &str)] = &[
     ("version = 1", "version = 2", 1, 11, "version 1"),
-    ("version = 1\n", "", 1, 1, "missing field `version`"),
+    ("version = 1\n", "", 1, 1, "missing field `version`, as version = 1"),
+    ("\"b.test\"", "\"*.test\"", 2, 22, "there are no wildcards"),
     ("version = 1", "version = \"1\"", 1, 11, "invalid type"),
     ("version = 1", "version = 1\nversion = 1", 2, 1, "duplicate"),
     ("version = 1", "version = ", 1, 11, ""),
@@ -147,7 +148,7 @@ const BROKEN: &[(&str, &str, usize, usize, &str)] = &[
     ("timeout_ms = 5000", "timeout_ms = 300001", 12, 14, "1 to 300000"),
     ("requests = 100", "requests = 0", 14, 12, "at least 1"),
     ("window_seconds = 60", "window_seconds = 0", 15, 18, "2678400"),
-    ("burst = 10", "burst = 101", 16, 9, "not above requests"),
+    ("burst = 10", "burst = 101", 16, 9, "may not be above requests"),
     ("burst = 10", "burst = 0", 16, 9, "at least 1"),
     ("DEM0WS", "DEMOWS", 18, 13, "without I, L, O, U"),
     ("scopes = [\"read\"]", "scopes = [\"read\", \"all\"]", 19, 19, "resource:action"),
@@ -255,7 +256,7 @@ const BROKEN: &[(&str, &str, usize, usize, &str)] = &[
         10,
         "'requests' and 'burst'",
     ),
-    ("requests = 4, burst = 2", "requests = 4, burst = 5", 71, 71, "not above requests"),
+    ("requests = 4, burst = 2", "requests = 4, burst = 5", 71, 71, "may not be above requests"),
     ("requests = 4, burst = 2", "requests = 4", 71, 47, "missing field `burst`"),
     ("coins = 500", "coin = 500", 72, 12, "unknown field `coin`"),
     ("product = \"billing\"", "product = \"bills\"", 76, 11, "no product has this name"),
@@ -343,42 +344,58 @@ fn whatever_has_fields_is_read_from_a_table_alone() {
     }
 }
 
+/// Line, column and words of what is noted of a policy.
+fn noted(text: &str) -> Vec<String> {
+    let (_, notes) = check(text.as_bytes()).unwrap();
+    notes.iter().map(ToString::to_string).collect()
+}
+
+/// The words alone.
+fn told(text: &str) -> Vec<String> {
+    let (_, notes) = check(text.as_bytes()).unwrap();
+    notes.into_iter().map(|note| note.message).collect()
+}
+
 #[test]
 fn rules_that_do_nothing_are_told() {
-    let told = |text: &str| idle(&compile(text).unwrap());
     let totals = "no effect but on signed requests: in mode \"edge\" nobody keeps totals";
     let shared = "[workspace_limits]\nrequests = 9\nburst = 9\n[workspaces.DEM0WS]\nbudget = \
                   { coins = 7, period = \"day\" }\n";
     let edge = format!("{GOOD}{shared}");
-    assert_eq!(told(&edge), [
+    let route = "GET, HEAD /billing/people/{user_id}";
+    assert_eq!(noted(&edge), [
+        "13:8: tiers.free: in mode \"edge\" each isolate bounds bursts by itself, and no window is kept"
+            .to_owned(),
+        format!("65:1: budget: {totals}"),
+        format!("68:11: products.billing.budget: {totals}"),
+        format!("68:11: products.billing.limits: {totals}"),
+        format!("75:8: {route}: cost: {totals}"),
         format!(
-            "budget, workspace_limits, products.billing.budget, products.billing.limits, \
-             workspaces.DEM0WS.budget: {totals}"
+            "75:8: {route}: shadow: no effect: nobody counts what it would refuse here; [observe] could \
+             tell of it"
         ),
-        "tiers.free: in mode \"edge\" each isolate bounds bursts by itself, and no window is kept"
-            .to_owned(),
-        format!("GET, HEAD /billing/people/{{user_id}}: cost: {totals}"),
-        "GET, HEAD /billing/people/{user_id}: shadow: no effect: in mode \"edge\" nobody counts what it \
-         would refuse"
-            .to_owned(),
+        format!("91:1: workspace_limits: {totals}"),
+        format!("94:13: workspaces.DEM0WS.budget: {totals}"),
     ]);
     let tried = edge.replace("burst = 10\n", "burst = 10\nshadow = { requests = 9, burst = 9 }\n");
-    assert!(told(&tried)[0].contains(", tiers.free.shadow: "), "{:?}", told(&tried));
-    // Counted in one workspace, or at one route.
+    assert!(told(&tried).contains(&format!("tiers.free.shadow: {totals}")), "{:?}", told(&tried));
+    // Counted at least where there is a Workspace.
     let lease = "mode = \"lease\"";
-    assert!(told(&edge.replace("mode = \"edge\"", lease)).is_empty());
+    let of_tokens = format!(
+        "{route}: shadow: counts keys alone: of tokens only [observe] tells what it would refuse"
+    );
+    assert_eq!(told(&edge.replace("mode = \"edge\"", lease)), [of_tokens.as_str()]);
     let workspace = edge.replace("[workspaces.DEM0WS]", &format!("[workspaces.DEM0WS]\n{lease}"));
-    assert!(told(&workspace).is_empty());
+    assert_eq!(told(&workspace), [of_tokens.as_str()]);
     let elsewhere = format!("{edge}[workspaces.0THER0]\n{lease}\n");
-    assert_eq!(told(&elsewhere), [format!("workspaces.DEM0WS.budget: {totals}")]);
-    let route = told(&edge.replace("cost = 5", &format!("cost = 5\n{lease}")));
-    assert!(route.is_empty(), "{route:?}");
+    let nothing = format!("workspaces.DEM0WS.budget: {totals}");
+    assert_eq!(told(&elsewhere), [of_tokens.clone(), nothing]);
     // Of tokens, which sign nothing.
     let signed = GOOD
         .replace("mode = \"edge\"", lease)
         .replace("cost = 5", "cost = 5\nsignature = \"required\"");
     let unsigned = "signature: no effect on tokens: who has one cannot sign, and is not held to it";
-    assert_eq!(told(&signed), [format!("GET, HEAD /billing/people/{{user_id}}: {unsigned}")]);
+    assert_eq!(told(&signed), [format!("{route}: {unsigned}"), of_tokens]);
     assert!(told(&signed.replace("[\"key\", \"session\"]", "[\"key\"]")).is_empty());
     // Of keys, where there are none.
     let sessions = GOOD
@@ -388,23 +405,165 @@ fn rules_that_do_nothing_are_told() {
             "cost = 5",
             "cost = 5\nmode = \"strict\"\nsignature = \"required\"\nbindings = { a = \"origin\" }",
         );
+    let no_keys = "no effect: no key may use a route that this is for";
     assert_eq!(
-        told(&sessions),
+        told(&sessions)[..3],
         [
-            "products.billing.budget, products.billing.limits: no effect: no key may use a route that \
-         this is for",
-            "GET, HEAD /billing/people/{user_id}: cost, mode, bindings, signature, shadow: no key may use this route",
+            format!("products.billing.budget: {no_keys}"),
+            format!("products.billing.limits: {no_keys}"),
+            format!("{route}: cost, mode, bindings, signature: no key may use this route"),
         ]
     );
     let none = &GOOD[..GOOD.find("[[routes]]").unwrap()];
-    assert_eq!(told(none), ["routes: there is none, so every request is refused"]);
+    assert_eq!(noted(none), ["1:1: routes: there is none, so every request is refused"]);
+}
+
+/// A shadow of a scope is for keys and OAuth tokens, one of networks for whoever calls.
+#[test]
+fn a_trial_that_somebody_is_not_counted_by_is_told() {
+    let text = GOOD.replace("mode = \"edge\"", "mode = \"lease\"");
+    let both = "shadow = { scope = \"bills:admin\", ips = [\"10.1.0.0/16\"] }";
+    let of = |credentials: &str, shadow: &str| {
+        let text = text.replace("[\"key\", \"session\"]", credentials).replace(both, shadow);
+        assert_ne!(text, GOOD);
+        let is_told = !told(&text).is_empty();
+        assert!(told(&format!("{text}[observe]\nanalytics = true\n")).is_empty(), "{shadow}");
+        is_told
+    };
+    let (scope, ips) =
+        ("shadow = { scope = \"bills:admin\" }", "shadow = { ips = [\"10.1.0.0/16\"] }");
+    assert_eq!([of("[\"key\"]", scope), of("[\"key\"]", ips)], [false, false]);
+    let session = "[\"key\", \"session\"]";
+    assert_eq!([of(session, scope), of(session, ips)], [false, true]);
+    let oauth = "[\"key\", \"oauth\"]";
+    assert_eq!([of(oauth, scope), of(oauth, ips)], [true, true]);
+    let sessions =
+        GOOD.replace("[\"key\", \"session\"]", "[\"session\"]") + "[observe]\nanalytics = true\n";
+    let none = "shadow.scope: no effect: a session is held to no scope, nor to one on trial";
+    assert!(told(&sessions).iter().any(|note| note.ends_with(none)), "{:?}", told(&sessions));
+    assert!(
+        !told(&sessions.replace("scope = \"bills:admin\", ", ""))
+            .iter()
+            .any(|note| note.ends_with(none))
+    );
+}
+
+/// While others are counted.
+#[test]
+fn who_passes_by_a_total_is_told() {
+    let text =
+        GOOD.replace("mode = \"edge\"", "mode = \"lease\"") + "[observe]\nanalytics = true\n";
+    assert!(told(&text).is_empty());
+    let totals = "in mode \"edge\" nobody keeps totals";
+    let route = "[[routes]]\nmethods = [\"GET\"]\npath = \"/fast\"\nproduct = \"billing\"\norigin = \"demo\"\n\
+        credentials = [\"key\"]\nscope = \"bills:read\"\nmode = \"edge\"\n";
+    assert_eq!(
+        noted(&format!("{text}{route}")),
+        [format!(
+            "95:8: GET, HEAD /billing/fast: passes by budget, products.billing.budget, products.billing.limits: {totals}"
+        )]
+    );
+    // Not by those of a product that it is none of.
+    let plain = route.replace("product = \"billing\"\n", "");
+    assert_eq!(
+        told(&format!("{text}{plain}")),
+        [format!("GET, HEAD /fast: passes by budget: {totals}")]
+    );
+    assert!(told(&format!("{text}{}", plain.replace("[\"key\"]", "[\"session\"]"))).len() == 1);
+    let workspace = "[workspaces.DEM0WS]\nmode = \"edge\"\n";
+    assert_eq!(
+        noted(&format!("{text}{workspace}")),
+        [format!(
+            "93:13: workspaces.DEM0WS.mode: its keys pass by budget, products.billing.budget, \
+         products.billing.limits: {totals}"
+        )]
+    );
+}
+
+#[test]
+fn what_nothing_leads_to_is_told() {
+    let text =
+        GOOD.replace("mode = \"edge\"", "mode = \"lease\"") + "[observe]\nanalytics = true\n";
+    let idle = "[origins.old]\nservice = \"OLD\"\n[products.maps]\nbase_path = \"/maps\"\n";
+    assert_eq!(
+        noted(&format!("{text}{idle}")),
+        [
+            "93:10: origins.old: no route leads to it",
+            "95:11: products.maps: no route belongs to it",
+        ]
+    );
+}
+
+#[test]
+fn an_origin_is_not_the_gate() {
+    let error =
+        |from: &str, to: &str| compile(&GOOD.replace(from, to)).err().map(|own| own.to_string());
+    for own in ["https://api.test", "http://api.test", "https://api.test:443", "https://admin.test"]
+    {
+        let error = error("https://other.test:8443", own).unwrap();
+        assert!(
+            error.starts_with("11:7: this is a host of the gate, which would call itself"),
+            "{error}"
+        );
+    }
+    for other in ["https://other.test", "https://api.test.", "https://xapi.test"] {
+        let error = error("https://other.test:8443", other).unwrap_or_default();
+        assert!(!error.contains("call itself"), "{other}: {error}");
+    }
+    // At another port there may be another server.
+    let port = GOOD.replace("https://other.test:8443", "https://api.test:8443");
+    let noted = noted(&port);
+    assert!(
+        noted[0].starts_with("10:10: origins.other: this is a host of the gate, at another port"),
+        "{noted:?}"
+    );
+    // On this machine ports tell servers apart.
+    let here = GOOD.replace("\"b.test\"]", "\"b.test\", \"127.0.0.1\", \"a.localhost\"]");
+    for own in ["http://127.0.0.1:9000", "http://127.0.0.1", "http://a.localhost:8787"] {
+        let here = here.replace("https://other.test:8443", own);
+        assert!(told(&here).iter().all(|note| !note.contains("origins.")), "{own}");
+    }
+    for taken in
+        ["KEYS", "WORKSPACE", "MANAGEMENT", "PORTCULLIS_ANALYTICS", "PORTCULLIS_ROOT", "POLICY"]
+    {
+        let error = error("\"ORIGIN\"", &format!("\"{taken}\"")).unwrap();
+        assert!(error.starts_with("9:11: the gate uses this binding itself"), "{error}");
+    }
+    assert_eq!(error("\"ORIGIN\"", "\"KEYSTONE\""), None);
+}
+
+/// TOML takes what follows a table's head for a part of that table.
+#[test]
+fn a_field_under_another_table_is_told_where_it_belongs() {
+    let end = |line: &str| compile(&format!("{GOOD}{line}\n")).unwrap_err().to_string();
+    let top =
+        "here: it stands at the top, above the first '[…]', as what follows a '[table]' is in it";
+    assert_eq!(end("lease_seconds = 2"), format!("91:1: unknown field `lease_seconds` {top}"));
+    assert_eq!(end("mode = \"edge\""), format!("91:1: unknown field `mode` {top}"));
+    let of_a_route = GOOD.replace("cost = 5", "cost = 5\nkv_timeout_ms = 50");
+    let error = compile(&of_a_route).unwrap_err().to_string();
+    assert_eq!(error, format!("82:1: unknown field `kv_timeout_ms` {top}"));
+    assert_eq!(
+        end("max_active_keys = 2"),
+        "91:1: unknown field `max_active_keys` here: it stands in [management]"
+    );
+    let early = compile(&format!("cookies = true\n{GOOD}")).unwrap_err().to_string();
+    assert_eq!(early, "1:1: unknown field `cookies` here: it stands in [[routes]]");
+    // It is a field of the route as well.
+    let moved =
+        GOOD.replace("mode = \"edge\"\n", "").replace("cost = 5", "cost = 5\nmode = \"edge\"");
+    let error = compile(&moved).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "1:1: missing field `mode`, as mode = \"lease\", at the top, above the first '[…]'"
+    );
 }
 
 /// What no workspace could pay is an error, what some could not may be meant.
 #[test]
 fn a_budget_that_a_route_is_above_is_told() {
     let text = GOOD.replace("mode = \"edge\"", "mode = \"lease\"");
-    let told = |text: &str| idle(&compile(text).unwrap());
+    let text = format!("{text}[observe]\nanalytics = true\n");
     let poor = "[workspaces.DEM0WS]\nbudget = { coins = 3, period = \"day\" }\n";
     let costs = "GET, HEAD /billing/people/{user_id}: costs 5, more than all of";
     assert_eq!(told(&format!("{text}{poor}")), [format!("{costs} workspaces.DEM0WS.budget")]);

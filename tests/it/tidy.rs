@@ -55,8 +55,16 @@ fn bindings_of_wrangler_toml_are_those_the_gate_looks_up() {
     assert!(wrangler.contains(&format!("# binding = \"{analytics}\"\n")));
     assert!(read(&path("src/edge/observe.mjs")).contains(&format!("env.{analytics}.")));
     let root = constant("src/edge/deployment.rs", "ROOT");
-    for name in [&root, &constant("src/edge/gate/isolate.rs", "STATIC_KEYS")] {
+    let keys = constant("src/edge/gate/isolate.rs", "STATIC_KEYS");
+    for name in [&root, &keys] {
         assert!(wrangler.contains(name), "wrangler.toml says nothing of {name}");
+    }
+    // No origin may be one of them.
+    let source = read(&path("src/policy/source/mod.rs"));
+    let own = ["POLICY", "BUILT"].map(|name| constant("src/edge/deployment.rs", name));
+    let looked_up = ["KEYS", "WORKSPACE", "MANAGEMENT", analytics, root.as_str(), keys.as_str()];
+    for name in looked_up.into_iter().chain(own.iter().map(String::as_str)) {
+        assert!(source.contains(&format!("    \"{name}\",\n")), "an origin may be {name}");
     }
 }
 

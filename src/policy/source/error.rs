@@ -5,6 +5,8 @@ use core::ops::Range;
 
 use toml::Spanned;
 
+use super::homes::{TOP, homes};
+
 /// What is wrong in a policy and where. `Display` is `12:8: message`; put the file's name and a
 /// colon before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,31 @@ impl fmt::Display for SourceError {
 }
 
 impl core::error::Error for SourceError {}
+
+/// What is to be said of a policy that is in order, and where. `Display` is as that of an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The line, from 1.
+    pub line: usize,
+    /// The character in the line, from 1.
+    pub column: usize,
+    /// What it is, on one line.
+    pub message: String,
+}
+
+impl Note {
+    pub(super) fn locate(at: usize, message: String, text: &str) -> Self {
+        let SourceError { line, column, message } =
+            SourceError::locate(Fault { span: at..at, message }, text);
+        Self { line, column, message }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.message)
+    }
+}
 
 /// The same by byte offsets.
 pub(super) struct Fault {
@@ -72,11 +99,30 @@ impl From<toml::de::Error> for Fault {
 
 /// The same in words of a policy.
 fn plain(message: &str) -> String {
-    if let Some((found, known)) = unknown(message)
-        && let Some(word) = nearest(found, &known)
-    {
+    if let Some((found, known)) = unknown(message) {
         let what = message.split('`').next().unwrap_or_default();
-        return format!("{what}`{found}`; did you mean `{word}`?");
+        let homes = if what == UNKNOWN_FIELD { homes(found) } else { Vec::new() };
+        if homes.contains(&TOP) {
+            return format!(
+                "{what}`{found}` here: it stands {TOP}, as what follows a '[table]' is in it"
+            );
+        }
+        if let Some(word) = nearest(found, &known) {
+            return format!("{what}`{found}`; did you mean `{word}`?");
+        }
+        if !homes.is_empty() {
+            return format!("{what}`{found}` here: it stands in {}", homes.join(", "));
+        }
+    }
+    if let Some(field) =
+        message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'))
+    {
+        let example = EXAMPLES.iter().find(|(own, _)| *own == field);
+        let example =
+            example.map(|(own, value)| format!(", as {own} = {value}")).unwrap_or_default();
+        let homes = homes(field);
+        let place = if homes.contains(&TOP) { format!(", {TOP}") } else { String::new() };
+        return format!("{message}{example}{place}");
     }
     let mut message = message.to_owned();
     for (theirs, ours) in WORDS {
@@ -98,7 +144,7 @@ fn nearest<'w>(found: &str, known: &[&'w str]) -> Option<&'w str> {
 
 /// The word that is not known, and those that are.
 fn unknown(message: &str) -> Option<(&str, Vec<&str>)> {
-    let is_known = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    let is_known = message.starts_with(UNKNOWN_FIELD) || message.starts_with("unknown variant");
     let mut words = message.split('`').skip(1).step_by(2);
     words.next().filter(|_| is_known).map(|found| (found, words.collect()))
 }
@@ -117,6 +163,30 @@ fn distance(one: &str, other: &str) -> usize {
     }
     row.last().copied().unwrap_or_default()
 }
+
+const UNKNOWN_FIELD: &str = "unknown field ";
+
+/// Fields that have to be there, as they might be.
+const EXAMPLES: [(&str, &str); 18] = [
+    ("version", "1"),
+    ("hosts", "[\"api.example.com\"]"),
+    ("admin_host", "\"keys.example.com\""),
+    ("mode", "\"lease\""),
+    ("methods", "[\"GET\"]"),
+    ("path", "\"/v1/items/{id}\""),
+    ("credentials", "[\"key\"]"),
+    ("requests", "1000"),
+    ("burst", "100"),
+    ("coins", "1000"),
+    ("period", "\"week\""),
+    ("workspace", "\"DEM0WS\""),
+    ("scopes", "[\"read\"]"),
+    ("alphabet", "\"base64\""),
+    ("jwks", "\"https://auth.example.com/jwks.json\""),
+    ("audiences", "[\"https://api.example.com\"]"),
+    ("credential", "\"oauth\""),
+    ("client_id", "\"dashboard\""),
+];
 
 /// What serde says of types, and what it is in TOML.
 const WORDS: [(&str, &str); 12] = [

@@ -1,67 +1,129 @@
-//! Rules that are in order and do nothing, which is seldom what was meant.
+//! Rules that are in order and do nothing, or less than they seem to, which is seldom what was meant.
 
-use crate::policy::{Credential, Document, Mode, Route};
+use super::places::Places;
+use crate::policy::{
+    Credential, Document, Limits, Mode, Route, TokenKind, Upstream, WorkspaceRules,
+};
 
-/// What of a policy has no effect, or less than it seems to have: a line for each reason.
-#[must_use]
-pub fn idle(policy: &Document) -> Vec<String> {
+/// What of a policy has no effect, or less than it seems to have: where, and why, in the order of the policy.
+pub(super) fn idle(policy: &Document, places: &Places) -> Vec<(usize, String)> {
+    let mut notes = Notes { places, found: Vec::new() };
     if policy.routes.is_empty() {
-        return vec!["routes: there is none, so every request is refused".to_owned()];
+        notes.put("", "routes", "there is none, so every request is refused");
+        return notes.found;
     }
     let case = Case::new(policy);
-    let mut notes = Vec::new();
-    for reason in [NO_KEYS, NO_TOTALS] {
-        let names = case.totals().into_iter().filter(|(_, own)| *own == Some(reason));
-        notes.extend(note(names.map(|(name, _)| name).collect(), reason));
+    for total in &case.totals {
+        if let Some(reason) = total.idle {
+            notes.put(&total.table, &total.name, reason);
+        }
     }
-    if case.reason(None, &case.modes) == Some(NO_TOTALS) {
-        let tiers = policy.tiers.iter().map(|tier| format!("tiers.{}", tier.name));
-        notes.extend(note(tiers.collect(), NO_WINDOW));
+    for tier in &policy.tiers {
+        let name = format!("tiers.{}", tier.name);
+        match case.reason(None, &case.modes) {
+            Some(NO_TOTALS) => notes.put(&name, &name, NO_WINDOW),
+            Some(reason) => notes.put(&name, &name, reason),
+            None => {}
+        }
     }
-    for route in &policy.routes {
-        let own = case.of_route(route).into_iter().chain(case.unpaid(route));
-        notes.extend(own.map(|text| format!("{} {}: {text}", route.methods, route.path)));
+    for (place, product) in policy.products.iter().enumerate() {
+        if !policy.routes.iter().any(|route| route.product == Some(place)) {
+            let name = format!("products.{}", product.name);
+            notes.put(&name, &name, "no route belongs to it");
+        }
     }
-    notes
+    for (place, origin) in policy.origins.iter().enumerate() {
+        let name = format!("origins.{}", origin.name);
+        if !policy.routes.iter().any(|route| route.origin == place) {
+            notes.put(&name, &name, "no route leads to it");
+        } else if is_own_host_by_port(&origin.upstream, policy) {
+            notes.put(&name, &name, OWN_PORT);
+        }
+    }
+    for (workspace, passed) in case.edge_workspaces() {
+        let text = format!("its keys pass by {passed}: {TOTALS}");
+        notes.put(&workspace, &format!("{workspace}.mode"), &text);
+    }
+    for (place, route) in policy.routes.iter().enumerate() {
+        for text in case.of_route(route) {
+            let name = format!("{} {}", route.methods, route.path);
+            notes.put(&format!("routes.{place}"), &name, &text);
+        }
+    }
+    notes.found.sort_by_key(|(at, _)| *at);
+    notes.found
+}
+
+struct Notes<'p> {
+    places: &'p Places,
+    found: Vec<(usize, String)>,
+}
+
+impl Notes<'_> {
+    fn put(&mut self, table: &str, name: &str, text: &str) {
+        self.found.push((self.places.find(table), format!("{name}: {text}")));
+    }
+}
+
+/// Whatever is counted in a Workspace.
+struct Total {
+    /// Where it stands.
+    table: String,
+    name: String,
+    /// Why nothing is counted.
+    idle: Option<&'static str>,
+    /// Of which product's requests; `None` of all.
+    product: Option<usize>,
+    /// Whether it is of one workspace alone.
+    is_own: bool,
 }
 
 struct Case<'p> {
     policy: &'p Document,
     /// Those of all workspaces.
     modes: Vec<Mode>,
+    totals: Vec<Total>,
 }
 
 impl<'p> Case<'p> {
     fn new(policy: &'p Document) -> Self {
         let own = policy.workspaces.iter().filter_map(|rules| rules.mode);
-        Self { policy, modes: core::iter::once(policy.mode).chain(own).collect() }
+        let modes = core::iter::once(policy.mode).chain(own).collect();
+        let mut case = Self { policy, modes, totals: Vec::new() };
+        case.totals = case.all_totals();
+        case
     }
 
-    /// Whatever is counted in a Workspace, and why it is not.
-    fn totals(&self) -> Vec<(String, Option<&'static str>)> {
+    fn all_totals(&self) -> Vec<Total> {
         let policy = self.policy;
+        let limited = |limits: Option<Limits>, shadow: Option<Limits>| limits.or(shadow).is_some();
+        let all = self.reason(None, &self.modes);
         let mut totals = Vec::new();
-        let mut put = |name: String, reason, budget: bool, limits: bool| {
-            totals.extend(budget.then(|| (format!("{name}budget"), reason)));
-            totals.extend(limits.then(|| (format!("{name}limits"), reason)));
+        let mut put = |table: &str, fields: &[(&str, bool)], idle, product, is_own| {
+            for (field, _) in fields.iter().filter(|(_, is_there)| *is_there) {
+                let (table, name) = (table.to_owned(), format!("{table}{field}"));
+                totals.push(Total { table, name, idle, product, is_own });
+            }
         };
-        let reason = self.reason(None, &self.modes);
-        put(String::new(), reason, policy.budget.is_some(), false);
-        let limits = policy.workspace_limits.is_some() || policy.workspace_shadow.is_some();
-        put("workspace_".to_owned(), reason, false, limits);
+        put("budget", &[("", policy.budget.is_some())], all, None, false);
+        let shared = limited(policy.workspace_limits, policy.workspace_shadow);
+        put("workspace_limits", &[("", shared)], all, None, false);
         for (place, own) in policy.products.iter().enumerate() {
+            let limits = limited(own.limits, own.shadow);
+            let fields = [(".budget", own.budget.is_some()), (".limits", limits)];
             let reason = self.reason(Some(place), &self.modes);
-            let limits = own.limits.is_some() || own.shadow.is_some();
-            put(format!("products.{}.", own.name), reason, own.budget.is_some(), limits);
+            put(&format!("products.{}", own.name), &fields, reason, Some(place), false);
         }
         for own in &policy.workspaces {
+            let limits = limited(own.limits, own.shadow);
+            let fields = [(".budget", own.budget.is_some()), (".limits", limits)];
             let reason = self.reason(None, &[own.mode.unwrap_or(policy.mode)]);
-            let limits = own.limits.is_some() || own.shadow.is_some();
-            let name = format!("workspaces.{}.", own.workspace.as_str());
-            put(name, reason, own.budget.is_some(), limits);
+            put(&format!("workspaces.{}", own.workspace.as_str()), &fields, reason, None, true);
         }
-        let tried = policy.tiers.iter().filter(|tier| tier.shadow.is_some());
-        totals.extend(tried.map(|tier| (format!("tiers.{}.shadow", tier.name), reason)));
+        for own in &policy.tiers {
+            let fields = [(".shadow", own.shadow.is_some())];
+            put(&format!("tiers.{}", own.name), &fields, all, None, true);
+        }
         totals
     }
 
@@ -80,25 +142,78 @@ impl<'p> Case<'p> {
     fn of_route(&self, route: &Route) -> Vec<String> {
         let has_cost = (route.cost != 1).then_some("cost");
         let has_shadow = (!route.shadow.is_empty()).then_some("shadow");
-        if !takes_keys(route) {
+        let mut notes: Vec<String> = Vec::new();
+        if takes_keys(route) {
+            let is_edge = is_edge(route, &self.modes);
+            notes.extend(has_cost.filter(|_| is_edge).map(|name| format!("{name}: {NO_TOTALS}")));
+            notes.extend(self.passed(route).map(|names| format!("passes by {names}: {TOTALS}")));
+            let unsigned = takes_tokens(route).then_some("signature").filter(|_| route.signed);
+            notes.extend(unsigned.map(|name| format!("{name}: {NO_SIGNATURE}")));
+            notes.extend(self.unpaid(route));
+        } else {
             let mode = route.mode.map(|_| "mode");
             let bindings = (!route.bindings.is_empty()).then_some("bindings");
             let signature = route.signed.then_some("signature");
-            let names = [has_cost, mode, bindings, signature, has_shadow].into_iter().flatten();
-            let names = names.map(str::to_owned).collect();
-            return note(names, "no key may use this route").into_iter().collect();
+            let names = [has_cost, mode, bindings, signature].into_iter().flatten();
+            let names: Vec<&str> = names.collect();
+            let is_idle = !names.is_empty();
+            notes.extend(is_idle.then(|| format!("{}: {NO_KEY}", names.join(", "))));
         }
-        let in_edge = [(has_cost, NO_TOTALS), (has_shadow, NO_TRIAL)].into_iter();
-        let in_edge = in_edge.filter(|_| is_edge(route, &self.modes));
-        let unsigned = takes_tokens(route).then_some("signature").filter(|_| route.signed);
-        let named = in_edge.chain([(unsigned, NO_SIGNATURE)]);
-        named.filter_map(|(name, reason)| Some(format!("{}: {reason}", name?))).collect()
+        let is_scopeless = !takes_keys(route) && !takes(route, TokenKind::Oauth);
+        if route.shadow.scope.is_some() && is_scopeless {
+            notes.push(format!("shadow.scope: {NO_SCOPE}"));
+        }
+        notes.extend(
+            has_shadow.and_then(|name| self.untold(route).map(|why| format!("{name}: {why}"))),
+        );
+        notes
+    }
+
+    /// What others are counted by and this route's requests are not, as they are decided without a Workspace.
+    fn passed(&self, route: &Route) -> Option<String> {
+        let is_passed = |total: &&Total| {
+            let concerns = total.product.is_none() || total.product == route.product;
+            total.idle.is_none() && !total.is_own && concerns
+        };
+        let names: Vec<&str> =
+            self.totals.iter().filter(is_passed).map(|total| total.name.as_str()).collect();
+        (is_edge(route, &self.modes) && !names.is_empty()).then(|| names.join(", "))
+    }
+
+    /// Workspaces in mode `edge`, and by what of others their keys pass.
+    fn edge_workspaces(&self) -> Vec<(String, String)> {
+        let of = |rules: &WorkspaceRules| {
+            let routes = self.policy.routes.iter().filter(|route| takes_keys(route));
+            let is_passing = rules.mode == Some(Mode::Edge)
+                && routes.clone().any(|route| route.mode.is_none() && !is_edge(route, &self.modes));
+            let names = self.totals.iter().filter(|total| total.idle.is_none() && !total.is_own);
+            let names: Vec<&str> = names.map(|total| total.name.as_str()).collect();
+            let table = format!("workspaces.{}", rules.workspace.as_str());
+            (is_passing && !names.is_empty()).then(|| (table, names.join(", ")))
+        };
+        self.policy.workspaces.iter().filter_map(of).collect()
+    }
+
+    /// Why nobody is told of what rules on trial would refuse, of some callers or of all.
+    fn untold(&self, route: &Route) -> Option<&'static str> {
+        if self.policy.observe.writes() {
+            return None;
+        }
+        let is_counted = takes_keys(route) && !is_edge(route, &self.modes);
+        // A session is held to no scope.
+        let is_tried = route.shadow.ips.is_some() && takes_tokens(route)
+            || route.shadow.scope.is_some() && takes(route, TokenKind::Oauth);
+        match (is_counted, is_tried) {
+            (true, false) => None,
+            (true, true) => Some(NO_TRIAL_OF_TOKENS),
+            (false, _) => Some(NO_TRIAL),
+        }
     }
 
     /// Whose whole budget is less than what the route costs, although that of others is not.
     fn unpaid(&self, route: &Route) -> Option<String> {
         let policy = self.policy;
-        let is_less = |coins: u64| takes_keys(route) && coins < u64::from(route.cost);
+        let is_less = |coins: u64| coins < u64::from(route.cost);
         let default = policy.budget.filter(|own| is_less(own.coins.get()));
         let default = default.map(|_| "budget".to_owned());
         let own = policy.workspaces.iter().filter_map(|rules| {
@@ -115,21 +230,36 @@ fn takes_keys(route: &Route) -> bool {
     route.credentials.contains(Credential::Key)
 }
 
+fn takes(route: &Route, kind: TokenKind) -> bool {
+    route.credentials.contains(kind.credential())
+}
+
 fn takes_tokens(route: &Route) -> bool {
-    [Credential::Session, Credential::Oauth].iter().any(|kind| route.credentials.contains(*kind))
+    takes(route, TokenKind::Session) || takes(route, TokenKind::Oauth)
 }
 
 fn is_edge(route: &Route, modes: &[Mode]) -> bool {
     modes.iter().all(|mode| route.mode.unwrap_or(*mode) == Mode::Edge)
 }
 
-fn note(names: Vec<String>, reason: &str) -> Option<String> {
-    (!names.is_empty()).then(|| format!("{}: {reason}", names.join(", ")))
+/// Whether an origin is a host of the gate at another port; at its own it would be an error.
+fn is_own_host_by_port(upstream: &Upstream, policy: &Document) -> bool {
+    let Upstream::Url { base } = upstream else { return false };
+    let own = policy.hosts.iter().chain([&policy.admin_host]);
+    !base.is_here() && own.into_iter().any(|host| host.matches(base.authority()))
 }
 
 const NO_KEYS: &str = "no effect: no key may use a route that this is for";
+const NO_KEY: &str = "no key may use this route";
+const TOTALS: &str = "in mode \"edge\" nobody keeps totals";
 const NO_TOTALS: &str = "no effect but on signed requests: in mode \"edge\" nobody keeps totals";
-const NO_TRIAL: &str = "no effect: in mode \"edge\" nobody counts what it would refuse";
+const NO_TRIAL: &str =
+    "no effect: nobody counts what it would refuse here; [observe] could tell of it";
+const NO_TRIAL_OF_TOKENS: &str =
+    "counts keys alone: of tokens only [observe] tells what it would refuse";
+const NO_SCOPE: &str = "no effect: a session is held to no scope, nor to one on trial";
 const NO_SIGNATURE: &str = "no effect on tokens: who has one cannot sign, and is not held to it";
 const NO_WINDOW: &str =
     "in mode \"edge\" each isolate bounds bursts by itself, and no window is kept";
+const OWN_PORT: &str =
+    "this is a host of the gate, at another port: if the gate answers there too, it calls itself";

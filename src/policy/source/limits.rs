@@ -43,7 +43,10 @@ pub(super) fn product(
     let mut places = Vec::new();
     for text in raw.hosts.iter().flat_map(Spanned::get_ref) {
         let place = hosts.iter().position(|host| host.as_str() == text.get_ref());
-        let place = place.ok_or_else(|| Fault::at(text, "this is none of the policy's 'hosts'"))?;
+        let place = place.ok_or_else(|| {
+            let known: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
+            Fault::at(text, format!("this is none of the policy's 'hosts': {}", known.join(", ")))
+        })?;
         if places.contains(&place) {
             return Err(Fault::at(text, "this host is listed twice"));
         }

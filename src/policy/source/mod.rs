@@ -1,9 +1,11 @@
 //! From `policy.toml` to the validated document, with the place of what is wrong.
 
 mod error;
+mod homes;
 mod idle;
 mod limits;
 mod observe;
+mod places;
 mod raw;
 mod route;
 mod table;
@@ -14,20 +16,22 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-pub use error::SourceError;
-pub use idle::idle;
+pub use error::{Note, SourceError};
 
 use crate::address::Allowlist;
 use crate::host::HostName;
 use crate::policy::{
     Bindings, ClaimText, Document, Fingerprint, ImportShape, IssuerRules, LeakReports, Management,
-    MemberId, Name, Origin, PublicKeyPem, ScannerKey, SignIn, StaticKey, Upstream, WebOrigin,
+    MemberId, Name, Origin, OriginUrl, PublicKeyPem, ScannerKey, SignIn, StaticKey, Upstream,
+    WebOrigin,
 };
 use crate::route::is_param_name;
 use crate::scope::Grants;
 use error::Fault;
+use idle::idle;
 use limits::{budget, product, shared, tier, workspace};
 use observe::observe;
+use places::Places;
 use raw::{
     RawBindings, RawImport, RawIssuer, RawLeakReports, RawList, RawManagement, RawOrigin,
     RawPolicy, RawScannerKey, RawSignIn, RawStaticKey,
@@ -36,8 +40,13 @@ use route::Context;
 
 /// Reads the bytes of a policy's file.
 pub fn read(bytes: &[u8]) -> Result<Document, SourceError> {
+    check(bytes).map(|(document, _)| document)
+}
+
+/// The same, with notes on what is in order and does nothing, or less than it seems to.
+pub fn check(bytes: &[u8]) -> Result<(Document, Vec<Note>), SourceError> {
     match core::str::from_utf8(bytes) {
-        Ok(text) => compile(text),
+        Ok(text) => check_text(text),
         Err(error) => {
             let (good, _) = bytes.split_at_checked(error.valid_up_to()).unwrap_or_default();
             let text = String::from_utf8_lossy(good);
@@ -50,10 +59,17 @@ pub fn read(bytes: &[u8]) -> Result<Document, SourceError> {
 /// Reads a policy. One thing that is wrong is the error: of all, its TOML before its layout, and that
 /// before what it says. A document that comes out is one that [`Policy`](crate::policy::Policy) takes.
 pub fn compile(toml_text: &str) -> Result<Document, SourceError> {
-    toml::from_str::<RawPolicy>(toml_text)
-        .map_err(Fault::from)
-        .and_then(document)
-        .map_err(|fault| SourceError::locate(fault, toml_text))
+    check_text(toml_text).map(|(document, _)| document)
+}
+
+fn check_text(text: &str) -> Result<(Document, Vec<Note>), SourceError> {
+    let located = |fault| SourceError::locate(fault, text);
+    let raw = toml::from_str::<RawPolicy>(text).map_err(Fault::from).map_err(located)?;
+    let places = Places::of(&raw);
+    let document = document(raw).map_err(located)?;
+    let notes = idle(&document, &places).into_iter();
+    let notes = notes.map(|(at, message)| Note::locate(at, message, text)).collect();
+    Ok((document, notes))
 }
 
 fn document(raw: RawPolicy) -> Result<Document, Fault> {
@@ -65,9 +81,13 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
     }
     let mut hosts = Vec::new();
     for text in raw.hosts.get_ref() {
+        if text.get_ref().contains('*') {
+            return Err(Fault::at(text, "there are no wildcards: list each host"));
+        }
         let host = HostName::parse(text.get_ref()).map_err(|reason| Fault::at(text, reason))?;
         if host == *raw.admin_host.get_ref() {
-            return Err(Fault::at(text, "this is the admin host, which is never a gated host"));
+            let message = "this is the admin host, which is never a gated host: leave it out here";
+            return Err(Fault::at(text, message));
         }
         if hosts.contains(&host) {
             return Err(Fault::at(text, "this host is listed twice"));
@@ -75,13 +95,15 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
         hosts.push(host);
     }
     let root_fingerprints = elements(&raw.root_fingerprints, Fingerprint::parse)?;
+    let own: Vec<&HostName> = hosts.iter().chain([raw.admin_host.get_ref()]).collect();
+    let origin = |(name, raw)| origin(name, raw, &own);
     let origins = raw.origins.into_iter().map(origin).collect::<Result<Vec<_>, _>>()?;
     let tiers = raw.tiers.into_iter().map(tier).collect::<Result<_, _>>()?;
     let static_keys = raw.static_keys.into_iter().map(static_key).collect::<Result<_, _>>()?;
     let imports = raw.imports.into_iter().map(import).collect::<Result<_, _>>()?;
     let (workspace_limits, workspace_shadow) = shared(raw.workspace_limits)?;
     let workspaces = raw.workspaces.into_iter().map(workspace).collect::<Result<Vec<_>, _>>()?;
-    let budget = raw.budget.map(budget);
+    let budget = raw.budget.map(|raw| budget(raw.into_inner()));
     let product = |(name, raw)| product(name, raw, &hosts);
     let (products, base_paths): (Vec<_>, Vec<_>) =
         raw.products.into_iter().map(product).collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
@@ -135,9 +157,18 @@ fn document(raw: RawPolicy) -> Result<Document, Fault> {
     })
 }
 
-fn origin((name, raw): (Spanned<Name>, RawOrigin)) -> Result<Origin, Fault> {
+fn origin(name: Spanned<Name>, raw: RawOrigin, own: &[&HostName]) -> Result<Origin, Fault> {
     let upstream = match (raw.service, raw.url) {
-        (Some(binding), None) => Upstream::Service { binding },
+        (Some(binding), None) if TAKEN.contains(&binding.get_ref().as_str()) => {
+            let message = "the gate uses this binding itself: give the origin's another name";
+            return Err(Fault::at(&binding, message));
+        }
+        (Some(binding), None) => Upstream::Service { binding: binding.into_inner() },
+        (None, Some(base)) if is_own(base.get_ref(), own) => {
+            let message = "this is a host of the gate, which would call itself: give the origin a \
+                           host of its own";
+            return Err(Fault::at(&base, message));
+        }
         (None, Some(base)) => Upstream::Url { base: base.into_inner() },
         (Some(_), Some(url)) => {
             return Err(Fault::at(&url, "an origin has either 'service' or 'url', not both"));
@@ -145,6 +176,11 @@ fn origin((name, raw): (Spanned<Name>, RawOrigin)) -> Result<Origin, Fault> {
         (None, None) => return Err(Fault::at(&name, "an origin has a 'service' or a 'url'")),
     };
     Ok(Origin { name: name.into_inner(), upstream, timeout_ms: raw.timeout_ms })
+}
+
+/// Whether a URL leads to one of these hosts at its scheme's own port. On this machine ports tell servers apart.
+fn is_own(base: &OriginUrl, own: &[&HostName]) -> bool {
+    !base.is_here() && own.iter().any(|host| host.as_str() == base.authority())
 }
 
 fn static_key((name, raw): (Spanned<Name>, RawStaticKey)) -> Result<StaticKey, Fault> {
@@ -195,7 +231,7 @@ fn management(raw: RawManagement, issuers: &[IssuerRules]) -> Result<Management,
     let bootstrap_owners = elements(&raw.bootstrap_owners, |text| {
         let owner = MemberId::parse(text).map_err(|reason| reason.to_string())?;
         let is_known = issuers.iter().any(|issuer| issuer.name.as_str() == owner.issuer());
-        is_known.then_some(owner).ok_or_else(|| "no issuer has this name".to_owned())
+        is_known.then_some(owner).ok_or_else(|| no_issuer(issuers))
     })?;
     if let Some(none) = raw.default_scopes.as_ref().filter(|list| list.get_ref().is_empty()) {
         return Err(Fault::at(none, "a key without a scope could use nothing"));
@@ -214,7 +250,7 @@ fn management(raw: RawManagement, issuers: &[IssuerRules]) -> Result<Management,
 
 fn sign_in(raw: RawSignIn, issuers: &[IssuerRules]) -> Result<SignIn, Fault> {
     if !issuers.iter().any(|issuer| issuer.name == *raw.issuer.get_ref()) {
-        return Err(Fault::at(&raw.issuer, "no issuer has this name"));
+        return Err(Fault::at(&raw.issuer, no_issuer(issuers)));
     }
     Ok(SignIn {
         issuer: raw.issuer.into_inner(),
@@ -222,6 +258,14 @@ fn sign_in(raw: RawSignIn, issuers: &[IssuerRules]) -> Result<SignIn, Fault> {
         scopes: elements(&raw.scopes, ClaimText::parse)?,
         hours: raw.hours.unwrap_or(SignIn::HOURS),
     })
+}
+
+fn no_issuer(issuers: &[IssuerRules]) -> String {
+    let known: Vec<&str> = issuers.iter().map(|issuer| issuer.name.as_str()).collect();
+    match known.as_slice() {
+        [] => "no issuer has this name; there is none".to_owned(),
+        _ => format!("no issuer has this name; known: `{}`", known.join("`, `")),
+    }
 }
 
 fn leak_reports(raw: Spanned<RawLeakReports>) -> Result<LeakReports, Fault> {
@@ -294,3 +338,15 @@ fn check_param(name: &Spanned<String>) -> Result<(), Fault> {
         Err(Fault::at(name, "a parameter is a letter a-z and up to 31 of a-z, 0-9, '_'"))
     }
 }
+
+/// What the gate looks up in its environment.
+const TAKEN: [&str; 8] = [
+    "BUILT",
+    "KEYS",
+    "MANAGEMENT",
+    "POLICY",
+    "PORTCULLIS_ANALYTICS",
+    "PORTCULLIS_ROOT",
+    "PORTCULLIS_STATIC_KEYS",
+    "WORKSPACE",
+];

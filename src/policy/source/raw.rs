@@ -35,7 +35,7 @@ pub(super) struct RawPolicy {
     #[serde(default, deserialize_with = "word")]
     pub on_workspace_down: WhenDown,
     pub workspace_limits: Option<Spanned<RawShared>>,
-    pub budget: Option<RawBudget>,
+    pub budget: Option<Spanned<RawBudget>>,
     #[serde(default)]
     pub products: BTreeMap<Spanned<Name>, RawProduct>,
     #[serde(default)]
@@ -134,7 +134,7 @@ pub(super) struct RawIssuer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub(super) struct RawOrigin {
-    pub service: Option<Binding>,
+    pub service: Option<Spanned<Binding>>,
     pub url: Option<Spanned<OriginUrl>>,
     #[serde(default = "half_a_minute", deserialize_with = "whole")]
     pub timeout_ms: Millis<1, 300_000>,

@@ -159,7 +159,7 @@ fn check_settle(raw: &RawRoute) -> Result<(), Fault> {
 fn scope(raw: &RawRoute) -> Result<Option<Scope>, Fault> {
     match (&raw.scope, raw.credentials.is_public()) {
         (None, true) => Ok(None),
-        (Some(scope), true) => Err(Fault::at(scope, "a public route has no scope")),
+        (Some(scope), true) => Err(Fault::at(scope, "a public route has no scope: leave it out")),
         (None, false) => {
             let message = "this route has no scope; write scope = \"none\" if any key may use it";
             Err(Fault::at(&raw.path, message))
@@ -186,11 +186,17 @@ fn check_bindings(raw: &RawRoute, context: &Context<'_>) -> Result<(), Fault> {
     for (name, enforcer) in &raw.bindings {
         check_param(name)?;
         if public {
-            return Err(Fault::at(name, "a public route has no key, so no bindings"));
+            return Err(Fault::at(
+                name,
+                "a public route has no key, so no bindings: leave them out",
+            ));
         }
         let is_open = open.is_some() && name.get_ref() == Route::WORKSPACE;
         if !is_open && raw.path.get_ref().params().any(|param| param == name.get_ref()) {
-            return Err(Fault::at(name, "this parameter is in the path: the gate enforces it"));
+            return Err(Fault::at(
+                name,
+                "this parameter is in the path, where the gate enforces it: leave it out here",
+            ));
         }
         if enforcer.get_ref() != "origin" {
             return Err(Fault::at(enforcer, "a binding is enforced by the \"origin\""));
@@ -216,7 +222,7 @@ fn unheld<'d>(raw: &RawRoute, context: &Context<'d>) -> Option<&'d str> {
 fn check_subject(raw: &RawRoute) -> Result<(), Fault> {
     let Some(name) = &raw.subject else { return Ok(()) };
     if raw.credentials.is_public() {
-        return Err(Fault::at(name, "a public route has no caller, so no subject"));
+        return Err(Fault::at(name, "a public route has no caller, so no subject: leave it out"));
     }
     let is_named = raw.path.get_ref().params().any(|param| param == name.get_ref());
     match (name.get_ref() == Whose::ORIGIN, is_named) {
@@ -234,9 +240,10 @@ fn check_subject(raw: &RawRoute) -> Result<(), Fault> {
 
 fn signed(raw: &RawRoute) -> Result<bool, Fault> {
     match &raw.signature {
-        Some(demand) if raw.credentials.is_public() => {
-            Err(Fault::at(demand, "a public route has no key, by which a request is signed"))
-        }
+        Some(demand) if raw.credentials.is_public() => Err(Fault::at(
+            demand,
+            "a public route has no key, by which a request is signed: leave it out",
+        )),
         Some(demand) if demand.get_ref() != "required" => {
             Err(Fault::at(demand, "expected \"required\": all else is up to the key"))
         }
@@ -257,7 +264,10 @@ fn cors(raw: &RawRoute) -> Result<Option<Cors>, Fault> {
 fn shadow(raw: &RawRoute) -> Result<Shadow, Fault> {
     let Some(shadow) = &raw.shadow else { return Ok(Shadow::default()) };
     if raw.credentials.is_public() {
-        return Err(Fault::at(shadow, "a public route has no key, by which a shadow is counted"));
+        return Err(Fault::at(
+            shadow,
+            "a public route has no caller, of whom a shadow could be told: leave it out",
+        ));
     }
     let RawShadow { scope, ips } = shadow.get_ref();
     let scope = scope

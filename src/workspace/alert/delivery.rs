@@ -11,6 +11,7 @@ use super::super::rows::{Range, Stop, Value, readable};
 use super::super::{Meta, Object};
 use super::{ALERT, Disabled, HOOK, Hook, OUTCOMES, Waiting, row, split};
 use crate::fields::{BadField, Fields, Line, number};
+use crate::management::time;
 
 /// What became of the last attempts, the newest last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +70,6 @@ impl Object<'_> {
         let Some(hook) = readable(self.rows.get::<Hook>(HOOK))? else { return Ok(none) };
         let names = self.rows.names(&waiting())?;
         let now = self.now.millis();
-        let is_due = |name: &&String| split(name).is_none_or(|(at, _)| at <= now);
         let Some(url) = hook.url.clone() else {
             for name in names.iter().take(CHUNK) {
                 self.rows.delete(name.clone());
@@ -77,22 +77,16 @@ impl Object<'_> {
             self.wake_for_next(now)?;
             return Ok(none);
         };
+        // What waits goes on waiting. Who enables it wakes the object.
+        if hook.disabled.is_some() {
+            return Ok(none);
+        }
+        let is_due = |name: &&String| split(name).is_none_or(|(at, _)| at <= now);
         let room = usize::try_from(MOST_SENDING.saturating_sub(sending)).unwrap_or(0);
-        let most = if hook.disabled.is_some() { CHUNK } else { room };
-        for name in names.iter().filter(is_due).take(most) {
+        for name in names.iter().filter(is_due).take(room) {
             let waiting = readable(self.rows.get::<Waiting>(name))?;
             self.rows.delete(name.clone());
             let Some((mut waiting, (_, id))) = waiting.zip(split(name)) else { continue };
-            let end = waiting.raised.saturating_add(KEPT_MILLIS);
-            if end <= now {
-                self.drop_alert(meta, id, &waiting)?;
-                continue;
-            }
-            if hook.disabled.is_some() {
-                let next = now.saturating_add(LOOK_AGAIN_MILLIS).min(end);
-                self.rows.put(row(next, id), &waiting);
-                continue;
-            }
             waiting.attempts = waiting.attempts.saturating_add(1);
             // Not before this attempt has come to an end.
             let next = self.next_attempt(&waiting).saturating_add(TIMEOUT_MILLIS);
@@ -107,7 +101,7 @@ impl Object<'_> {
                 posts.push(Post { name, id, timestamp, signatures: signed, payload });
             }
         }
-        let is_full = hook.disabled.is_none() && posts.len() >= room;
+        let is_full = posts.len() >= room;
         // When one of those under way is over, it is looked again at once.
         self.wake_for_next(if is_full { now.saturating_add(TIMEOUT_MILLIS) } else { now })?;
         Ok(Answer::Alerts { url, posts })
@@ -152,11 +146,12 @@ impl Object<'_> {
         Ok(Answer::Done)
     }
 
-    /// When an alert is tried again, or given up.
+    /// When an alert is tried again: by the schedule, and after a day once a day.
     fn next_attempt(&self, waiting: &Waiting) -> u64 {
+        let now = self.now.millis();
+        let is_old = now.saturating_sub(waiting.raised) >= DAY_MILLIS;
         let pause = self.gate.policy.alerts.retry_seconds.after(waiting.attempts);
-        let end = waiting.raised.saturating_add(KEPT_MILLIS);
-        self.now.millis().saturating_add(pause).min(end)
+        now.saturating_add(if is_old { DAY_MILLIS } else { pause })
     }
 
     /// Wakes when the next alert is due, but not before `earliest`.
@@ -179,10 +174,26 @@ impl Object<'_> {
         self.audit_internal(meta, Change::new("webhook.disable", &meta.workspace, changes))
     }
 
-    /// Nobody took it within the time there was.
-    fn drop_alert(&mut self, meta: &Meta, id: &str, waiting: &Waiting) -> Result<(), Stop> {
+    /// Gives up the one that became true first, of more than there is room for; one that cannot be read before.
+    pub(super) fn bound_alerts(&mut self, meta: &Meta) -> Result<(), Stop> {
+        let names = self.rows.names(&all_waiting())?;
+        if names.len() <= MOST_WAITING {
+            return Ok(());
+        }
+        let mut oldest: Option<(u64, String, Option<Waiting>)> = None;
+        for name in names {
+            let waiting = readable(self.rows.get::<Waiting>(&name))?;
+            let raised = waiting.as_ref().map_or(0, |waiting| waiting.raised);
+            if oldest.as_ref().is_none_or(|(first, ..)| raised < *first) {
+                oldest = Some((raised, name, waiting));
+            }
+        }
+        let Some((_, name, waiting)) = oldest else { return Ok(()) };
+        self.rows.delete(name.clone());
+        let Some((waiting, (_, id))) = waiting.zip(split(&name)) else { return Ok(()) };
         let changes = object([
-            ("type", json!([event(waiting), null])),
+            ("type", json!([event(&waiting), null])),
+            ("raised", json!([time::print_millis(waiting.raised), null])),
             ("attempts", json!([waiting.attempts, null])),
         ]);
         self.audit_internal(meta, Change::new("alert.drop", id, changes))
@@ -192,6 +203,11 @@ impl Object<'_> {
 /// The alerts that wait, the next first, as many as are looked at in one go and one more.
 pub(in super::super) fn waiting() -> Range {
     Range::of(ALERT, FETCHED)
+}
+
+/// All of them, and one more.
+pub(in super::super) fn all_waiting() -> Range {
+    Range::of(ALERT, MOST_WAITING_AND_ONE)
 }
 
 /// The type that a payload tells.
@@ -205,11 +221,12 @@ fn event(waiting: &Waiting) -> String {
 const MOST_SENDING: u32 = 8;
 /// How long a receiver may take; in `workspace.mjs` too.
 const TIMEOUT_MILLIS: u64 = 10_000;
-/// Seven days.
-const KEPT_MILLIS: u64 = 7 * 24 * 3_600_000;
-const LOOK_AGAIN_MILLIS: u64 = 3_600_000;
+const DAY_MILLIS: u64 = 24 * 3_600_000;
 const KEPT_OUTCOMES: usize = 20;
 const CHUNK: usize = 100;
 const FETCHED: u32 = 101;
+/// So many wait at a time.
+const MOST_WAITING: usize = 1000;
+const MOST_WAITING_AND_ONE: u32 = 1001;
 /// HTTP 410: by Standard Webhooks, the receiver wants no more.
 const GONE: u16 = 410;

@@ -7,7 +7,7 @@ mod denials;
 mod hook;
 mod threshold;
 
-pub(super) use delivery::{Outcome, Outcomes, waiting};
+pub(super) use delivery::{Outcome, Outcomes, all_waiting};
 pub(super) use denials::Watch;
 pub(super) use hook::{Disabled, HOOK, Hook, OUTCOMES};
 pub(super) use threshold::{KeyAlerts, Reached, row as alerts_row};
@@ -73,7 +73,7 @@ impl Object<'_> {
         let waiting = Waiting { attempts: 0, raised, payload: payload.to_string() };
         self.rows.put(row(raised, &id), &waiting);
         self.wake(raised);
-        Ok(())
+        self.bound_alerts(meta)
     }
 }
 

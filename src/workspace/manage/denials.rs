@@ -14,9 +14,9 @@ use crate::record::{Document, SignatureMode};
 
 impl Object<'_> {
     pub(super) fn get_denial(&mut self, meta: &Meta, request: &Request<'_>) -> Outcome<Done> {
-        let kept = self.incident(meta, &request.params.request_id)?;
-        let kept = kept.ok_or_else(Problem::not_found)?;
-        let parts = kept.parts().ok_or_else(Problem::not_found)?;
+        let id = &request.params.request_id;
+        let kept = self.incident(id)?.ok_or_else(Problem::not_found)?;
+        let parts = kept.of(id).ok_or_else(Problem::not_found)?;
         let known = self.known(meta, &kept.kid)?.ok_or_else(Problem::not_found)?;
         let document = &known.document;
         let Parts { code, detail, .. } = parts;

@@ -10,16 +10,18 @@ use crate::management::time;
 impl Object<'_> {
     /// The last that was told first.
     pub(super) fn list_denials(&self) -> Outcome<Done> {
-        let denials: Vec<Json> = self.incidents()?.iter().filter_map(view).collect();
+        let kept = self.incidents()?;
+        let all = kept.iter().flat_map(|kept| kept.all().map(|parts| view(kept, &parts)));
+        let denials: Vec<Json> = all.take(MOST_LISTED).collect();
         Ok(Done::read(json!({ "denials": denials })))
     }
 }
 
-fn view(kept: &Kept) -> Option<Json> {
-    let Parts { request_id, at, method, path, code, address, detail, .. } = kept.parts()?;
+fn view(kept: &Kept, parts: &Parts<'_>) -> Json {
+    let Parts { request_id, at, method, path, code, address, detail, .. } = parts;
     let body = object([
         ("request_id", json!(request_id)),
-        ("time", json!(time::print_millis(at))),
+        ("time", json!(time::print_millis(*at))),
         ("kid", json!(kept.kid)),
         ("method", json!(method)),
         ("path", json!(path)),
@@ -27,5 +29,7 @@ fn view(kept: &Kept) -> Option<Json> {
         ("address", json!(address)),
         ("detail", json!(detail)),
     ]);
-    Some(body.into())
+    body.into()
 }
+
+const MOST_LISTED: usize = 128;

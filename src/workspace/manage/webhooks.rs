@@ -4,10 +4,11 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::accounts::{KeyAccount, account_row};
 use super::super::alert::{
-    Disabled, HOOK, Hook, KeyAlerts, OUTCOMES, Outcome as Attempt, Outcomes, alerts_row, waiting,
+    Disabled, HOOK, Hook, KeyAlerts, OUTCOMES, Outcome as Attempt, Outcomes, alerts_row,
+    all_waiting,
 };
 use super::super::keys::{self, Held};
-use super::super::rows::{Range, Stop, readable};
+use super::super::rows::{Stop, readable};
 use super::super::{Meta, Object};
 use super::about::difference;
 use super::keys::stale;
@@ -24,8 +25,7 @@ impl Object<'_> {
         let outcomes = readable(self.rows.get::<Outcomes>(OUTCOMES))?;
         let attempts = outcomes.iter().flat_map(|outcomes| outcomes.0.iter().rev());
         body.insert("deliveries".to_owned(), attempts.map(attempt).collect());
-        let most = Range { limit: MOST_COUNTED, ..waiting() };
-        body.insert("waiting".to_owned(), json!(self.rows.names(&most)?.len()));
+        body.insert("waiting".to_owned(), json!(self.rows.names(&all_waiting())?.len()));
         Ok(Done { version: Some(hook.version), ..Done::read(Json::Object(body)) })
     }
 
@@ -198,5 +198,3 @@ fn attempt(own: &Attempt) -> Json {
 
 /// Secrets that may sign at a time.
 const MOST_SECRETS: usize = 5;
-/// Alerts that wait are counted up to this.
-const MOST_COUNTED: u32 = 1000;

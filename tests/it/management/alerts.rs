@@ -549,14 +549,14 @@ fn an_alert_is_signed_by_every_secret_that_is_in_force() {
 }
 
 #[test]
-fn a_failed_delivery_is_tried_again_by_the_schedule_for_seven_days() {
+fn a_failed_delivery_is_tried_again_by_the_schedule_and_then_once_a_day() {
     let mut desk = open(&json!({}));
     let kid = key(&mut desk, 2, &json!([50]));
     one(&mut desk, 1, &kid);
     let mut pauses = Vec::new();
-    loop {
+    while desk.millis < 400 * DAY {
         let posts = due(&mut desk);
-        let Some(post) = posts.first() else { break };
+        let [post] = posts.as_slice() else { panic!("{posts:?} on day {}", desk.millis / DAY) };
         // It takes as long as it may.
         desk.millis += 10 * SECOND;
         answer(&mut desk, post, 0);
@@ -570,12 +570,83 @@ fn a_failed_delivery_is_tried_again_by_the_schedule_for_seven_days() {
         assert!(due(&mut desk).is_empty(), "not a millisecond earlier");
         desk.millis += 1;
     }
-    let days = [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400, 86_400, 86_400];
-    assert_eq!(&pauses[..11], &days);
-    assert_eq!(pauses.len(), 13, "the last is what is left of seven days: {pauses:?}");
-    assert_eq!(desk.millis, 7 * DAY);
-    assert_eq!(actions(&mut desk)[0], ("alert.drop".to_owned(), "portcullis".to_owned()));
+    let days = [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 86_400];
+    assert_eq!(&pauses[..8], &days);
+    assert!(pauses[8..].iter().all(|own| *own == 86_400), "{pauses:?}");
+    assert_eq!(taken(&mut desk).len(), 1);
     assert_eq!(shown(&mut desk)["waiting"], 0);
+}
+
+#[test]
+fn no_schedule_is_followed_for_more_than_a_day() {
+    let mut desk = open(&json!({"retry_seconds": [60]}));
+    let kid = key(&mut desk, 2, &json!([50]));
+    one(&mut desk, 1, &kid);
+    for (millis, pause) in [(0, 60), (DAY - SECOND, 60), (2 * DAY, 86_400)] {
+        desk.millis = millis;
+        let posts = due(&mut desk);
+        answer(&mut desk, &posts[0], 500);
+        let next = shown(&mut desk)["deliveries"][0]["next"].as_str().map(str::to_owned);
+        let next = portcullis::management::time::parse(&next.unwrap()).unwrap();
+        assert_eq!(next - at(millis).seconds(), pause, "{millis}");
+    }
+}
+
+/// For eight days nobody answers, and each day two keys have something to tell.
+#[test]
+fn a_receiver_that_was_gone_for_days_gets_everything() {
+    let mut desk = open(&json!({}));
+    let kids = [100, 100].map(|requests| key(&mut desk, requests, &json!([1, 2])));
+    let mut id = 0;
+    for hour in 0..8 * 24 {
+        desk.millis = hour * HOUR;
+        for kid in kids.iter().filter(|_| hour % 24 == 0) {
+            for _ in 0..2 {
+                id += 1;
+                one(&mut desk, id, kid);
+            }
+        }
+        for post in due(&mut desk) {
+            answer(&mut desk, &post, 0);
+        }
+    }
+    assert_eq!(shown(&mut desk)["waiting"], 8 * 2 * 2);
+    desk.millis = 9 * DAY;
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    for own in taken(&mut desk) {
+        *told.entry(own["data"]["kid"].to_string()).or_default() += 1;
+    }
+    assert_eq!(told.into_values().collect::<Vec<_>>(), [16, 16], "within a day of its return");
+    assert_eq!(shown(&mut desk)["waiting"], 0);
+    assert!(actions(&mut desk).iter().all(|(action, _)| action != "alert.drop"));
+}
+
+#[test]
+fn of_more_than_a_thousand_the_oldest_is_given_up_and_that_is_told() {
+    let mut desk = open(&json!({}));
+    let kid = key(&mut desk, 3, &json!([30, 60]));
+    desk.millis = DAY;
+    // The oldest is the last that would be tried again.
+    for number in 0..999 {
+        let name = format!("alert/{:015}/msg_{number:03}", at(3 * DAY).millis() - number);
+        let raised = at(number).millis();
+        let alert = format!(r#"3 {raised} {{"type":"key.leaked"}}"#);
+        desk.object.rows.insert(name, alert);
+    }
+    one(&mut desk, 1, &kid);
+    assert_eq!(shown(&mut desk)["waiting"], 1000);
+    assert!(actions(&mut desk).iter().all(|(action, _)| action != "alert.drop"));
+    one(&mut desk, 2, &kid);
+    assert_eq!(shown(&mut desk)["waiting"], 1000);
+    assert!(desk.object.rows.keys().all(|name| !name.ends_with("/msg_000")));
+    let audit = desk.ask("dev:admin", "GET", &format!("{SPACE}/audit"), &Value::Null).body;
+    let dropped = &audit["entries"][0];
+    assert_eq!((&dropped["action"], &dropped["target"]), (&json!("alert.drop"), &json!("msg_000")));
+    let raised = portcullis::management::time::print_millis(at(0).millis());
+    let changes =
+        json!({"type": ["key.leaked", null], "raised": [raised, null], "attempts": [3, null]});
+    assert_eq!(dropped["changes"], changes);
+    assert_eq!(due(&mut desk).len(), 2, "both that are due");
 }
 
 #[test]
@@ -649,17 +720,18 @@ fn who_answers_410_gets_nothing_more_until_an_admin_says_so() {
     desk.millis = 2 * HOUR;
     let told = taken(&mut desk);
     assert_eq!((told.len(), &told[0]["data"]["threshold"]), (1, &json!(30)));
-    // Disabled for long: it ends as it would have.
+    // Disabled for long: it waits, and keeps nobody awake.
     one(&mut desk, 3, &kid);
     put(&mut desk, &json!({"url": "https://hooks.example.com/in", "disabled": true}));
-    for _ in 0..169 {
+    desk.object.alarm = None;
+    for _ in 0..30 {
         assert!(due(&mut desk).is_empty());
-        desk.millis += HOUR;
+        desk.millis += DAY;
     }
-    assert_eq!(
-        (shown(&mut desk)["waiting"].clone(), &*actions(&mut desk)[0].0),
-        (json!(0), "alert.drop")
-    );
+    assert_eq!((&shown(&mut desk)["waiting"], desk.object.alarm), (&json!(1), None));
+    put(&mut desk, &json!({"url": "https://hooks.example.com/in"}));
+    assert_eq!(desk.object.alarm, Some(at(desk.millis).millis()), "at once");
+    assert_eq!(taken(&mut desk)[0]["data"]["threshold"], 30);
 }
 
 #[test]

@@ -101,6 +101,16 @@ pub fn told(bench: &mut Bench) -> Result<()> {
             .key("read_only", "edge")
             .cold()
             .outcome("PERMISSION_DENIED"),
+        case(
+            "GET",
+            "/trial",
+            "X-API-Key: {key read_only}\r\nCF-Connecting-IP: 198.51.100.1\r\n",
+            200,
+        )
+        .route("/trial")
+        .key("read_only", "edge")
+        .coins(1)
+        .tried("IP_NOT_ALLOWED PERMISSION_DENIED"),
         case("GET", "/v1/agents", "X-API-Key: {key bad_secret_tag}\r\n", 401)
             .route("/v1/agents")
             .outcome("INVALID_API_KEY"),

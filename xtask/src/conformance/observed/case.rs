@@ -22,6 +22,7 @@ pub struct Case {
     decided: &'static str,
     key: Option<&'static str>,
     coins: u32,
+    would_deny: &'static str,
 }
 
 pub fn case(method: &'static str, target: &'static str, headers: &str, status: u16) -> Case {
@@ -40,6 +41,7 @@ pub fn case(method: &'static str, target: &'static str, headers: &str, status: u
         decided: "warm",
         key: None,
         coins: 0,
+        would_deny: "",
     }
 }
 
@@ -77,6 +79,10 @@ impl Case {
         Self { coins, ..self }
     }
 
+    pub fn tried(self, would_deny: &'static str) -> Self {
+        Self { would_deny, ..self }
+    }
+
     pub fn cold(self) -> Self {
         Self { decided: "cold", ..self }
     }
@@ -101,7 +107,8 @@ impl Case {
             self.mode,
             self.decided,
             key,
-            id
+            id,
+            self.would_deny
         ]);
         ensure!(point["index"] == self.workspace, "{point}");
         ensure!(point["blobs"] == blobs, "{point}, not {blobs}");
@@ -129,6 +136,7 @@ fn same(point: &Value, line: &Value) -> Result<()> {
         "decided",
         "key",
         "request_id",
+        "would_deny",
     ];
     let numbers = ["status", "coins", "look_up_ms", "origin_ms"];
     let mut blobs: Vec<&Value> = point["blobs"].as_array().into_iter().flatten().collect();
