@@ -201,4 +201,4 @@ fn add(counts: &mut Vec<(&'static str, u32)>, code: &'static str, more: u32) {
 /// As many products and prices as a policy is likely to have.
 const MAX_POOLS: usize = 64;
 /// Refusals that are told in detail, between two calls.
-const MAX_INCIDENTS: usize = 50;
+const MAX_INCIDENTS: usize = 24;

@@ -184,5 +184,5 @@ const INCIDENTS: &str = "denial/";
 const KEPT: u64 = 128;
 const KEPT_MILLIS: u64 = 24 * 3_600_000;
 /// With one call.
-const MOST_TOLD: usize = 50;
+const MOST_TOLD: usize = 24;
 const MOST_BYTES: usize = 1000;
