@@ -87,7 +87,11 @@ impl Mark {
         let file = append(&path).map_err(|error| Failure::io(path.display(), &error))?;
         // Let go of when it is closed.
         match file.try_lock() {
-            Ok(()) => Ok(Self { path, file }),
+            Ok(()) => {
+                let mark = Self { path, file };
+                mark.mend().map_err(|error| Failure::io(mark.path.display(), &error))?;
+                Ok(mark)
+            }
             Err(TryLockError::WouldBlock) => {
                 Err(Failure::new(Exit::Busy, "another import of this file is running"))
             }
@@ -95,8 +99,20 @@ impl Mark {
         }
     }
 
-    /// How much is done, and what of it was refused and why; nothing if nothing is known.
-    pub(crate) fn read(&self) -> (usize, Vec<Refused>) {
+    /// Cuts off a line that was not written to its end, which the next would be added to.
+    fn mend(&self) -> io::Result<()> {
+        let written = fs::read(&self.path)?;
+        let whole =
+            written.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end.saturating_add(1));
+        if whole == written.len() {
+            return Ok(());
+        }
+        self.file.set_len(u64::try_from(whole).map_err(io::Error::other)?)
+    }
+
+    /// How much of `all` is done, and what of it was refused and why; nothing if nothing is known, or more is
+    /// said to be done than there is.
+    pub(crate) fn read(&self, all: usize) -> (usize, Vec<Refused>) {
         let text = fs::read_to_string(&self.path).unwrap_or_default();
         let (mut done, mut refused, mut known) = (0, Vec::new(), 0);
         // A line that was not written to its end is none.
@@ -108,7 +124,7 @@ impl Mark {
             }
         }
         refused.truncate(known);
-        (done, refused)
+        if done > all { (0, Vec::new()) } else { (done, refused) }
     }
 
     /// Adds what was refused since the last time, and how much is done now.

@@ -44,11 +44,15 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     Failure::usage(one_line(&text)).print(json)
 }
 
-/// The text without what has the form of a secret: keys, secrets that sign, tokens, roots.
+/// The text without the secrets of the environment, and without what has the form of one: keys, secrets that
+/// sign, tokens, roots.
 ///
 /// A text that was pasted in the place of a file's name, an address or a number comes back in the error of
 /// whoever could do nothing with it.
 pub(crate) fn secrets(text: &str) -> String {
+    let own = SECRETS.iter().filter_map(|name| env::var(name).ok());
+    let own = own.filter(|value| value.len() >= MIN_SECRET);
+    let text = own.fold(text.to_owned(), |text, value| text.replace(&value, REDACTED));
     let mut after_version = false;
     let mut shown = String::new();
     for piece in text.split_inclusive(|c| !is_of_secret(c) && c != '.') {
@@ -113,3 +117,6 @@ const REDACTED: &str = "[redacted]";
 const ID: usize = 32;
 /// Longer than a kid, shorter than any secret the gate takes.
 const MIN_SECRET: usize = 21;
+/// Variables that hold one, whatever its form.
+const SECRETS: [&str; 4] =
+    ["PORTCULLIS_TOKEN", "PORTCULLIS_API_KEY", "PORTCULLIS_SIGNING_SECRET", "PORTCULLIS_ROOT"];

@@ -18,7 +18,7 @@ struct Threat {
     /// What the cases about it begin their own names with.
     id: String,
     what: String,
-    /// Tests of other names: `prove BAR`, `it FILE FUNCTION`, `products PRODUCT CASE`, `www FILE NAME`.
+    /// Tests of other names: `prove BAR`, `it FILE FUNCTION`, `products PRODUCT CASE`, `www FILE NAME`, `cli FILE FUNCTION`.
     #[serde(default)]
     besides: Vec<String>,
     /// Why there is no test yet.
@@ -84,6 +84,11 @@ fn besides_of(checkout: &Checkout, test: &str) -> Result<String> {
             let source = fs::read_to_string(checkout.path("tests/it").join(file))?;
             ensure!(source.contains(&format!("fn {function}(")), "{file} has no {function}");
             Ok(format!("`{function}` in [tests/it/{file}](../tests/it/{file})"))
+        }
+        [Some("cli"), Some(file), Some(function)] => {
+            let source = fs::read_to_string(checkout.path("cli/tests").join(file))?;
+            ensure!(source.contains(&format!("fn {function}(")), "{file} has no {function}");
+            Ok(format!("`{function}` in [cli/tests/{file}](../cli/tests/{file})"))
         }
         [Some("products"), Some(product), Some(name)] => {
             let file = format!("tests/products/{product}.json");

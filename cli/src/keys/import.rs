@@ -67,8 +67,7 @@ pub(super) fn import(online: &Online<Import>) -> Result<Output, Failure> {
     if verb.restart {
         mark.clear()?;
     }
-    let (before, refused) = mark.read();
-    let before = before.min(lines.len());
+    let (before, refused) = mark.read(lines.len());
     if before > 0 {
         note(&format!("an earlier run has done {before} of {}", lines.len()));
     }
@@ -239,7 +238,6 @@ const BATCH: usize = 100;
 /// Refused lines that are told by words; `--json` has all.
 const SHOWN: usize = 20;
 const BYTE_ORDER_MARK: char = '\u{feff}';
-const FULL: &str =
-    "Nothing from there on is done: make room, and the same command goes on from there";
+const FULL: &str = "Of the lines after it those may be done that were under way: make room, and the same command goes on from there";
 const CHANGE: &str = "what was imported so far stays; the line has to be changed first";
 const AGAIN: &str = "what was imported so far stays; the same command goes on from there";

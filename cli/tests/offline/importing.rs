@@ -191,3 +191,25 @@ fn an_answer_about_fewer_keys_is_none() {
         desk.run("keys import keys.txt").failed(1, "of 2 keys that were sent");
     }
 }
+
+#[test]
+fn a_note_that_is_torn_or_of_more_than_there_is_skips_no_key() {
+    let server = Server::new(|line, number| match number {
+        _ if is_me(line) => (200, "", ME.to_owned()),
+        2 | 5 => (503, "", String::new()),
+        _ => (200, "", rows(100, false)),
+    });
+    let desk = Desk::of(&server.url);
+    fs::write(desk.path("keys.txt"), lines(300)).unwrap();
+    let import = "keys import keys.txt --parallel 1 --retries 0 --json";
+    desk.run(import).failed(8, "goes on from there");
+    let folder = fs::read_dir(desk.path("state/portcullis")).unwrap();
+    let note = folder.map(|file| file.unwrap().path()).next().unwrap();
+    // What a full disk leaves: the beginning of a number.
+    fs::write(&note, "100\n2").unwrap();
+    desk.run(import).failed(8, "goes on from there");
+    assert_eq!(desk.run(import).ok().json()["done_before"], 200);
+    fs::write(&note, "20000\n").unwrap();
+    let ran = desk.run(import).ok();
+    assert_eq!((&ran.json()["done_before"], &ran.json()["created"]), (&0.into(), &300.into()));
+}

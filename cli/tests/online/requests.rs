@@ -1,6 +1,9 @@
 //! Signed requests, sent and printed, and keys that are verified without a deployment.
 
-use std::process::Command;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -58,6 +61,34 @@ fn a_printed_curl_line_is_answered_by_the_gate() {
         let headers = desk.with(&variables, &sign).ok();
         assert!(headers.out.to_lowercase().contains("signature: "), "{}", headers.out);
     }
+}
+
+/// Anybody on the machine can read the arguments of what runs.
+#[test]
+fn a_printed_curl_line_shows_its_key_to_no_other_process() {
+    let desk = Desk::of("member");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let key = format!("ak_{}_{}", "0".repeat(20), "C4NARY".repeat(7).get(..40).unwrap());
+    let secret = "ak_sign_00000000000000000000_0_secretsecretsecret";
+    let variables = [("PORTCULLIS_API_KEY", key.as_str()), ("PORTCULLIS_SIGNING_SECRET", secret)];
+    let sign = format!("sign --signature required --signature-version v1 --curl {url}");
+    let line = desk.with(&variables, &sign).ok();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line.line()]).envs(variables).stdout(Stdio::piped()).stderr(Stdio::null());
+    let child = shell.spawn().unwrap();
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut head = [0; 4096];
+    let length = stream.read(&mut head).unwrap();
+    let sent = String::from_utf8_lossy(&head[..length]).into_owned();
+    assert!(sent.contains(&format!("Authorization: Bearer {key}\r\n")), "{sent}");
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    for process in processes {
+        let arguments = fs::read(process.join("cmdline")).unwrap_or_default();
+        assert!(!String::from_utf8_lossy(&arguments).contains("C4NARY"), "{}", process.display());
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    assert!(child.wait_with_output().unwrap().status.success());
 }
 
 #[test]
