@@ -29,6 +29,9 @@ enum Task {
         /// URL of the origin, without a path [default: a demo origin].
         #[arg(long)]
         origin: Option<String>,
+        /// Where you receive webhooks on this machine, `127.0.0.1:9000`; their URL is http://hooks.localhost
+        #[arg(long)]
+        receiver: Option<SocketAddr>,
         /// Forget keys and rows of earlier runs (the root secret stays).
         #[arg(long)]
         fresh: bool,
@@ -170,9 +173,13 @@ fn run(task: Task) -> Result<i32> {
     }
     let checkout = Checkout::find()?;
     match task {
-        Task::Dev { port, origin, fresh, json } => {
+        Task::Dev { port, origin, receiver, fresh, json } => {
+            ensure!(
+                receiver.is_none_or(|own| own.ip().is_loopback()),
+                "--receiver: an address of this machine, 127.0.0.1:PORT"
+            );
             let state = checkout.private("dev-state")?;
-            let dev = Serve { origin, fresh, ..Serve::dev(port, state) };
+            let dev = Serve { origin, receiver, fresh, ..Serve::dev(port, state) };
             return serve::serve(&checkout, &dev, json);
         }
         Task::Workerd { port, isolates, origin, state, fresh, chaos, policy, json } => {

@@ -38,6 +38,8 @@ pub struct Serve {
     pub policy: Option<PathBuf>,
     /// Port of the development issuer; 0 for any, which is also taken if another has the port.
     pub issuer: u16,
+    /// What of this machine stands for `hooks.localhost`, where webhooks can go.
+    pub receiver: Option<SocketAddr>,
 }
 
 impl Serve {
@@ -53,6 +55,7 @@ impl Serve {
             chaos: false,
             policy: None,
             issuer: issuer::PORT,
+            receiver: None,
         }
     }
 
@@ -103,6 +106,7 @@ pub fn start(checkout: &Checkout, serve: &Serve) -> Result<Running> {
         origin: serve.origin.clone(),
         chaos: serve.chaos,
         issuer: Some(issuer.address),
+        receiver: serve.receiver,
         guard: None,
         secrets: vec![
             ("PORTCULLIS_ROOT", root),
