@@ -2,7 +2,7 @@
 
 import { useCallback, useState } from "preact/hooks";
 import { type Answer, ask, Refused } from "./api";
-import { Await, Confirm, Field, Title, Trouble, useLoad } from "./parts";
+import { Await, Confirm, Field, Title, Trouble, useChange, useLoad } from "./parts";
 import { Secret, type Shown } from "./secret";
 import { at } from "./state";
 import { ago, minute } from "./time";
@@ -22,8 +22,8 @@ async function load(): Promise<Answer<Webhook> | { body: null; etag: null }> {
 export function Alerts() {
   const loaded = useLoad(load, []);
   const [shown, setShown] = useState<Shown[] | null>(null);
-  const [isLeaving, setLeaving] = useState(false);
-  const [error, setError] = useState<Error | null>(null);
+  const [question, setQuestion] = useState<"rotate" | "remove" | null>(null);
+  const close = useCallback(() => setQuestion(null), []);
   const done = useCallback(() => {
     setShown(null);
     loaded.reload();
@@ -33,7 +33,7 @@ export function Alerts() {
     if (body.secret) setShown([{ label: "Secret of the webhook", text: body.secret }]);
     else loaded.reload();
   };
-  const rotate = () => ask<Webhook>("POST", at("/webhooks/rotate"), { body: { grace_seconds: DAY } }).then(changed, setError);
+  const rotate = () => ask<Webhook>("POST", at("/webhooks/rotate"), { body: { grace_seconds: DAY } }).then(changed);
   const remove = async () => {
     await ask("DELETE", at("/webhooks"));
     loaded.reload();
@@ -42,7 +42,6 @@ export function Alerts() {
     <>
       <Title>Alerts</Title>
       <p>Alerts are sent to one webhook, signed as Standard Webhooks are.</p>
-      {error && <Trouble error={error} />}
       <Await of={loaded}>
         {({ body, etag }) => (
           <>
@@ -50,18 +49,22 @@ export function Alerts() {
             {body && (
               <>
                 <div class="actions">
-                  <button type="button" onClick={rotate}>Rotate the secret</button>
-                  <button type="button" class="danger" onClick={() => setLeaving(true)}>Remove the webhook</button>
+                  <button type="button" onClick={() => setQuestion("rotate")}>Rotate the secret</button>
+                  <button type="button" class="danger" onClick={() => setQuestion("remove")}>Remove the webhook</button>
                 </div>
-                <p class="hint">After a rotation the old secret signs for a day, too.</p>
                 <Deliveries of={body} />
               </>
             )}
           </>
         )}
       </Await>
-      {isLeaving && (
-        <Confirm title="Remove the webhook?" action="Remove" close={() => setLeaving(false)} act={remove}>
+      {question === "rotate" && (
+        <Confirm title="Rotate the secret?" action="Rotate" close={close} act={rotate}>
+          <p>The webhook gets a new secret, which is shown once. For a day the old one signs, too.</p>
+        </Confirm>
+      )}
+      {question === "remove" && (
+        <Confirm title="Remove the webhook?" action="Remove" close={close} act={remove}>
           <p>Alerts that wait are dropped.</p>
         </Confirm>
       )}
@@ -79,13 +82,12 @@ function Form({ of: webhook, etag, changed }: FormProps) {
   const [url, setUrl] = useState(webhook?.url ?? "");
   const [events, setEvents] = useState(webhook?.events ?? EVENTS);
   const [isDisabled, setDisabled] = useState(!!webhook?.disabled);
-  const [error, setError] = useState<Error | null>(null);
+  const { isBusy, error, change } = useChange();
   const told = error instanceof Refused ? error.fields : [];
   const wrong = told.filter(({ field }) => field === "url").map(({ message }) => message).join("; ");
   const send = (event: Event) => {
     event.preventDefault();
-    setError(null);
-    void ask<Webhook>("PUT", at("/webhooks"), { body: { url, events, disabled: isDisabled }, etag }).then(changed, setError);
+    void change(() => ask<Webhook>("PUT", at("/webhooks"), { body: { url, events, disabled: isDisabled }, etag }).then(changed));
   };
   const turn = (name: string, isOn: boolean) => setEvents(isOn ? [...events, name] : events.filter((own) => own !== name));
   return (
@@ -106,7 +108,7 @@ function Form({ of: webhook, etag, changed }: FormProps) {
         {webhook?.disabled === "gone" && <span class="small">The receiver answered 410.</span>}
       </p>
       {error && <Trouble error={error} />}
-      <button class="primary" disabled={events.length === 0}>{webhook ? "Save" : "Set the webhook"}</button>
+      <button class="primary" disabled={isBusy || events.length === 0}>{webhook ? "Save" : "Set the webhook"}</button>
     </form>
   );
 }

@@ -8,8 +8,22 @@ export interface FieldError {
   message: string;
 }
 
+/** Whether the session is over. */
+export const signedOut = signal(false);
+
+/** Rises with each sign-in: what was sent before one says nothing of the session after it. */
+export const era = signal(0);
+
+/** Somebody has signed in again. */
+export function signedIn(): void {
+  era.value++;
+  signedOut.value = false;
+}
+
 /** The API has refused, or could not tell. */
 export class Refused extends Error {
+  private readonly era = era.value;
+
   constructor(
     readonly status: number,
     readonly code: string,
@@ -19,6 +33,17 @@ export class Refused extends Error {
   ) {
     super(message);
   }
+
+  /** Whether it was for want of a session that there is by now. */
+  get isOver(): boolean {
+    return this.status === 401 && this.era !== era.value;
+  }
+}
+
+/** What is wrong with some fields, by the API. */
+export function wrongWith(error: Error | null, isOne: (field: string) => boolean): string | undefined {
+  const told = error instanceof Refused ? error.fields.filter(({ field }) => isOne(field)) : [];
+  return told.map(({ field, message }) => `${field} ${message}`).join("; ") || undefined;
 }
 
 /** Nothing has answered. */
@@ -26,18 +51,6 @@ export class Offline extends Error {
   constructor() {
     super("Portcullis cannot be reached. Nothing is known to have changed.");
   }
-}
-
-/** Whether the session is over. */
-export const signedOut = signal(false);
-
-/** Rises with each sign-in: what was sent before one says nothing of the session after it. */
-let era = 0;
-
-/** Somebody has signed in again. */
-export function signedIn(): void {
-  era++;
-  signedOut.value = false;
 }
 
 export interface Answer<T> {
@@ -61,7 +74,7 @@ export async function ask<T>(method: string, path: string, options: Options = {}
   if (options.body !== undefined) headers["content-type"] = "application/json";
   if (options.etag) headers["if-match"] = options.etag;
   if (options.once) headers["idempotency-key"] = options.once;
-  const sent = era;
+  const sent = era.value;
   const response = await send(`/api/v1${path}`, {
     method,
     headers,
@@ -69,13 +82,19 @@ export async function ask<T>(method: string, path: string, options: Options = {}
   });
   const body = await response.json().catch(() => ({}));
   if (!response.ok) {
-    if (response.status === 401 && sent === era) signedOut.value = true;
+    if (response.status === 401 && sent === era.value) signedOut.value = true;
     const { code = "INTERNAL", message = "The answer cannot be read.", request_id = "", errors = [] } = body.error ?? {};
     throw new Refused(response.status, code, message, request_id, errors);
   }
   const replayed = response.headers.get("idempotent-replayed") === "true";
   return { body: body as T, etag: response.headers.get("etag"), replayed };
 }
+
+/** A body, and the key by which what it asks for is done once. */
+export type Once = Required<Pick<Options, "body" | "once">>;
+
+/** To be made when it is first sent and kept until a field is changed: a body that is sent again is the same. */
+export const once = (body: unknown): Once => ({ body, once: crypto.randomUUID() });
 
 export async function get<T>(path: string): Promise<T> {
   return (await ask<T>("GET", path)).body;

@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useId, useRef, useState } from "preact/hooks";
-import { Refused } from "./api";
+import { era, Refused } from "./api";
 
 /** The heading of a page: it takes the focus when the page is opened, so that it is read out. */
 export function Title({ children, actions }: { children: string; actions?: ComponentChildren }) {
@@ -39,7 +39,27 @@ export function useLoad<T>(load: () => Promise<T>, deps: unknown[]): Loaded<T> {
     };
   }, [...deps, turn]);
   const reload = useCallback(() => setTurn((last) => last + 1), []);
+  const isOver = state.error instanceof Refused && state.error.isOver;
+  useEffect(() => {
+    if (isOver) reload();
+  }, [isOver, era.value]);
   return { ...state, reload };
+}
+
+/** A change that is sent: one at a time, and what went wrong with the last. */
+export function useChange() {
+  const [state, setState] = useState<{ isBusy: boolean; error: Error | null }>({ isBusy: false, error: null });
+  // Two events may come before what is shown is drawn anew.
+  const isBusy = useRef(false);
+  const change = async (act: () => Promise<void>) => {
+    if (isBusy.current) return;
+    isBusy.current = true;
+    setState({ isBusy: true, error: null });
+    const error = await act().then(() => null, (error: Error) => error);
+    isBusy.current = false;
+    setState({ isBusy: false, error });
+  };
+  return { ...state, change };
 }
 
 /** Shows what was loaded, or why there is nothing yet. */
@@ -56,6 +76,7 @@ export function Await<T>({ of, children }: { of: Loaded<T>; children: (data: T) 
 
 /** What went wrong, by the words of the API. */
 export function Trouble({ error, retry }: { error: Error; retry?: () => void }) {
+  if (error instanceof Refused && error.isOver) return null;
   const told = error instanceof Refused ? `${error.code} · request ${error.requestId}` : "";
   return (
     <div class="trouble" role="alert">
@@ -97,17 +118,12 @@ export function Confirm(props: {
   close: () => void;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const [error, setError] = useState<Error | null>(null);
-  const [isBusy, setBusy] = useState(false);
+  const { isBusy, error, change } = useChange();
   const id = useId();
   useEffect(() => dialog.current?.showModal(), []);
   const close = () => dialog.current?.close();
-  const act = async () => {
-    setBusy(true);
-    // To close it gives the focus back to where it was.
-    await props.act().then(close, setError);
-    setBusy(false);
-  };
+  // To close it gives the focus back to where it was.
+  const act = () => change(() => props.act().then(close));
   return (
     <dialog ref={dialog} aria-labelledby={id} onClose={props.close}>
       <h2 id={id}>{props.title}</h2>

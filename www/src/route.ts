@@ -9,6 +9,18 @@ export function go(path: string): void {
   location.hash = `#/${path}`;
 }
 
+/** Remembers where we are, in this tab alone, while somebody signs in. */
+export function keep(): void {
+  sessionStorage.setItem(BACK, `/${location.search}${location.hash}`);
+}
+
+/** Goes back there. */
+export function resume(): void {
+  const back = sessionStorage.getItem(BACK);
+  sessionStorage.removeItem(BACK);
+  if (back && back !== "/" && location.hash === "") location.replace(back);
+}
+
 function parse(): string[] {
   const parts = location.hash.replace(/^#\/?/, "").split("/").filter(Boolean);
   return parts.map((part) => {
@@ -19,5 +31,7 @@ function parse(): string[] {
     }
   });
 }
+
+const BACK = "back";
 
 addEventListener("hashchange", () => (route.value = parse()));

@@ -1,6 +1,7 @@
 // A secret, shown once. It is in the memory of this page alone, and goes with it.
 
-import { useEffect, useId, useState } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { useEffect, useId, useLayoutEffect, useState } from "preact/hooks";
 import { Title } from "./parts";
 import { go } from "./route";
 import type { NewSecret } from "./types";
@@ -16,6 +17,9 @@ export const secretsOf = ({ secret, signing_secret }: NewSecret): Shown[] => [
   ...(signing_secret === undefined ? [] : [{ label: "Signing secret", text: signing_secret }]),
 ];
 
+/** Whether one is shown: what would take it away asks first. */
+export const isShown = signal(false);
+
 /** Shows them; `to` is where we go on. */
 export function Secret({ of: shown, to, done }: { of: Shown[]; to: string; done: () => void }) {
   const [isStored, setStored] = useState(false);
@@ -25,8 +29,15 @@ export function Secret({ of: shown, to, done }: { of: Shown[]; to: string; done:
     addEventListener("pagehide", forget);
     return () => removeEventListener("pagehide", forget);
   }, [done]);
+  const isAny = shown.length > 0;
+  useLayoutEffect(() => {
+    isShown.value = isAny;
+    return () => {
+      isShown.value = false;
+    };
+  }, [isAny]);
   const id = useId();
-  if (shown.length === 0) {
+  if (!isAny) {
     return (
       <>
         <Title>Made before</Title>

@@ -1,7 +1,7 @@
 // The frame around every page: sign-in, navigation, the workspace at hand.
 
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Alerts } from "./alerts";
 import { Audit } from "./audit";
 import { signedIn, signedOut, signOut } from "./api";
@@ -12,10 +12,11 @@ import { KeyList } from "./keys/list";
 import { KeyPage } from "./keys/page";
 import { Limits } from "./limits";
 import { Members } from "./members";
-import { Await, Trouble, useLoad } from "./parts";
+import { Await, Confirm, Trouble, useLoad } from "./parts";
 import { Debug } from "./debug";
 import { PolicyPage } from "./policy";
-import { route } from "./route";
+import { keep, resume, route } from "./route";
+import { isShown } from "./secret";
 import { choose, load, may, me, onSignedIn, space, spaces } from "./state";
 import { theme, turn } from "./theme";
 import { TryIt } from "./try";
@@ -41,12 +42,24 @@ const PAGES: Page[] = [
 ];
 
 const trouble = signal<Error | null>(null);
+/** Who has signed in in another tab, in the place of who is shown here. */
+const other = signal<string | null>(null);
 
 export function Shell() {
   const loaded = useLoad(async () => {
     await load();
+    resume();
     return true;
   }, []);
+  useEffect(
+    () =>
+      onSignedIn((subject) => {
+        if (me.value === null) return;
+        other.value = subject === me.value.subject ? null : subject;
+        if (other.value === null && signedOut.value) signedIn();
+      }),
+    [],
+  );
   if (me.value === null && signedOut.value) return <Welcome />;
   return (
     <Await of={loaded}>
@@ -58,7 +71,7 @@ export function Shell() {
             {trouble.value && <Trouble error={trouble.value} />}
             {space.value ? <Content key={space.value.id} /> : <Nothing />}
           </main>
-          {signedOut.value && <SignedOut />}
+          {other.value ? !isShown.value && <Another subject={other.value} /> : signedOut.value && <SignedOut />}
         </>
       )}
     </Await>
@@ -73,7 +86,7 @@ function Content() {
       if (id === "import") return may("admin") ? <ImportPage /> : <Nothing />;
       if (id === "new") return may("admin") ? <KeyForm /> : <Nothing />;
       if (more === "try") return <TryIt kid={id} />;
-      return more === "edit" && may("admin") ? <KeyForm kid={id} /> : <KeyPage kid={id} />;
+      return more === "edit" && may("admin") ? <KeyForm key={id} kid={id} /> : <KeyPage kid={id} />;
     case "usage":
       return <UsagePage />;
     case "members":
@@ -97,6 +110,13 @@ function Content() {
 
 function Header() {
   const own = route.value[0] ?? "keys";
+  const [next, setNext] = useState<string | null>(null);
+  const turnTo = (event: { currentTarget: HTMLSelectElement }) => {
+    const { value } = event.currentTarget;
+    if (!isShown.value) return choose(value);
+    event.currentTarget.value = space.value?.id ?? "";
+    setNext(value);
+  };
   const leave = () => signOut().then(() => location.assign("/"), (error: Error) => (trouble.value = error));
   return (
     <header>
@@ -114,7 +134,7 @@ function Header() {
         {spaces.value.length > 1 && (
           <label>
             <span class="hidden">Workspace</span>
-            <select value={space.value?.id} onChange={(event) => choose(event.currentTarget.value)}>
+            <select value={space.value?.id} onChange={turnTo}>
               {spaces.value.map(({ id, name }) => <option key={id} value={id}>{name} ({id})</option>)}
             </select>
           </label>
@@ -123,6 +143,11 @@ function Header() {
         <button type="button" class="quiet" onClick={turn}>Theme: {theme.value}</button>
         <button type="button" class="quiet" onClick={leave}>Sign out</button>
       </div>
+      {next && (
+        <Confirm title="Leave the secret?" action="Leave it" close={() => setNext(null)} act={async () => choose(next)}>
+          <p>It is shown this once, and goes when you change the workspace.</p>
+        </Confirm>
+      )}
     </header>
   );
 }
@@ -132,7 +157,7 @@ function Welcome() {
     <main id="main" class="welcome">
       <h1>Portcullis</h1>
       <p>Manage the API keys of your workspace.</p>
-      <p><a class="button" href="/login">Sign in</a></p>
+      <p><a class="button" href="/login" onClick={keep}>Sign in</a></p>
     </main>
   );
 }
@@ -149,16 +174,28 @@ function Nothing() {
 /** Over a page whose session has ended: what was typed stays while somebody signs in in another tab. */
 function SignedOut() {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    dialog.current?.showModal();
-    return onSignedIn(signedIn);
-  }, []);
+  useEffect(() => dialog.current?.showModal(), []);
   return (
     <dialog ref={dialog} aria-labelledby="over" onClose={() => signedOut.value && dialog.current?.showModal()}>
       <h2 id="over">Your session has ended</h2>
       <p>Nothing on this page is lost. Sign in in another tab, and this one goes on.</p>
       <div class="actions">
         <a class="button" href="/login" target="_blank" rel="noopener">Sign in</a>
+      </div>
+    </dialog>
+  );
+}
+
+/** Over a page of somebody who is not signed in any more, but somebody else. */
+function Another({ subject }: { subject: string }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  return (
+    <dialog ref={dialog} aria-labelledby="another" onClose={() => dialog.current?.showModal()}>
+      <h2 id="another">Somebody else has signed in</h2>
+      <p>This page is of {me.value?.subject}. From now on it would speak for {subject}: it has to be loaded again, without what was typed.</p>
+      <div class="actions">
+        <button type="button" class="primary" onClick={() => location.reload()}>Go on as {subject}</button>
       </div>
     </dialog>
   );

@@ -6,7 +6,8 @@ import type { Me, Role, Workspace } from "./types";
 
 export const me = signal<Me | null>(null);
 export const spaces = signal<Workspace[]>([]);
-const chosen = signal<string | null>(null);
+// In the address, so that it is the same when the page is loaded again.
+const chosen = signal(new URLSearchParams(location.search).get("workspace"));
 
 /** The workspace at hand. */
 export const space = computed<Workspace | null>(() => {
@@ -15,6 +16,7 @@ export const space = computed<Workspace | null>(() => {
 });
 
 export function choose(id: string): void {
+  history.replaceState(null, "", `/?${new URLSearchParams({ workspace: id })}${location.hash}`);
   chosen.value = id;
 }
 
@@ -34,16 +36,15 @@ export async function load(): Promise<void> {
   const own = await get<Me>("/me");
   spaces.value = (await get<{ workspaces: Workspace[] }>("/workspaces")).workspaces;
   me.value = own;
-  channel.postMessage(SIGNED_IN);
+  channel.postMessage(own.subject);
 }
 
-/** Calls back when somebody has signed in in another tab. */
-export function onSignedIn(act: () => void): () => void {
-  const listen = ({ data }: MessageEvent) => data === SIGNED_IN && act();
+/** Calls back when somebody has signed in in another tab, with who it is. */
+export function onSignedIn(act: (subject: string) => void): () => void {
+  const listen = ({ data }: MessageEvent) => act(data);
   channel.addEventListener("message", listen);
   return () => channel.removeEventListener("message", listen);
 }
 
 const channel = new BroadcastChannel("portcullis");
-const SIGNED_IN = "signed-in";
 const RANK: Record<Role, number> = { member: 0, admin: 1, owner: 2 };

@@ -1,8 +1,11 @@
 // What single pages are for.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { launch, makeKey, open, ready, signIn, store, until, use, visit } from "./browser.mjs";
 
@@ -207,6 +210,48 @@ test("a signature that does not hold is compared with what was signed", async ()
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByRole("heading", { name: "Store the secret now" }).waitFor();
   assert.notEqual(await page.getByLabel("Signing secret").inputValue(), signing, "other rules, another secret");
+  await context.close();
+});
+
+test("what is offered to try a key is what the key may ask, signed as it has to be", async () => {
+  const { page, context } = await owner();
+  const { kid } = await makeKey(page, "tried", "simulations:read");
+  await visit(page, `keys/${kid}/try`, "Try it");
+  assert.equal(await page.getByRole("textbox", { name: "URL" }).inputValue(), "https://127.0.0.1/v1/simulations");
+  assert.match(await page.getByLabel("Request by curl").innerText(), /Bearer \$PORTCULLIS_API_KEY/);
+
+  const folder = mkdtempSync(join(tmpdir(), "portcullis-"));
+  const [, module] = readFileSync(new URL("../../docs/signatures.md", import.meta.url), "utf8").match(/```python file=sign\.py\n([^]*?)```/);
+  writeFileSync(join(folder, "sign.py"), module);
+  for (const [mode, version] of [["only", "v2"], ["required", "v1"]]) {
+    await visit(page, "keys/new", "New key");
+    await page.getByLabel("Name").fill(`tried-${mode}`);
+    await page.getByRole("button", { name: "+ agents:write" }).click();
+    await page.getByLabel("Signatures").selectOption(mode);
+    await page.getByLabel("Version").selectOption(version);
+    if (version === "v1") {
+      await page.getByRole("checkbox", { name: "127.0.0.1" }).check();
+      await page.getByRole("checkbox", { name: "X-Nonce" }).check();
+    }
+    await page.getByRole("button", { name: "Make the key" }).click();
+    await page.getByRole("heading", { name: "Store the secret now" }).waitFor();
+    const secrets = { PORTCULLIS_API_KEY: await page.getByLabel("API key").inputValue(), PORTCULLIS_SIGNING_SECRET: await page.getByLabel("Signing secret").inputValue() };
+    if (mode === "only") delete secrets.PORTCULLIS_API_KEY;
+    await store(page);
+    await page.getByRole("heading", { name: `tried-${mode}`, level: 1 }).waitFor();
+    await page.getByRole("link", { name: "Try it" }).click();
+    await page.getByRole("heading", { name: "Try it", level: 1 }).waitFor();
+    await page.getByRole("textbox", { name: "URL" }).fill(`${ready.url}/v1/agents`);
+    assert.equal(await page.getByLabel("Method").inputValue(), "POST");
+    await page.getByLabel("Body (JSON)").fill('{"name":"tried"}');
+    const text = await page.locator("main").innerText();
+    assert.match(await page.getByLabel("Request by curl").innerText(), new RegExp(`portcullis sign -X POST --signature ${mode} --signature-version ${version}`));
+    assert.match(await page.getByLabel("Request by JavaScript").innerText(), /createClient\(\{ signer:/);
+    assert.equal(/Bearer|PORTCULLIS_API_KEY/.test(text), mode === "required");
+    const code = await page.getByLabel("Request by Python").innerText();
+    const answer = execFileSync("python3", ["-c", code], { cwd: folder, env: { PATH: process.env.PATH, ...secrets }, encoding: "utf8" });
+    assert.match(answer, /POST/, "it is forwarded");
+  }
   await context.close();
 });
 

@@ -11,6 +11,8 @@ export interface Draft {
   project: string;
   environment: string;
   scopes: string[];
+  /** As an input of dates has it, in UTC; empty: at once. */
+  starts: string;
   /** One of [`EXPIRIES`]. */
   expiry: string;
   /** As an input of dates has it, in UTC. */
@@ -47,6 +49,7 @@ export const NEW: Draft = {
   project: "",
   environment: "",
   scopes: [],
+  starts: "",
   expiry: "90",
   expires: "",
   ips: "",
@@ -77,6 +80,7 @@ export function draftOf(key: Key): Draft {
     version: key.signing?.version ?? "v2",
     hosts: key.signing?.hosts ?? [],
     nonce: key.signing?.nonce ?? false,
+    starts: key.not_before?.slice(0, 16) ?? "",
     expiry: key.expires ? "at" : "",
     expires: key.expires?.slice(0, 16) ?? "",
     ips: (key.ips ?? []).join("\n"),
@@ -106,6 +110,7 @@ export function problems(draft: Draft, isNew: boolean): Record<string, string> {
   else if (!isWideEnough(draft) && !draft.allowWide) wrong.ips = "confirm the wide network below";
   if (draft.scopes.length === 0) wrong.scopes = "choose at least one";
   if (draft.expiry === "at" && !draft.expires) wrong.expires = "say when";
+  if (draft.expiry === "at" && draft.expires && draft.starts >= draft.expires) wrong.not_before = "has to be before the end";
   if (isNew && draft.type === "temporary" && draft.expiry === "") wrong.expires = "a temporary key has to expire";
   if (isNew && draft.type === "project" && !draft.project.trim()) wrong.project_id = "name the project";
   const bad = lines(draft.bindings).filter((line) => !/^[a-z][a-z0-9_]*=./.test(line));
@@ -138,6 +143,7 @@ export function body(draft: Draft, first: Draft | null): Record<string, unknown>
     name: draft.name,
     description: draft.description,
     scopes: draft.scopes,
+    not_before: draft.starts ? `${draft.starts}:00Z` : null,
     expires: expires === undefined ? stamp(Date.now() + Number(draft.expiry) * 86_400_000) : expires,
     ips: lines(draft.ips).length > 0 ? lines(draft.ips) : null,
     bindings: Object.keys(bindings).length > 0 ? bindings : null,
@@ -156,4 +162,10 @@ export function body(draft: Draft, first: Draft | null): Record<string, unknown>
   if (draft.type === "project") all.project_id = draft.project.trim();
   // What a new key does not have is not named.
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== ""));
+}
+
+/** What was typed, on top of what the key has become since. */
+export function rebased(draft: Draft, first: Draft, now: Draft): Draft {
+  const own = Object.entries(draft).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(first[name as keyof Draft]));
+  return { ...now, ...Object.fromEntries(own) };
 }

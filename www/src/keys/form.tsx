@@ -1,13 +1,13 @@
 // A new key, or changes of one.
 
 import { useCallback, useRef, useState } from "preact/hooks";
-import { ask, Refused } from "../api";
-import { Await, Field, Title, Trouble, useLoad } from "../parts";
+import { ask, type Once, once, Refused, wrongWith } from "../api";
+import { Await, Field, Title, Trouble, useChange, useLoad } from "../parts";
 import { policy } from "../policy";
 import { go } from "../route";
 import { at } from "../state";
 import type { Key, NewSecret, Policy } from "../types";
-import { body, EXPIRIES, isWideEnough, problems, type Draft, draftOf, NEW } from "./draft";
+import { body, EXPIRIES, isWideEnough, problems, type Draft, draftOf, NEW, rebased } from "./draft";
 import { KeyLimits } from "./limits";
 import { Scopes } from "./scopes";
 import { SigningRules } from "./signing";
@@ -26,56 +26,62 @@ export function KeyForm({ kid }: { kid?: string }) {
     <>
       <Title>{kid === undefined ? "New key" : "Edit key"}</Title>
       <Await of={loaded}>
-        {({ policy, key, etag }) => <Form policy={policy} of={key} etag={etag} made={key ? changed : setMade} />}
+        {({ policy, key, etag }) => <Form policy={policy} of={{ key, etag }} made={key ? changed : setMade} />}
       </Await>
     </>
   );
 }
 
+/** The key that is changed, as it was read; null: a new one. */
+interface Base {
+  key: Key | null;
+  etag: string | null;
+}
+
 interface FormProps {
   policy: Policy;
-  /** The key that is changed; null: a new one. */
-  of: Key | null;
-  etag: string | null;
+  of: Base;
   made: (key: NewSecret) => void;
 }
 
-function Form({ policy, of: key, etag, made }: FormProps) {
+function Form({ policy, of, made }: FormProps) {
+  const [{ key, etag }, setBase] = useState(of);
   const first = key ? draftOf(key) : { ...NEW, scopes: policy.default_scopes ?? [] };
   const [draft, setDraft] = useState(first);
-  const [error, setError] = useState<Error | null>(null);
-  const [isBusy, setBusy] = useState(false);
+  const { isBusy, error, change } = useChange();
   const [isTried, setTried] = useState(false);
-  // The same while the form is open: a request that was sent twice makes one key.
-  const once = useRef(crypto.randomUUID());
+  const asked = useRef<Once | null>(null);
   const isNew = key === null;
   const wrong = problems(draft, isNew);
-  const told = error instanceof Refused ? error.fields : [];
-  const show = (field: string) => {
-    const server = told.filter((one) => one.field.split(/[.[]/)[0] === field).map((one) => `${one.field} ${one.message}`);
-    return (isTried || field === "ips" ? wrong[field] : undefined) ?? (server.join("; ") || undefined);
-  };
+  const show = (field: string) =>
+    (isTried || field === "ips" ? wrong[field] : undefined) ?? wrongWith(error, (one) => one.split(/[.[]/)[0] === field);
   const set = (change: Partial<Draft>) => {
-    once.current = crypto.randomUUID();
+    asked.current = null;
     setDraft({ ...draft, ...change });
   };
-  const send = async (event: Event) => {
+  const send = (event: Event) => {
     event.preventDefault();
     setTried(true);
     if (Object.keys(wrong).length > 0) {
       requestAnimationFrame(() => document.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus());
       return;
     }
-    setBusy(true);
-    setError(null);
-    try {
-      if (isNew) made((await ask<NewSecret>("POST", at("/api-keys"), { body: body(draft, null), once: once.current })).body);
-      else made((await ask<NewSecret>("PATCH", at(`/api-keys/${key.id}`), { body: body(draft, first), etag })).body);
-    } catch (failed) {
-      setError(failed as Error);
-    }
-    setBusy(false);
+    asked.current ??= once(body(draft, isNew ? null : first));
+    const { current } = asked;
+    void change(async () => {
+      const answer = isNew
+        ? ask<NewSecret>("POST", at("/api-keys"), current)
+        : ask<NewSecret>("PATCH", at(`/api-keys/${key.id}`), { body: current.body, etag });
+      made((await answer).body);
+    });
   };
+  const loadAnew = () =>
+    change(async () => {
+      const { body: now, etag } = await ask<Key>("GET", at(`/api-keys/${key?.id}`));
+      asked.current = null;
+      setDraft((last) => rebased(last, first, draftOf(now)));
+      setBase({ key: now, etag });
+    });
   return (
     <form class="form" onSubmit={send} noValidate>
       <Field label="Name" error={show("name")}>
@@ -110,6 +116,9 @@ function Form({ policy, of: key, etag, made }: FormProps) {
         </Field>
       )}
       <Scopes routes={policy.routes} chosen={draft.scopes} error={show("scopes")} set={(scopes) => set({ scopes })} />
+      <Field label="Works from" hint="In UTC. Empty: at once." error={show("not_before")}>
+        {(own) => <input {...own} type="datetime-local" value={draft.starts} onInput={(event) => set({ starts: event.currentTarget.value })} />}
+      </Field>
       <Field label="Expires" error={show("expires")}>
         {(own) => (
           <div class="row">
@@ -139,6 +148,12 @@ function Form({ policy, of: key, etag, made }: FormProps) {
       <KeyLimits draft={draft} set={set} tiers={policy.tiers} error={show("limits") ?? show("tier")} />
       <SigningRules draft={draft} set={set} hosts={policy.hosts} error={show("signing") ?? show("signature")} of={key} />
       {error && <Trouble error={error} />}
+      {error instanceof Refused && error.status === 412 && (
+        <div class="effect">
+          <p>The key was changed elsewhere since you opened it. What you changed here stays: load the rest anew, look at it, and save.</p>
+          <button type="button" disabled={isBusy} onClick={loadAnew}>Load the key anew</button>
+        </div>
+      )}
       <div class="actions">
         <a class="button" href={isNew ? "#/keys" : `#/keys/${key.id}`}>Cancel</a>
         <button class="primary" disabled={isBusy}>{isNew ? "Make the key" : "Save"}</button>

@@ -2,7 +2,7 @@
 
 import { useCallback, useState } from "preact/hooks";
 import { ask } from "../api";
-import { Await, Badge, Confirm, Title, useLoad } from "../parts";
+import { Await, Badge, Confirm, Title, Trouble, useChange, useLoad } from "../parts";
 import { Secret, secretsOf } from "../secret";
 import { at, may, me } from "../state";
 import { ago, limit, minute } from "../time";
@@ -20,6 +20,9 @@ export function KeyPage({ kid }: { kid: string }) {
   const [question, setQuestion] = useState<Question>(null);
   const [effect, setEffect] = useState<{ by: string; what: string } | null>(null);
   const [made, setMade] = useState<NewSecret | null>(null);
+  const enabling = useChange();
+  // The answer to a request that was sent twice has no secret: the one that is shown stays.
+  const show = useCallback((key: NewSecret) => setMade((last) => (last && secretsOf(key).length === 0 ? last : key)), []);
   const close = useCallback(() => setQuestion(null), []);
   const forget = useCallback(() => {
     setMade(null);
@@ -35,16 +38,17 @@ export function KeyPage({ kid }: { kid: string }) {
     <Await of={loaded}>
       {({ body: key, etag }) => (
         <>
-          <Title actions={<Actions of={key} ask={setQuestion} enable={() => change("enabled", "POST", "/enable")} />}>
+          <Title actions={<Actions of={key} ask={setQuestion} enable={() => void enabling.change(() => change("enabled", "POST", "/enable"))} />}>
             {key.name || key.id}
           </Title>
+          {enabling.error && <Trouble error={enabling.error} />}
           {effect && <Effect {...effect} />}
           <Facts of={key} />
           <Secrets of={key} />
           {may("admin") && key.limits && key.status !== "revoked" && <Thresholds key={key.version} of={key} etag={etag} done={loaded.reload} />}
           <h2>Usage</h2>
           <UsageOf path={`/api-keys/${kid}/usage`} name={key.name || key.id} />
-          {question === "rotate" && <Rotate of={key} made={setMade} close={close} />}
+          {question === "rotate" && <Rotate of={key} made={show} close={close} />}
           {question === "disable" && (
             <Confirm title="Disable this key?" action="Disable" close={close} act={() => change("disabled", "POST", "/disable")}>
               <p>Its requests are refused until it is enabled again.</p>
@@ -61,7 +65,7 @@ export function KeyPage({ kid }: { kid: string }) {
   );
 }
 
-function Actions({ of: key, ask, enable }: { of: Key; ask: (question: Question) => void; enable: () => Promise<void> }) {
+function Actions({ of: key, ask, enable }: { of: Key; ask: (question: Question) => void; enable: () => void }) {
   const isOwn = key.type !== "personal" || key.subject === me.value?.subject;
   const isHeld = key.status === "disabled" || key.status === "quarantined";
   return (
@@ -71,7 +75,7 @@ function Actions({ of: key, ask, enable }: { of: Key; ask: (question: Question) 
         <>
           {isOwn && <a class="button" href={`#/keys/${key.id}/edit`}>Edit</a>}
           {isOwn && <button type="button" onClick={() => ask("rotate")}>Rotate</button>}
-          {isHeld && isOwn && <button type="button" onClick={() => void enable()}>Enable</button>}
+          {isHeld && isOwn && <button type="button" onClick={enable}>Enable</button>}
           {!isHeld && <button type="button" onClick={() => ask("disable")}>Disable</button>}
           <button type="button" class="danger" onClick={() => ask("revoke")}>Revoke</button>
         </>

@@ -1,8 +1,8 @@
 // A new secret for a key, and how long the old one goes on.
 
 import { useEffect, useId, useRef, useState } from "preact/hooks";
-import { ask } from "../api";
-import { Field, Trouble } from "../parts";
+import { ask, type Once, once } from "../api";
+import { Field, Trouble, useChange } from "../parts";
 import { at } from "../state";
 import type { Key, NewSecret } from "../types";
 
@@ -18,17 +18,23 @@ export function Rotate({ of: key, made, close }: { of: Key; made: (key: NewSecre
   const dialog = useRef<HTMLDialogElement>(null);
   const [grace, setGrace] = useState(86_400);
   const [kind, setKind] = useState("key");
-  const [error, setError] = useState<Error | null>(null);
-  const once = useRef(crypto.randomUUID());
+  const { isBusy, error, change } = useChange();
+  const asked = useRef<Once | null>(null);
   const id = useId();
   useEffect(() => dialog.current?.showModal(), []);
-  const send = async (event: Event) => {
+  const send = (event: Event) => {
     event.preventDefault();
-    const body = { grace_seconds: grace, of: kind };
-    await ask<NewSecret>("POST", at(`/api-keys/${key.id}/rotate`), { body, once: once.current }).then((answer) => {
+    asked.current ??= once({ grace_seconds: grace, of: kind });
+    const { current } = asked;
+    void change(async () => {
+      const { body } = await ask<NewSecret>("POST", at(`/api-keys/${key.id}/rotate`), current);
       close();
-      made(answer.body);
-    }, setError);
+      made(body);
+    });
+  };
+  const set = (act: () => void) => {
+    asked.current = null;
+    act();
   };
   return (
     <dialog ref={dialog} aria-labelledby={id} onClose={close}>
@@ -38,7 +44,7 @@ export function Rotate({ of: key, made, close }: { of: Key; made: (key: NewSecre
         {key.signature !== "none" && (
           <Field label="Which secret">
             {(own) => (
-              <select {...own} value={kind} onChange={(event) => setKind(event.currentTarget.value)}>
+              <select {...own} value={kind} onChange={({ currentTarget }) => set(() => setKind(currentTarget.value))}>
                 <option value="key">the key</option>
                 <option value="signing">the signing secret</option>
               </select>
@@ -47,7 +53,7 @@ export function Rotate({ of: key, made, close }: { of: Key; made: (key: NewSecre
         )}
         <Field label="The old secret works for" hint="See its last use on the key's page before it ends.">
           {(own) => (
-            <select {...own} value={grace} onChange={(event) => setGrace(Number(event.currentTarget.value))}>
+            <select {...own} value={grace} onChange={({ currentTarget }) => set(() => setGrace(Number(currentTarget.value)))}>
               {GRACES.map(({ value, label }) => <option key={value} value={value}>{label}</option>)}
             </select>
           )}
@@ -55,7 +61,7 @@ export function Rotate({ of: key, made, close }: { of: Key; made: (key: NewSecre
         {error && <Trouble error={error} />}
         <div class="actions">
           <button type="button" onClick={() => dialog.current?.close()}>Cancel</button>
-          <button class="primary">Rotate</button>
+          <button class="primary" disabled={isBusy}>Rotate</button>
         </div>
       </form>
     </dialog>
