@@ -47,10 +47,10 @@ function allows(scopes: string[], asked: string | null): boolean {
 const hasBody = ({ method, body }: Request) => method !== "GET" && body !== "";
 const shell = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
-/** For a POSIX shell. */
+/** For a POSIX shell, whose own `printf` hands the key over: everybody can read the arguments of other programs. */
 export function curl(request: Request): string {
   const body = hasBody(request) ? ` \\\n  -H 'Content-Type: application/json' --data-binary ${shell(request.body)}` : "";
-  return `curl -i -X ${request.method} -H "Authorization: Bearer $PORTCULLIS_API_KEY"${body} \\\n  -- ${shell(request.url)}`;
+  return `printf 'Authorization: Bearer %s\\n' "$PORTCULLIS_API_KEY" |\n  curl -i -X ${request.method} -H @-${body} \\\n  -- ${shell(request.url)}`;
 }
 
 /** The same, signed by the command line. */

@@ -44,12 +44,13 @@ test("what is to be pasted sends what was typed and runs nothing else", () => {
   for (const url of ["https://api.test/a?b=c", "https://api.test/'; touch x; '", "-o/etc/x", "$(touch x)`touch y`", "a\"b\\c"]) {
     for (const body of ["", '{"a":"it\'s $HOME `id`"}']) {
       const request = { method: body ? "POST" : "GET", url, body };
-      const told = 'curl() { for part; do printf "%s\\n" "$part"; done; }\nPORTCULLIS_API_KEY=k\n' + curl(request);
+      const told = 'curl() { cat; for part; do printf "%s\\n" "$part"; done; }\nPORTCULLIS_API_KEY=k\n' + curl(request);
       const parts = execFileSync("sh", ["-c", told], { encoding: "utf8" }).trimEnd().split("\n");
       assert.equal(parts.at(-1), url);
       assert.equal(parts.at(-2), "--");
       if (body) assert.equal(parts[parts.indexOf("--data-binary") + 1], body);
-      assert.ok(parts.includes("Authorization: Bearer k"));
+      assert.equal(parts[0], "Authorization: Bearer k");
+      assert.ok(!parts.slice(1).some((part) => part.includes("Bearer")), "in no argument");
       const called = `import json, os, sys, urllib.request
 class Answer:
     def read(self): return b""
