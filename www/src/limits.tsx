@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { ask } from "./api";
-import { Await, Field, Title, Trouble, useLoad } from "./parts";
+import { Await, Field, Title, Trouble, useChange, useLoad } from "./parts";
 import { at, load, may } from "./state";
 import { limit } from "./time";
 import type { Workspace } from "./types";
@@ -36,22 +36,20 @@ function Form({ of: space, etag, done }: { of: Workspace; etag: string | null; d
   const [requests, setRequests] = useState(String(space.limits?.requests ?? ""));
   const [seconds, setSeconds] = useState(String(space.limits?.window_seconds ?? 3600));
   const [burst, setBurst] = useState(String(space.limits?.burst ?? ""));
-  const [error, setError] = useState<Error | null>(null);
+  const { isBusy, error, change } = useChange();
   const [said, setSaid] = useState("");
-  const send = async (event: Event) => {
+  const send = (event: Event) => {
     event.preventDefault();
     const limits = requests ? { requests: Number(requests), window_seconds: Number(seconds), burst: Number(burst) } : null;
     const before = JSON.stringify(space.limits);
     const body = { name, ...(JSON.stringify(limits) === before ? {} : { limits }) };
-    try {
+    setSaid("");
+    void change(async () => {
       await ask("PATCH", at(""), { body, etag });
-      setError(null);
       setSaid("Saved.");
       await load();
       done();
-    } catch (failed) {
-      setError(failed as Error);
-    }
+    });
   };
   const count = (label: string, value: string, set: (value: string) => void) => (
     <Field label={label}>
@@ -72,7 +70,7 @@ function Form({ of: space, etag, done }: { of: Workspace; etag: string | null; d
       </div>
       {error && <Trouble error={error} />}
       <p role="status">{said}</p>
-      <button class="primary">Save</button>
+      <button class="primary" disabled={isBusy}>Save</button>
     </form>
   );
 }

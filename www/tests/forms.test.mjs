@@ -234,6 +234,16 @@ test("the webhook's secret is rotated once, if one means it", async () => {
   await context.close();
 });
 
+test("limits are saved once, however often it is asked", async () => {
+  const { page, context } = await owner();
+  await visit(page, "limits", "Limits");
+  const sent = await slowly(page, "**/api/v1/workspaces/*");
+  await page.getByRole("button", { name: "Save" }).dblclick();
+  await page.waitForTimeout(1200);
+  assert.equal(sent.filter(({ body }) => body).length, 1);
+  await context.close();
+});
+
 /** Lets the list of workspaces have another, which is the same by another name. */
 async function withAnother(page) {
   const { workspaces } = await page.evaluate(() => fetch("/api/v1/workspaces").then((answer) => answer.json()));

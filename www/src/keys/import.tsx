@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { ask, Refused } from "../api";
 import { sha256 } from "../ladder";
-import { Await, Field, Title, Trouble, useLoad } from "../parts";
+import { Await, Field, Title, Trouble, useChange, useLoad } from "../parts";
 import { policy } from "../policy";
 import { at } from "../state";
 import type { Imported, Policy } from "../types";
@@ -33,7 +33,7 @@ function Form({ of: policy }: { of: Policy }) {
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<string[]>(policy.default_scopes ?? []);
   const [wrong, setWrong] = useState<Record<string, string>>({});
-  const [error, setError] = useState<Error | null>(null);
+  const { isBusy, error, change } = useChange();
   const [done, setDone] = useState<{ rows: Row[]; of: Imported } | null>(null);
   const add = async (event: Event) => {
     event.preventDefault();
@@ -49,12 +49,12 @@ function Form({ of: policy }: { of: Policy }) {
   const send = () => {
     if (scopes.length === 0) return setWrong({ scopes: "choose at least one" });
     setWrong({});
-    setError(null);
     const body = { keys: rows.map((row) => ({ ...row, scopes })) };
-    void ask<Imported>("POST", at("/api-keys/import"), { body }).then((answer) => {
+    void change(async () => {
+      const answer = await ask<Imported>("POST", at("/api-keys/import"), { body });
       setDone({ rows, of: answer.body });
       setRows([]);
-    }, setError);
+    });
   };
   const fields = error instanceof Refused ? error.fields.map(({ field, message }) => `${field} ${message}`).join("; ") : "";
   return (
@@ -84,7 +84,7 @@ function Form({ of: policy }: { of: Policy }) {
         <Scopes routes={policy.routes} chosen={scopes} error={wrong.scopes} set={setScopes} />
         {error && <Trouble error={error} />}
         {fields && <p class="error">{fields}</p>}
-        <button type="button" class="primary" disabled={rows.length === 0} onClick={send}>Import</button>
+        <button type="button" class="primary" disabled={isBusy || rows.length === 0} onClick={send}>Import</button>
       </div>
       {done && <Results {...done} />}
     </>

@@ -2,14 +2,14 @@
 
 import { useState } from "preact/hooks";
 import { ask } from "../api";
-import { Field, Trouble } from "../parts";
+import { Field, Trouble, useChange } from "../parts";
 import { at } from "../state";
 import type { Key } from "../types";
 
 export function Thresholds({ of: key, etag, done }: { of: Key; etag: string | null; done: () => void }) {
   const [text, setText] = useState(key.alerts.join(", "));
   const [wrong, setWrong] = useState<string | undefined>();
-  const [error, setError] = useState<Error | null>(null);
+  const { isBusy, error, change } = useChange();
   const send = (event: Event) => {
     event.preventDefault();
     const parts = text.split(/[\s,]+/).filter(Boolean);
@@ -17,10 +17,10 @@ export function Thresholds({ of: key, etag, done }: { of: Key; etag: string | nu
     setWrong(isRight ? undefined : "at most ten whole numbers from 1 to 100");
     if (!isRight) return;
     const thresholds = parts.length > 0 ? parts.map(Number) : null;
-    ask("PUT", at(`/api-keys/${key.id}/alerts`), { body: { thresholds }, etag }).then(() => {
-      setError(null);
+    void change(async () => {
+      await ask("PUT", at(`/api-keys/${key.id}/alerts`), { body: { thresholds }, etag });
       done();
-    }, setError);
+    });
   };
   return (
     <form class="form" onSubmit={send} noValidate>
@@ -29,7 +29,7 @@ export function Thresholds({ of: key, etag, done }: { of: Key; etag: string | nu
         {(own) => <input {...own} value={text} onInput={(event) => setText(event.currentTarget.value)} />}
       </Field>
       {error && <Trouble error={error} />}
-      <button>Save the alerts</button>
+      <button disabled={isBusy}>Save the alerts</button>
     </form>
   );
 }
