@@ -122,7 +122,7 @@ test("a member whom nobody could add stays in the form, with what is wrong", asy
   await dialog.waitFor();
   const [tab] = await Promise.all([context.waitForEvent("page"), dialog.getByRole("link", { name: "Sign in" }).click()]);
   await tab.getByText("owner", { exact: true }).click();
-  await dialog.waitFor({ state: "hidden" });
+  await page.locator("dialog").waitFor({ state: "detached" });
   assert.equal(await member.inputValue(), "dev:typed-once");
   assert.equal(await page.getByRole("alert").count(), 0, "what was for want of a session is over");
   await add.click();
@@ -223,7 +223,7 @@ test("the webhook's secret is rotated once, if one means it", async () => {
   const dialog = page.getByRole("dialog", { name: "Rotate the secret?" });
   await page.getByRole("button", { name: "Rotate the secret" }).click();
   await dialog.getByRole("button", { name: "Cancel" }).click();
-  await dialog.waitFor({ state: "hidden" });
+  await page.locator("dialog").waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Rotate the secret" }).click();
   await dialog.getByRole("button", { name: "Rotate" }).dblclick();
   await page.getByRole("heading", { name: "Store the secret now" }).waitFor();
@@ -272,7 +272,7 @@ test("the workspace stays when the page is loaded again, and a secret is not lef
   await choice.selectOption("0THERS");
   const dialog = page.getByRole("dialog", { name: "Leave the secret?" });
   await dialog.getByRole("button", { name: "Cancel" }).click();
-  await dialog.waitFor({ state: "hidden" });
+  await page.locator("dialog").waitFor({ state: "detached" });
   assert.equal(await choice.inputValue(), ready.workspace);
   assert.equal(await page.getByLabel("API key").inputValue(), secret);
   await choice.selectOption("0THERS");
