@@ -1,6 +1,7 @@
 //! A secret that was put where none belongs is in no error.
 
 use crate::desk::Desk;
+use crate::server::Server;
 
 const KEY: &str = "ak_00000000000000000000_c4naryc4naryc4naryc4naryc4naryc4naryc4nar";
 const SIGNING: &str = "ak_sign_00000000000000000000_0_c4nary-c4nary_c4nary";
@@ -70,5 +71,23 @@ fn and_what_is_no_secret_is_told() {
         "./00000000000000000000",
     ] {
         desk.run(&format!("policy check {name}")).failed(3, name);
+    }
+}
+
+#[test]
+fn a_secret_of_the_environment_has_no_form() {
+    const OPAQUE: &str = "c4narytoken-of-no-form";
+    let echo =
+        format!(r#"{{"error":{{"code":"X","message":"{OPAQUE}","request_id":"{OPAQUE}"}}}}"#);
+    let server = Server::new(move |_, _| (403, "", echo.clone()));
+    let desk = Desk::of(&server.url);
+    for arguments in ["whoami", "whoami --json"] {
+        let ran = desk.with(&[("PORTCULLIS_TOKEN", OPAQUE)], arguments, "");
+        assert!(ran.err.contains("[redacted]"), "{arguments}: {}", ran.err);
+        assert!(
+            !ran.err.contains("c4nary") && !ran.out.contains("c4nary"),
+            "{arguments}: {}",
+            ran.err
+        );
     }
 }
