@@ -2,17 +2,15 @@
 
 use std::env;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use flate2::{Compression, write::GzEncoder};
 use portcullis::policy::{Document, Fingerprint, source};
 use sha2::{Digest, Sha256};
 
 use crate::checkout::{Checkout, lock, output, run, say, sha256};
-use crate::{tools, www};
+use crate::{tools, wasm, www};
 
 /// For what to build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -385,11 +383,9 @@ pub fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 fn gzip_size(folder: &Path) -> Result<u64> {
     let mut size = 0;
     for module in [INDEX, WASM] {
-        let bytes = fs::read(folder.join(module))?;
-        ensure!(!bytes.is_empty(), "{module} is empty");
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(&bytes)?;
-        size += encoder.finish()?.len() as u64;
+        let path = folder.join(module);
+        ensure!(path.metadata()?.len() > 0, "{module} is empty");
+        size += wasm::gzip_size(&path)?;
     }
     Ok(size)
 }
