@@ -448,6 +448,26 @@ fn a_trial_that_somebody_is_not_counted_by_is_told() {
     );
 }
 
+#[test]
+fn what_nobody_could_bring_is_told() {
+    let text =
+        GOOD.replace("mode = \"edge\"", "mode = \"lease\"") + "[observe]\nanalytics = true\n";
+    let both = text.replace("[\"key\", \"session\"]", "[\"key\", \"session\", \"oauth\"]");
+    assert!(told(&both).is_empty());
+    let told = told(&both.replace("credential = \"session\"", "credential = \"oauth\""));
+    let none = "no issuer of this policy gives such tokens, so nobody has one";
+    assert_eq!(told, [format!("GET, HEAD /billing/people/{{user_id}}: session: {none}")]);
+}
+
+#[test]
+fn a_scope_on_trial_that_is_in_force_is_told() {
+    let text =
+        GOOD.replace("mode = \"edge\"", "mode = \"lease\"") + "[observe]\nanalytics = true\n";
+    let same = "shadow.scope: no effect: it is the scope that is in force";
+    let route = "GET, HEAD /billing/people/{user_id}";
+    assert_eq!(told(&text.replace("bills:admin", "bills:read")), [format!("{route}: {same}")]);
+}
+
 /// While others are counted.
 #[test]
 fn who_passes_by_a_total_is_told() {

@@ -159,6 +159,15 @@ impl<'p> Case<'p> {
             let is_idle = !names.is_empty();
             notes.extend(is_idle.then(|| format!("{}: {NO_KEY}", names.join(", "))));
         }
+        for kind in [TokenKind::Session, TokenKind::Oauth] {
+            let mut issuers = self.policy.issuers.iter();
+            if takes(route, kind) && !issuers.any(|issuer| issuer.credential == kind) {
+                notes.push(format!("{}: {NO_ISSUER}", kind.as_str()));
+            }
+        }
+        if route.shadow.scope.is_some() && route.shadow.scope == route.scope {
+            notes.push(format!("shadow.scope: {SAME_SCOPE}"));
+        }
         let is_scopeless = !takes_keys(route) && !takes(route, TokenKind::Oauth);
         if route.shadow.scope.is_some() && is_scopeless {
             notes.push(format!("shadow.scope: {NO_SCOPE}"));
@@ -258,6 +267,8 @@ const NO_TRIAL: &str =
 const NO_TRIAL_OF_TOKENS: &str =
     "counts keys alone: of tokens only [observe] tells what it would refuse";
 const NO_SCOPE: &str = "no effect: a session is held to no scope, nor to one on trial";
+const SAME_SCOPE: &str = "no effect: it is the scope that is in force";
+const NO_ISSUER: &str = "no issuer of this policy gives such tokens, so nobody has one";
 const NO_SIGNATURE: &str = "no effect on tokens: who has one cannot sign, and is not held to it";
 const NO_WINDOW: &str =
     "in mode \"edge\" each isolate bounds bursts by itself, and no window is kept";

@@ -143,6 +143,10 @@ fn check_settle(raw: &RawRoute) -> Result<(), Fault> {
     if !raw.credentials.contains(Credential::Key) {
         return Err(Fault::at(settle, "no key may use this route, so there is nothing to settle"));
     }
+    if settle.get_ref().as_str().starts_with(OWN_HEADERS) {
+        let message = "the gate's own headers begin so: let the origin tell it by another name";
+        return Err(Fault::at(settle, message));
+    }
     if raw.mode != Some(Mode::Strict) {
         let message = "only what was asked for by itself can be settled: this route needs \
                        mode = \"strict\"";
@@ -280,3 +284,6 @@ fn shadow(raw: &RawRoute) -> Result<Shadow, Fault> {
     }
     Ok(rules)
 }
+
+/// What the names of the headers that the gate gives to origins and clients begin with.
+const OWN_HEADERS: &str = "x-portcullis-";

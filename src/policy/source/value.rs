@@ -28,15 +28,22 @@ where
     word(from).map(Some)
 }
 
-/// Reads a list of them.
+/// Reads a list of them, each once.
 pub(super) fn words<'de, T, L, D>(from: D) -> Result<L, D::Error>
 where
-    T: Deserialize<'de>,
+    T: Deserialize<'de> + PartialEq,
     L: TryFrom<Vec<T>, Error: fmt::Display>,
     D: Deserializer<'de>,
 {
     let words: Vec<Word<T>> = Vec::deserialize(from)?;
     let words: Vec<T> = words.into_iter().map(|Word(own)| own).collect();
+    let mut rest = words.as_slice();
+    while let [first, others @ ..] = rest {
+        if others.contains(first) {
+            return Err(D::Error::custom("a word is listed twice"));
+        }
+        rest = others;
+    }
     L::try_from(words).map_err(D::Error::custom)
 }
 
