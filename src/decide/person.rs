@@ -77,7 +77,7 @@ impl<'a> Check<'_, 'a, '_, '_> {
             return Err(Denial::Token.into());
         }
         if self.ticket.trial.is_none() {
-            let trial = Trial::new(self.keys(told.issuer, &token)?, &token);
+            let trial = Trial::of(self.keys(told.issuer, &token)?, &token);
             self.ticket.trial = Some(Box::new(trial));
         }
         match self.ticket.trial.as_ref().map_or(Outcome::Failed, |trial| trial.outcome()) {

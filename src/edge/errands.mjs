@@ -37,11 +37,16 @@ async function attempt(namespace, number, text) {
   return response.text();
 }
 
-// The text at a URL, or `undefined` unless all of it comes in time, with status 200 and no redirect.
-export async function download(url, millis, limit) {
+// The text at a URL or, with a form, what it answers to that; `undefined` unless all of it comes in time, with
+// status 200 and no redirect.
+export async function download(url, millis, limit, form) {
   try {
+    const headers = { accept: "application/jwk-set+json, application/json" };
+    if (form) headers["content-type"] = "application/x-www-form-urlencoded";
     const response = await fetch(url, {
-      headers: { accept: "application/jwk-set+json, application/json" },
+      method: form ? "POST" : "GET",
+      body: form || null,
+      headers,
       // "error" is not to be had here: a redirect comes as its status.
       redirect: "manual",
       cache: "no-store",
@@ -121,6 +126,18 @@ export async function body(request, millis, limit, most) {
     own.end = Date.now() + millis;
   }
   return own;
+}
+
+// The same as a text: an empty word and the text or, in its place, a word; `binary` if it is not UTF-8.
+export async function text(request, millis, limit) {
+  const { bytes, instead, release } = await body(request, millis, limit, Infinity);
+  release();
+  if (bytes === undefined) return [instead, undefined];
+  try {
+    return ["", UTF8.decode(bytes)];
+  } catch {
+    return ["binary", undefined];
+  }
 }
 
 async function gather(reader, own, limit, most) {

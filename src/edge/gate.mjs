@@ -1,5 +1,6 @@
 // The gate's entry.
 
+import { facts } from "./facts.mjs";
 import { forward } from "./forward.mjs";
 import { pursue } from "./lookup.mjs";
 import { core, deployed, keep, panicked, undecided } from "./restart.mjs";
@@ -25,13 +26,4 @@ function decided(request, env, ctx, onward) {
     panicked(error);
     return undecided(request);
   }
-}
-
-// See `request.rs`.
-function facts(request) {
-  let text = request.method + (request.body === null ? "" : " body") + "\n" + request.url;
-  request.headers.forEach((value, name) => {
-    text += "\n" + name + "\n" + value;
-  });
-  return text;
 }

@@ -54,12 +54,6 @@ export function enter(name, ...args) {
   }
 }
 
-// What fails in the Wasm behind an `await` of its own has no caller. Nothing else may enter the broken
-// Wasm before this: its bindings would go on in a new one with pointers into the old.
-addEventListener("error", ({ error }) => {
-  if (error instanceof WebAssembly.RuntimeError || error?.message === THROUGH_WASM) restart();
-});
-
 // What comes of something that waits for the Wasm; nothing, soon, if that is started again.
 export function kept(decided) {
   const start = started;
@@ -87,8 +81,5 @@ export function undecided(request) {
   };
   return new Response(request.method === "HEAD" ? null : JSON.stringify(body), { status, headers });
 }
-
-// What wasm-bindgen makes of an exception of JavaScript that nothing in the Wasm catches.
-const THROUGH_WASM = "Critical error";
 
 const WATCH_MILLIS = 50;

@@ -1,23 +1,10 @@
 // The entry of the management API, and the classes of its objects: Workspaces, with copies in KV, notes to
 // Directories, alerts and an alarm; Directories.
 
+import { manage } from "./management.mjs";
 import { Rows } from "./rows.mjs";
-import { core, deployed, keep, kept, panicked, undecided } from "./restart.mjs";
 
-export default {
-  async fetch(request, env, ctx) {
-    keep(env, ctx);
-    try {
-      const [decided] = core.fetch.call({ env: deployed(env), ctx }, request);
-      // The Wasm alone can end this promise.
-      const answer = await kept(decided.catch(() => undefined));
-      return answer === undefined ? undecided(request) : answer[0];
-    } catch (error) {
-      panicked(error);
-      return undecided(request);
-    }
-  },
-};
+export default { fetch: manage };
 
 export class Workspace extends Rows {
   #alarm = null;

@@ -1,33 +1,65 @@
 //! The Worker that holds the Workspaces, for `workspace.mjs`.
 
-mod api;
-mod authenticate;
-mod shim;
-
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::future::Future;
-use std::pin::Pin;
 
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
 
 use super::deployment::Deployment;
 use super::entropy::Entropy;
+use super::shim::log;
 use super::{at, now};
 use crate::directory;
 use crate::imported::{Pointer, PointerId};
-use crate::management::exchange::Recent;
-use crate::token::KeySets;
+use crate::management::desk::{Brought, Desk, Turn};
 use crate::workspace::rows::{Missing, Rows};
 use crate::workspace::{self, Outcome};
 
-/// A request of the Worker's default entrypoint, which is the management API. See [`kept`].
+/// What is to be done first for a request to the management API: a [turn](Turn).
 #[wasm_bindgen]
 #[must_use]
-pub fn fetch(request: web_sys::Request, env: JsValue) -> JsValue {
-    let facts = super::shim::facts(&request);
-    kept(async move { api::answer(&env, &request, &facts).await })
+pub fn manage(env: &JsValue, facts: &str) -> String {
+    with(env, |Isolate { deployment, entropy, desk }| {
+        let (request_id, seed) = (entropy.request_id(), entropy.seed());
+        let now = now();
+        told(desk.begin(facts, request_id, seed, deployment.fit(UNAVAILABLE, now), now))
+    })
+}
+
+/// What is to be done next where `number` waits for what came of its errand: a text or, in its place, the
+/// word `none`, `long`, `binary` or another. `facts` are the request's. Nothing if nothing waits there.
+#[wasm_bindgen]
+#[must_use]
+pub fn resume(
+    env: &JsValue,
+    number: u32,
+    facts: &str,
+    word: &str,
+    text: Option<String>,
+) -> Option<String> {
+    let brought = match (&text, word) {
+        (Some(text), _) => Brought::Text(text),
+        (None, "none") => Brought::NoRow,
+        (None, "long") => Brought::TooLong,
+        (None, "binary") => Brought::NotUtf8,
+        (None, _) => Brought::Nothing,
+    };
+    with(env, |Isolate { deployment, desk, .. }| {
+        let now = now();
+        desk.resume(number, facts, brought, deployment.fit(UNAVAILABLE, now), now).map(told)
+    })
+}
+
+/// The answer where a file of the dashboard was not to be had, as there is none or else.
+#[wasm_bindgen]
+#[must_use]
+pub fn no_file(env: &JsValue, facts: &str, is_missing: bool) -> String {
+    with(env, |Isolate { deployment, entropy, desk }| {
+        let (request_id, seed) = (entropy.request_id(), entropy.seed());
+        let now = now();
+        let gate = deployment.fit(UNAVAILABLE, now);
+        told(desk.no_file(facts, request_id, seed, is_missing, gate, now))
+    })
 }
 
 /// The rows that a call will probably need: a line for each name, and `from`, `to`, `limit` with
@@ -110,24 +142,17 @@ fn done(answer: &str, alarm: Option<u64>, rows: &Rows) -> String {
     out
 }
 
-/// The promise of an answer that only this module can keep stands in an array, and so does what it
-/// resolves to: the JavaScript around the Wasm gives it up should the Wasm fail.
-fn kept(answer: impl Future<Output = JsValue> + 'static) -> JsValue {
-    // Boxed, or each would have an executor of its own in the upload.
-    let boxed: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> =
-        Box::pin(async move { Ok(alone(&answer.await)) });
-    alone(&future_to_promise(boxed))
-}
-
-fn alone(item: &JsValue) -> JsValue {
-    js_sys::Array::of1(item).into()
+fn told(turn: Turn) -> String {
+    if let Some(trouble) = turn.trouble {
+        log(&format!("portcullis: {trouble}"));
+    }
+    turn.told
 }
 
 struct Isolate {
     deployment: Deployment,
     entropy: Entropy,
-    key_sets: KeySets,
-    recent: Recent,
+    desk: Desk,
 }
 
 thread_local! {
@@ -139,8 +164,7 @@ fn with<T>(env: &JsValue, act: impl FnOnce(&mut Isolate) -> T) -> T {
         act(isolate.get_or_insert_with(|| Isolate {
             deployment: Deployment::start(env, NO_ENVIRONMENT_KEYS),
             entropy: Entropy::default(),
-            key_sets: KeySets::default(),
-            recent: Recent::default(),
+            desk: Desk::default(),
         }))
     })
 }
@@ -148,3 +172,4 @@ fn with<T>(env: &JsValue, act: impl FnOnce(&mut Isolate) -> T) -> T {
 /// They are known to no Workspace.
 const NO_ENVIRONMENT_KEYS: &str = "";
 const CONSEQUENCE: &str = "answering no call";
+const UNAVAILABLE: &str = "answering 503 to every request";

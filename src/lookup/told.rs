@@ -72,6 +72,14 @@ impl Told {
         self.line(answer.headers.trim_end_matches('\n')).line(&answer.body)
     }
 
+    /// The same, where the body may have lines of its own: first how many those of the headers are.
+    #[must_use]
+    pub fn counted(self, answer: &Answer) -> String {
+        let headers = answer.headers.strip_suffix('\n').unwrap_or(&answer.headers);
+        let lines = u32::try_from(headers.split('\n').count()).unwrap_or(u32::MAX);
+        self.number(lines).line(headers).line(&answer.body).finish()
+    }
+
     /// The text.
     #[must_use]
     pub fn finish(self) -> String {

@@ -6,11 +6,13 @@
 
 pub mod answer;
 pub mod body;
+pub mod desk;
 pub mod endpoint;
 pub mod exchange;
 pub mod json;
 pub mod openapi;
 pub mod problem;
+mod proof;
 pub mod query;
 pub mod role;
 pub mod schema;

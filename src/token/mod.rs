@@ -22,7 +22,7 @@ pub use cache::{
 };
 pub use claims::{Issuer, Subject};
 pub use jwk::{Algorithm, Key, KeySet};
-pub use presented::{Authenticated, NotPresented, Presented};
+pub use presented::{Authenticated, Kept, NotPresented, Presented};
 pub(crate) use trial::Outcome;
 pub use trial::Trial;
 

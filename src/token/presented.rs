@@ -17,6 +17,12 @@ pub struct Presented<'a> {
     header_of: Option<usize>,
 }
 
+/// The same, apart from the request that brought it.
+pub struct Kept {
+    text: String,
+    header_of: Option<usize>,
+}
+
 /// Why a request brings no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotPresented {
@@ -46,6 +52,23 @@ pub struct Authenticated {
 impl core::fmt::Debug for Presented<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Presented(..)")
+    }
+}
+
+impl core::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Kept(..)")
+    }
+}
+
+impl Kept {
+    /// The token that an issuer has given.
+    pub(crate) const fn given(text: String) -> Self {
+        Self { text, header_of: None }
+    }
+
+    pub(crate) fn presented(&self) -> Presented<'_> {
+        Presented { text: &self.text, header_of: self.header_of }
     }
 }
 
@@ -95,6 +118,11 @@ impl<'a> Presented<'a> {
             }
         }
         found.ok_or(NotPresented::Missing)
+    }
+
+    /// Keeps it for as long as its signature is looked at.
+    pub(crate) fn keep(&self) -> Kept {
+        Kept { text: self.text.to_owned(), header_of: self.header_of }
     }
 
     /// Takes the token apart, and says by the place of whose keys it is to be verified. What is wrong with it

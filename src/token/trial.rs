@@ -1,4 +1,4 @@
-//! The verification of one token's signature by the platform, key after key.
+//! The verification of one signature by the platform, key after key.
 
 use std::collections::VecDeque;
 
@@ -26,21 +26,20 @@ pub(crate) enum Outcome {
 }
 
 impl core::fmt::Debug for Trial {
-    /// Without what is signed: with the signature, that is a token.
+    /// Without what is signed: with the signature, that may be a token.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Trial").field("outcome", &self.outcome).finish_non_exhaustive()
     }
 }
 
 impl Trial {
-    pub(crate) fn new(keys: Vec<Key>, token: &Token<'_>) -> Self {
+    pub(crate) fn of(keys: Vec<Key>, token: &Token<'_>) -> Self {
+        Self::new(keys, token.signature.clone(), token.signed.to_owned())
+    }
+
+    pub(crate) fn new(keys: Vec<Key>, signature: Vec<u8>, signed: String) -> Self {
         let outcome = if keys.is_empty() { Outcome::Failed } else { Outcome::Open };
-        Self {
-            keys: keys.into(),
-            signature: token.signature.clone(),
-            signed: token.signed.to_owned(),
-            outcome,
-        }
+        Self { keys: keys.into(), signature, signed, outcome }
     }
 
     /// The key to verify by next; `None` once it is over.

@@ -71,7 +71,8 @@ pub const MODULES: [&str; 4] =
     ["gate/index.js", "gate/index_bg.wasm", "workspace/index.js", "workspace/index_bg.wasm"];
 
 /// The modules of JavaScript that are ours, besides what the Rust names.
-const OURS: [&str; 10] = [
+const OURS: [&str; 12] = [
+    "facts.mjs",
     "gate.mjs",
     "lookup.mjs",
     "errands.mjs",
@@ -80,6 +81,7 @@ const OURS: [&str; 10] = [
     "observe.mjs",
     "shim.js",
     "workspace.mjs",
+    "management.mjs",
     "rows.mjs",
     "restart.mjs",
 ];

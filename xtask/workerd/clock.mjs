@@ -6,10 +6,10 @@
 //   X-Signed: BASE64URL    in place of what this request's token says, this is what its signature is
 //                          verified over
 //   X-Trap: 1              a trap, as a panic ends in, where the Wasm next reads the clock
-//   X-Body: N              answers what the shim makes of the body, N bytes at most
+//   X-Body: N              answers what is made of the body, N bytes at most
 
 import product, { Directory, Workspace } from "./object.mjs";
-import { body } from "./shim.js";
+import { text } from "./errands.mjs";
 import module from "./trap.wasm";
 
 export { Directory, Workspace };
@@ -39,11 +39,10 @@ export default {
     if (clock !== null) [standing, ahead] = clock.startsWith("=") ? [Number(clock.slice(1)), 0] : [null, Number(clock)];
     trapping = header("x-trap") !== null;
     if (header("x-body") !== null) {
-      const read = await body(request, Number(header("x-body"))).catch(() => "broken");
-      return Response.json(read);
+      return Response.json(await text(request, 10_000, Number(header("x-body"))));
     }
-    const text = header("x-signed");
-    signed = text === null ? null : Uint8Array.fromBase64(text, { alphabet: "base64url" });
+    const other = header("x-signed");
+    signed = other === null ? null : Uint8Array.fromBase64(other, { alphabet: "base64url" });
     return product.fetch(request, env, ctx);
   },
 };

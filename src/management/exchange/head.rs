@@ -1,9 +1,11 @@
 //! What the head of a request says, before anybody is asked.
 
+use std::rc::Rc;
+
 use super::cross::{self, Cross};
 use super::sign_in;
 use super::site::{self, Place};
-use super::{Exchange, Next, Recent, Step, bad, once};
+use super::{Exchange, Next, Recent, Step, bad, once, read};
 use crate::address::ClientAddress;
 use crate::answer;
 use crate::clock::Now;
@@ -32,9 +34,10 @@ pub(super) struct Head {
     pub(super) address: String,
 }
 
-impl<'a> Exchange<'a> {
-    pub(super) fn begin(&mut self, gate: &Gate, recent: &mut Recent, now: Now) -> Next<'a> {
-        let request = self.request()?;
+impl Exchange {
+    pub(super) fn begin(&mut self, gate: &Gate, recent: &mut Recent, now: Now) -> Next {
+        let facts = Rc::clone(&self.facts);
+        let request = read(&facts)?;
         if !gate.policy.admin_host.matches(request.authority()) {
             return Err(Denial::UnknownHost.into());
         }
@@ -108,7 +111,7 @@ impl<'a> Exchange<'a> {
             return Err(Problem::new(415, "UNSUPPORTED_MEDIA_TYPE", message).into());
         }
         match presented {
-            Some(presented) => Ok(Step::Authenticate(presented)),
+            Some(presented) => Ok(Step::Authenticate(presented.keep())),
             None if by_cookie => self.resume(gate, now),
             None => self.report(gate),
         }

@@ -1,10 +1,12 @@
 //! `POST /leaks`: what a secret scanner has found, as GitHub's secret scanning partner programme reports
 //! it. Each key of ours is held back; the answer says which texts are keys.
 
+use std::rc::Rc;
+
 use serde_json::{Value as Json, json};
 
 use super::head::header;
-use super::{Asked, Exchange, Next, Object, Refusal, Step, bad};
+use super::{Asked, Exchange, Next, Object, Refusal, Step, bad, read};
 use crate::clock::Now;
 use crate::crypto;
 use crate::denial::{Denial, Fault, Invalid, Wire};
@@ -68,13 +70,14 @@ impl core::fmt::Debug for Signed {
     }
 }
 
-impl<'a> Exchange<'a> {
+impl Exchange {
     /// Takes note of who claims to have signed it.
-    pub(super) fn report(&mut self, gate: &Gate) -> Next<'a> {
+    pub(super) fn report(&mut self, gate: &Gate) -> Next {
         if gate.policy.leak_reports.is_none() {
             return Err(Problem::not_found().into());
         }
-        let request = self.request()?;
+        let facts = Rc::clone(&self.facts);
+        let request = read(&facts)?;
         let (Some(key), Some(signature)) = (header(&request, KEY), header(&request, SIGNATURE))
         else {
             let message =
@@ -89,14 +92,14 @@ impl<'a> Exchange<'a> {
     }
 
     /// The body is there.
-    pub(super) fn verify(&self, report: &Report) -> Step<'a> {
+    pub(super) fn verify(&self, report: &Report) -> Step {
         let Report { key, signature, .. } = report;
         let body = self.body.clone();
         Step::Verify(Signed { key: key.clone(), signature: signature.clone(), body })
     }
 
     /// The signature holds.
-    pub(super) fn believed(&mut self, gate: &Gate) -> Next<'a> {
+    pub(super) fn believed(&mut self, gate: &Gate) -> Next {
         let found =
             json::parse(&self.body).map_err(|wrong| bad(&format!("The body is {wrong}.")))?;
         let found = found.as_array().and_then(|found| found.iter().map(Found::read).collect());
@@ -111,7 +114,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Finds out which key the next text may be.
-    fn look_at_next(&mut self, gate: &Gate) -> Next<'a> {
+    fn look_at_next(&mut self, gate: &Gate) -> Next {
         loop {
             let report = self.reported()?;
             let Some(found) = report.left.last() else {
@@ -136,7 +139,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn look_for_pointer(&mut self, gate: &Gate) -> Next<'a> {
+    fn look_for_pointer(&mut self, gate: &Gate) -> Next {
         match self.reported()?.names.last() {
             Some(id) => Ok(Step::Row(id.kv_name())),
             None => {
@@ -147,7 +150,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// What KV holds under that name.
-    pub(super) fn pointed(&mut self, value: Option<&str>, gate: &Gate) -> Next<'a> {
+    pub(super) fn pointed(&mut self, value: Option<&str>, gate: &Gate) -> Next {
         let report = self.reported()?;
         let id = report.names.pop().ok_or(Fault::Internal)?;
         let Some(value) = value else { return self.look_for_pointer(gate) };
@@ -157,7 +160,7 @@ impl<'a> Exchange<'a> {
         self.ask_record(kid)
     }
 
-    fn ask_record(&mut self, kid: Kid) -> Next<'a> {
+    fn ask_record(&mut self, kid: Kid) -> Next {
         self.reported()?.kid = Some(kid);
         self.asked = Asked::Leaked;
         let number = kid.workspace().as_str().to_owned();
@@ -165,7 +168,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// What the workspace knows of the key: whether the text is one of its secrets.
-    pub(super) fn leaked(&mut self, answer: &Answer, gate: &Gate, now: Now) -> Next<'a> {
+    pub(super) fn leaked(&mut self, answer: &Answer, gate: &Gate, now: Now) -> Next {
         if matches!(answer, Answer::Unknown | Answer::Unopened) {
             self.tell(false)?;
             return self.look_at_next(gate);
@@ -219,7 +222,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The key is held back.
-    pub(super) fn quarantined(&mut self, answer: &Answer, gate: &Gate) -> Next<'a> {
+    pub(super) fn quarantined(&mut self, answer: &Answer, gate: &Gate) -> Next {
         let Answer::Managed(Managed { status: 200, .. }) = answer else {
             return Err(Fault::WorkspaceUnavailable.into());
         };

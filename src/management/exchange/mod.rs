@@ -13,6 +13,8 @@ mod sign_in;
 mod site;
 mod step;
 
+use std::rc::Rc;
+
 pub use leaks::Signed;
 pub use recent::Recent;
 pub use step::{BadBody, Came, NotAuthenticated, Object, Step};
@@ -21,7 +23,7 @@ use crate::clock::Now;
 use crate::denial::{Denial, Fault, Wire};
 use crate::directory;
 use crate::gate::Gate;
-use crate::key::{KeyText, Workspace};
+use crate::key::{Kid, Workspace};
 use crate::policy::{DocsUrl, TokenKind};
 use crate::request::Request;
 use crate::scope::Grants;
@@ -37,8 +39,9 @@ use leaks::Report;
 use sign_in::Visit;
 
 /// The request under way.
-pub struct Exchange<'a> {
-    request: Option<Request<'a>>,
+pub struct Exchange {
+    /// While a step is looked for; the adapter keeps them meanwhile.
+    facts: Rc<str>,
     request_id: String,
     /// Fresh random bytes; any, for jitter.
     entropy: [u8; 32],
@@ -55,7 +58,7 @@ pub struct Exchange<'a> {
     /// Whether one did not answer.
     is_one_silent: bool,
     done: Option<Managed>,
-    key: Option<KeyText<'a>>,
+    key: Option<Kid>,
     /// What that key asks about itself, and how often it has waited for others that ask.
     question: String,
     waited: u8,
@@ -95,7 +98,7 @@ enum Asked {
     SignOut,
 }
 
-impl core::fmt::Debug for Exchange<'_> {
+impl core::fmt::Debug for Exchange {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Exchange({} ..)", self.request_id)
     }
@@ -132,14 +135,14 @@ impl From<Fault> for Refusal {
     }
 }
 
-type Next<'a> = Result<Step<'a>, Refusal>;
+type Next = Result<Step, Refusal>;
 
-impl<'a> Exchange<'a> {
+impl Exchange {
     /// Begins. `entropy` must be fresh random bytes: secrets are made of them.
     #[must_use]
-    pub fn new(facts: &'a str, request_id: String, entropy: [u8; 32]) -> Self {
+    pub fn new(request_id: String, entropy: [u8; 32]) -> Self {
         Self {
-            request: Request::parse(facts),
+            facts: Rc::default(),
             request_id,
             entropy,
             head: None,
@@ -162,15 +165,17 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// What to do next. Without a gate that is fit to decide, the answer is 503. `recent` is of the
-    /// isolate.
+    /// What to do next for the request of these facts, always the same. Without a gate that is fit to
+    /// decide, the answer is 503. `recent` is of the isolate.
     pub fn next(
         &mut self,
+        facts: &str,
         came: Came,
         gate: Option<&Gate>,
         recent: &mut Recent,
         now: Now,
-    ) -> Step<'a> {
+    ) -> Step {
+        self.facts = facts.into();
         let step = match gate {
             Some(gate) => self.go_on(came, gate, recent, now),
             None => Err(Fault::Unfit.into()),
@@ -179,16 +184,18 @@ impl<'a> Exchange<'a> {
             let docs = gate.and_then(|gate| gate.policy.docs.as_ref()).map(DocsUrl::as_str);
             Step::Answer(self.refuse(refusal, docs))
         });
-        match (step, gate) {
+        let step = match (step, gate) {
             (Step::Answer(mut answer), Some(gate)) => {
                 self.share(&mut answer, gate);
                 Step::Answer(answer)
             }
             (step, _) => step,
-        }
+        };
+        self.facts = Rc::default();
+        step
     }
 
-    fn go_on(&mut self, came: Came, gate: &Gate, recent: &mut Recent, now: Now) -> Next<'a> {
+    fn go_on(&mut self, came: Came, gate: &Gate, recent: &mut Recent, now: Now) -> Next {
         match came {
             Came::Nothing => self.begin(gate, recent, now),
             Came::Authenticated(Ok(caller)) if self.visit.is_some() => {
@@ -235,7 +242,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The token is good, or none is needed.
-    fn admitted(&mut self, gate: &Gate) -> Next<'a> {
+    fn admitted(&mut self, gate: &Gate) -> Next {
         let endpoint = self.head()?.endpoint;
         if endpoint.operation == Operation::Me {
             return Ok(Step::Answer(self.me()?));
@@ -252,7 +259,7 @@ impl<'a> Exchange<'a> {
 
     /// Finds out which workspace to ask. No other than the caller's own is, but for those who own
     /// what has no owner.
-    fn resolve(&mut self, gate: &Gate) -> Next<'a> {
+    fn resolve(&mut self, gate: &Gate) -> Next {
         let Head { endpoint, params, .. } = self.head()?;
         let (asked, call) = match (endpoint.operation, params.workspace.as_str()) {
             (Operation::ListWorkspaces, _) => (Asked::Workspaces, directory::Call::List),
@@ -278,7 +285,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Asks a workspace that is not there yet to come into being.
-    fn open(&mut self) -> Next<'a> {
+    fn open(&mut self) -> Next {
         let seed = match &self.head()?.once {
             // The same key finds the same workspace.
             Some(once) => {
@@ -293,9 +300,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// Asks the workspace what the request asks.
-    fn ask(&mut self) -> Next<'a> {
-        let request = self.request()?;
-        let (target, number) = (request.target().to_owned(), self.number.clone());
+    fn ask(&mut self) -> Next {
+        let (target, number) = (read(&self.facts)?.target().to_owned(), self.number.clone());
         self.asked = Asked::Request;
         let manage = self.manage(number.clone(), target, self.body.clone())?;
         let text = Call::Manage(Box::new(manage)).print();
@@ -320,7 +326,7 @@ impl<'a> Exchange<'a> {
         })
     }
 
-    fn answered(&mut self, answer: Option<&str>, gate: &Gate, now: Now) -> Next<'a> {
+    fn answered(&mut self, answer: Option<&str>, gate: &Gate, now: Now) -> Next {
         if let Asked::Workspace(number) = self.asked {
             self.look(number, answer);
             return self.ask_each();
@@ -375,7 +381,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The workspace has answered.
-    fn managed(&mut self, managed: Managed, now: Now) -> Next<'a> {
+    fn managed(&mut self, managed: Managed, now: Now) -> Next {
         let Head { endpoint, params, .. } = self.head()?;
         let operation = endpoint.operation;
         if managed.status >= 400 {
@@ -406,7 +412,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Until the change is in effect everywhere, if that was asked for.
-    fn wait(&mut self, now: Now) -> Next<'a> {
+    fn wait(&mut self, now: Now) -> Next {
         let by = self.done.as_ref().and_then(|managed| managed.effective_by);
         let rest = by.unwrap_or(0).saturating_sub(now.millis());
         if self.head()?.waits && rest > 0 {
@@ -427,7 +433,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn ask_each(&mut self) -> Next<'a> {
+    fn ask_each(&mut self) -> Next {
         let Some(number) = self.left.pop() else { return self.found() };
         self.asked = Asked::Workspace(number);
         let text = number.as_str().to_owned();
@@ -439,7 +445,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// All were asked that may be the caller's.
-    fn found(&mut self) -> Next<'a> {
+    fn found(&mut self) -> Next {
         if self.head()?.endpoint.operation == Operation::ListWorkspaces {
             let bodies = self.listed.iter().map(|(_, body)| body.as_str());
             let body = format!("{{\"workspaces\":[{}]}}", bodies.collect::<Vec<_>>().join(","));
@@ -458,10 +464,6 @@ impl<'a> Exchange<'a> {
         Err(Problem::new(404, "NOT_FOUND", message).into())
     }
 
-    fn request(&self) -> Result<Request<'a>, Refusal> {
-        self.request.ok_or_else(|| Denial::Unreadable.into())
-    }
-
     fn head(&self) -> Result<&Head, Refusal> {
         self.head.as_ref().ok_or_else(|| Fault::Internal.into())
     }
@@ -469,6 +471,10 @@ impl<'a> Exchange<'a> {
     fn caller(&self) -> Result<&Authenticated, Refusal> {
         self.caller.as_ref().ok_or_else(|| Fault::Internal.into())
     }
+}
+
+fn read(facts: &str) -> Result<Request<'_>, Refusal> {
+    Request::parse(facts).ok_or_else(|| Denial::Unreadable.into())
 }
 
 /// The scopes that mean something here; others may hold whatever an issuer puts into them.

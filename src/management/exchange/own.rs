@@ -1,8 +1,10 @@
 //! `GET /keys/usage`: a key asks for its own use, the one thing that a key may ask.
 
+use std::rc::Rc;
+
 use super::head::header;
 use super::recent::Turn;
-use super::{Asked, Exchange, Next, Object, Recent, Refusal, Step, parse};
+use super::{Asked, Exchange, Next, Object, Recent, Refusal, Step, parse, read};
 use crate::clock::Now;
 use crate::credential::{self, Credential, Opaque};
 use crate::denial::{Denial, Fault, Invalid, Wait};
@@ -16,9 +18,10 @@ use crate::management::usage;
 use crate::record::{Record, SignatureMode};
 use crate::workspace::call::{Answer, Call};
 
-impl<'a> Exchange<'a> {
-    pub(super) fn own(&mut self, gate: &Gate, recent: &mut Recent, now: Now) -> Next<'a> {
-        let request = self.request()?;
+impl Exchange {
+    pub(super) fn own(&mut self, gate: &Gate, recent: &mut Recent, now: Now) -> Next {
+        let facts = Rc::clone(&self.facts);
+        let request = read(&facts)?;
         let key = match credential::find(&request.fields) {
             Ok(Credential::Native(key)) => key,
             Ok(Credential::Missing) => return Err(Denial::Missing.into()),
@@ -36,15 +39,15 @@ impl<'a> Exchange<'a> {
         if !key.is_ours(&gate.keyring) {
             return Err(Denial::Invalid(Invalid::Forged).into());
         }
-        self.key = Some(key);
+        self.key = Some(key.kid());
         self.asked = Asked::Record;
         self.question = Call::Record { kid: key.kid().to_string() }.print();
         self.own_turn(gate, recent, now)
     }
 
     /// Asks the object, or makes do with what it has just said to somebody who has the same key.
-    pub(super) fn own_turn(&mut self, gate: &Gate, recent: &mut Recent, now: Now) -> Next<'a> {
-        let kid = self.key.ok_or(Fault::Internal)?.kid();
+    pub(super) fn own_turn(&mut self, gate: &Gate, recent: &mut Recent, now: Now) -> Next {
+        let kid = self.key.ok_or(Fault::Internal)?;
         match recent.turn(kid, &self.question, now) {
             Turn::Ask => {
                 let number = kid.workspace().as_str().to_owned();
@@ -69,7 +72,7 @@ impl<'a> Exchange<'a> {
         gate: &Gate,
         recent: &mut Recent,
         now: Now,
-    ) -> Next<'a> {
+    ) -> Next {
         let answer = parse(answer.ok_or(Fault::WorkspaceUnavailable)?)?;
         if self.asked == Asked::Usage {
             return self.own_usage(&answer);
@@ -80,7 +83,11 @@ impl<'a> Exchange<'a> {
 
     /// Proves the key by the record, as the gate does.
     fn own_record(&mut self, answer: &Answer, gate: &Gate, now: Now) -> Result<(), Refusal> {
-        let key = self.key.ok_or(Fault::Internal)?;
+        let facts = Rc::clone(&self.facts);
+        let request = read(&facts)?;
+        let Ok(Credential::Native(key)) = credential::find(&request.fields) else {
+            return Err(Fault::Internal.into());
+        };
         if matches!(answer, Answer::Unknown | Answer::Unopened) {
             return Err(Denial::Invalid(Invalid::Unknown).into());
         }
@@ -98,9 +105,10 @@ impl<'a> Exchange<'a> {
         if matches!(record.signature, SignatureMode::Required | SignatureMode::Only) {
             return Err(Denial::SignatureRequired.into());
         }
-        let address = header(&self.request()?, "cf-connecting-ip").unwrap_or_default();
+        let address = header(&request, "cf-connecting-ip").unwrap_or_default();
         record.check_address(address)?;
-        let (search, Endpoint { query, .. }) = (self.query()?, self.head()?.endpoint);
+        let search = request.target().split_once('?').map_or("", |(_, query)| query);
+        let Endpoint { query, .. } = self.head()?.endpoint;
         let query = query::parse(search, query)?;
         let (from, to) = usage::hours(&query, now).map_err(Refusal::Problem)?;
         self.asked = Asked::Usage;
@@ -108,17 +116,12 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
-    fn own_usage(&self, answer: &Answer) -> Next<'a> {
+    fn own_usage(&self, answer: &Answer) -> Next {
         let Answer::Usage { hours, last_used } = answer else {
             return Err(Fault::WorkspaceUnavailable.into());
         };
         let body = usage::view(hours, *last_used).to_string();
         Ok(Step::Answer(self.success(200, &body)))
-    }
-
-    fn query(&self) -> Result<&'a str, Refusal> {
-        let target = self.request()?.target();
-        Ok(target.split_once('?').map_or("", |(_, query)| query))
     }
 }
 

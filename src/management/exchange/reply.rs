@@ -11,11 +11,12 @@ use crate::gate::Gate;
 use crate::management::endpoint::Operation;
 use crate::management::problem::Problem;
 use crate::management::time;
+use crate::request::Request;
 use crate::workspace::call::Managed;
 
-impl<'a> Exchange<'a> {
+impl Exchange {
     /// What was done.
-    pub(super) fn finish(&mut self) -> Next<'a> {
+    pub(super) fn finish(&mut self) -> Next {
         let Managed { status, version, repeated, body, .. } =
             self.done.take().ok_or(Fault::Internal)?;
         let mut answer = self.success(status, &body);
@@ -47,7 +48,8 @@ impl<'a> Exchange<'a> {
     }
 
     pub(super) fn refuse(&self, refusal: Refusal, docs: Option<&str>) -> Answer {
-        let problem = self.request.is_some_and(|request| request.wants_problem_json());
+        let request = Request::parse(&self.facts);
+        let problem = request.is_some_and(|request| request.wants_problem_json());
         if self.is_visit {
             return site::told(&self.problem(refusal), &self.request_id);
         }
@@ -76,8 +78,8 @@ impl<'a> Exchange<'a> {
 
     /// Adds what lets a page of ours read the answer.
     pub(super) fn share(&self, answer: &mut Answer, gate: &Gate) {
-        if let Some(request) = &self.request {
-            answer.headers.push_str(&cross::leave(request, gate));
+        if let Some(request) = Request::parse(&self.facts) {
+            answer.headers.push_str(&cross::leave(&request, gate));
         }
     }
 

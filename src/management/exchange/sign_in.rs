@@ -1,9 +1,11 @@
 //! Signing in to the dashboard and out of it: OAuth 2.0 authorization code with PKCE (RFC 6749 §4.1,
 //! RFC 7636), as RFC 9700 advises. What the browser gets of it is a code and two cookies.
 
+use std::rc::Rc;
+
 use super::cross;
 use super::site::{self, cookie, cookie_of};
-use super::{Asked, Exchange, Next, Object, Refusal, Step, bad, ours};
+use super::{Asked, Exchange, Next, Object, Refusal, Step, bad, ours, read};
 use crate::clock::Now;
 use crate::denial::{Denial, Fault};
 use crate::directory;
@@ -48,10 +50,10 @@ impl Discovery {
     }
 }
 
-impl<'a> Exchange<'a> {
+impl Exchange {
     /// `/login`: sends the browser to the issuer.
-    pub(super) fn sign_in(&mut self, gate: &Gate, recent: &mut Recent, now: Now) -> Next<'a> {
-        if !cross::is_visit(&self.request()?) {
+    pub(super) fn sign_in(&mut self, gate: &Gate, recent: &mut Recent, now: Now) -> Next {
+        if !cross::is_visit(&read(&self.facts)?) {
             return Err(cross::refused().into());
         }
         let id = encoding::hex(self.entropy.first_chunk::<16>().unwrap_or(&[0; 16]));
@@ -61,8 +63,9 @@ impl<'a> Exchange<'a> {
     }
 
     /// `/callback`: what the issuer says by way of the browser.
-    pub(super) fn callback(&mut self, gate: &Gate, recent: &mut Recent, now: Now) -> Next<'a> {
-        let request = self.request()?;
+    pub(super) fn callback(&mut self, gate: &Gate, recent: &mut Recent, now: Now) -> Next {
+        let facts = Rc::clone(&self.facts);
+        let request = read(&facts)?;
         if !cross::is_visit(&request) {
             return Err(cross::refused().into());
         }
@@ -91,7 +94,7 @@ impl<'a> Exchange<'a> {
         self.go_to_issuer(gate, recent, now)
     }
 
-    fn go_to_issuer(&mut self, gate: &Gate, recent: &Recent, now: Now) -> Next<'a> {
+    fn go_to_issuer(&mut self, gate: &Gate, recent: &Recent, now: Now) -> Next {
         let (_, issuer) = rules(gate)?;
         match recent.place(now) {
             Some(place) => self.at_issuer(&place, gate),
@@ -106,7 +109,7 @@ impl<'a> Exchange<'a> {
         gate: &Gate,
         recent: &mut Recent,
         now: Now,
-    ) -> Next<'a> {
+    ) -> Next {
         let text = text.ok_or(Fault::IssuerUnavailable)?;
         let (_, issuer) = rules(gate)?;
         if !self.visit.as_ref().is_some_and(|visit| visit.is_redeemed) {
@@ -119,9 +122,10 @@ impl<'a> Exchange<'a> {
         Ok(Step::Admit(token.ok_or(Fault::IssuerUnavailable)?))
     }
 
-    fn at_issuer(&mut self, place: &Discovery, gate: &Gate) -> Next<'a> {
+    fn at_issuer(&mut self, place: &Discovery, gate: &Gate) -> Next {
         let (rules, _) = rules(gate)?;
-        let request = self.request()?;
+        let facts = Rc::clone(&self.facts);
+        let request = read(&facts)?;
         let visit = self.visit.as_mut().ok_or(Fault::Internal)?;
         let Visit { transaction, code, is_redeemed } = visit;
         let verifier = transaction.verifier(gate.keyring());
@@ -156,7 +160,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The token that the issuer has given is good, and now forgotten.
-    pub(super) fn signed_in(&self, caller: Authenticated, gate: &Gate, now: Now) -> Next<'a> {
+    pub(super) fn signed_in(&self, caller: Authenticated, gate: &Gate, now: Now) -> Next {
         let (rules, issuer) = rules(gate)?;
         let is_own = gate.policy.issuers.get(caller.issuer).is_some_and(|own| own == issuer);
         if !is_own {
@@ -179,8 +183,9 @@ impl<'a> Exchange<'a> {
     }
 
     /// Goes on with a request that a cookie speaks for, if the session was not ended.
-    pub(super) fn resume(&mut self, gate: &Gate, now: Now) -> Next<'a> {
-        let request = self.request()?;
+    pub(super) fn resume(&mut self, gate: &Gate, now: Now) -> Next {
+        let facts = Rc::clone(&self.facts);
+        let request = read(&facts)?;
         if !cross::is_own_page(&request) {
             return Err(cross::refused().into());
         }
@@ -193,7 +198,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Whether it was ended.
-    pub(super) fn resumed(&mut self, answer: &str, gate: &Gate) -> Next<'a> {
+    pub(super) fn resumed(&mut self, answer: &str, gate: &Gate) -> Next {
         let is_ended = directory::read_session(answer).map_err(|_| Fault::WorkspaceUnavailable)?;
         match self.session.take() {
             Some(session) if !is_ended => {
@@ -205,8 +210,9 @@ impl<'a> Exchange<'a> {
     }
 
     /// `/logout`: ends the session, here and in whoever's hands its cookie is.
-    pub(super) fn sign_out(&mut self, gate: &Gate, now: Now) -> Next<'a> {
-        let request = self.request()?;
+    pub(super) fn sign_out(&mut self, gate: &Gate, now: Now) -> Next {
+        let facts = Rc::clone(&self.facts);
+        let request = read(&facts)?;
         if !cross::is_own_page(&request) {
             return Err(cross::refused().into());
         }
@@ -218,7 +224,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The session is ended.
-    pub(super) fn signed_out(&self) -> Next<'a> {
+    pub(super) fn signed_out(&self) -> Next {
         let mut answer = self.success(204, "");
         for gone in [cookie(SESSION, "", "Strict", 0), cookie(SIGN_IN, "", "Lax", 0)] {
             answer.headers.push_str("set-cookie\n");

@@ -2,12 +2,12 @@
 
 use super::leaks::Signed;
 use crate::answer::Answer;
-use crate::token::{Authenticated, Presented, Untrusted};
+use crate::token::{Authenticated, Kept, Untrusted};
 
 /// What to do.
-pub enum Step<'a> {
+pub enum Step {
     /// Find out whom a token speaks for.
-    Authenticate(Presented<'a>),
+    Authenticate(Kept),
     /// Verify the signature of a secret scanner.
     Verify(Signed),
     /// Read a row of KV.
@@ -83,7 +83,7 @@ pub enum BadBody {
 }
 
 /// Neither shows texts: calls, bodies and answers may hold what a secret is made of.
-impl core::fmt::Debug for Step<'_> {
+impl core::fmt::Debug for Step {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Authenticate(_) => f.write_str("Authenticate(..)"),

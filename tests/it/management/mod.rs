@@ -17,6 +17,7 @@ mod served;
 mod sign_in;
 mod signing;
 mod usage;
+mod waiting;
 mod world;
 
 use portcullis::record::{Document, Status};

@@ -108,12 +108,12 @@ impl World {
         sent.headers.iter().for_each(|(name, value)| header(name, value));
         let mut entropy = [9; 32];
         entropy[..8].copy_from_slice(&self.sent.to_be_bytes());
-        let mut exchange = Exchange::new(&facts, format!("{:032x}", self.sent), entropy);
+        let mut exchange = Exchange::new(format!("{:032x}", self.sent), entropy);
         let mut came = Came::Nothing;
         for _ in 0..200 {
             let gate = std::rc::Rc::clone(&self.desk.gate);
             let now = self.now();
-            came = match exchange.next(came, Some(&gate), &mut self.recent, now) {
+            came = match exchange.next(&facts, came, Some(&gate), &mut self.recent, now) {
                 Step::Answer(answer) => {
                     let mut lines = answer.headers.lines();
                     let mut headers = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! Clients that reset their connections while their requests wait for KV or a Workspace: nothing of such a
-//! request stays behind.
+//! Clients that reset their connections while their requests wait, at the gate or at the management API: nothing
+//! of such a request stays behind.
 //!
 //! Measured as in `memory`: what the isolate holds, after as many as would leave a mark and again in the end.
 
@@ -7,7 +7,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::net::sockopt::set_socket_linger;
 use serde_json::json;
 
@@ -21,7 +21,7 @@ use crate::keys::WORKSPACE;
 
 pub(super) const BAR: Bar = Bar {
     name: "cancelled",
-    goal: "connections reset while their requests wait for KV or a Workspace: the isolate holds at most 4 MiB more than after the first tenth",
+    goal: "connections reset while their requests wait for KV or a Workspace, at the gate and as many at the management API: each isolate holds at most 4 MiB more than after the first tenth",
     unit: "cancelled requests",
     ci: 6_000,
     full: 60_000,
@@ -42,13 +42,22 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
         gate.server.control.set_workspace_faults(workspace, &json!([down]))?;
     }
     let mut waves = Waves { site, gate: &gate, number: 0 };
-    waves.until(size / 10)?;
+    waves.until(size / 10, Waves::wave)?;
     let before = held()?;
-    waves.until(size)?;
+    waves.until(size, Waves::wave)?;
     let after = held()?;
+    let managed = || anyhow::Ok(Inspector::open(inspector, MANAGEMENT)?.held()?.wasm);
+    waves.until(size + size / 10, Waves::management_wave)?;
+    let managed_before = managed()?;
+    waves.until(size * 2, Waves::management_wave)?;
+    let managed_after = managed()?;
     gate.server.control.clear_faults()?;
 
     let mut verdict = Verdict::default();
+    let more = managed_after.saturating_sub(managed_before);
+    verdict.require(more <= MOST, || format!("management: {} MiB more", mebibytes(more)));
+    verdict.figure("management_wasm_mib_after_a_tenth", mebibytes(managed_before));
+    verdict.figure("management_wasm_mib_after", mebibytes(managed_after));
     let more = (after.heap + after.wasm).saturating_sub(before.heap + before.wasm);
     verdict.require(more <= MOST, || format!("{} MiB more", mebibytes(more)));
     verdict.require(origin.requests() == 0, || format!("{} forwarded", origin.requests()));
@@ -73,9 +82,38 @@ struct Waves<'a> {
 
 impl Waves<'_> {
     /// Waves until so many requests were cancelled in all.
-    fn until(&mut self, count: u64) -> Result<()> {
+    fn until(&mut self, count: u64, wave: fn(&mut Self) -> Result<()>) -> Result<()> {
         while self.number < count {
-            self.wave()?;
+            wave(self)?;
+        }
+        Ok(())
+    }
+
+    /// Keys that ask for their own use, until their Workspace is asked for all of them.
+    fn management_wave(&mut self) -> Result<()> {
+        let [_, workspace] = WORKSPACES;
+        self.gate.server.control.reset_workspace_counts(workspace)?;
+        let now = site::now()?;
+        let mut connections = Vec::new();
+        for _ in 0..WAVE {
+            let (key, _) = self.site.key_of(workspace, self.number, now)?;
+            self.number += 1;
+            let mut connection = TcpStream::connect_timeout(&self.gate.address, TIMEOUT)?;
+            let request = format!(
+                "GET /api/v1/keys/usage HTTP/1.1\r\nHost: {ADMIN}\r\nAuthorization: Bearer {key}\r\n\r\n"
+            );
+            connection.write_all(request.as_bytes())?;
+            set_socket_linger(&connection, Some(Duration::ZERO))?;
+            connections.push(connection);
+        }
+        let deadline = Instant::now() + TIMEOUT;
+        let asked = || {
+            let counts = self.gate.server.control.workspace_counts(workspace)?;
+            counts["calls"].as_u64().context("no count of calls")
+        };
+        while asked()? < WAVE {
+            ensure!(Instant::now() < deadline, "they do not ask their Workspace");
+            std::thread::sleep(POLL);
         }
         Ok(())
     }
@@ -108,6 +146,9 @@ impl Waves<'_> {
 
 /// Of mode `edge`, and of mode `strict`: asked when KV does not answer.
 const WORKSPACES: [&str; 2] = [WORKSPACE, "STR1CT"];
+/// As in the policy of the proofs.
+const ADMIN: &str = "portcullis.localhost";
+const MANAGEMENT: &str = "workspace";
 const WAVE: u64 = 100;
 /// As long as the policy of the proofs lets KV take, and a little.
 const KV_GIVES_UP: Duration = Duration::from_millis(1_200);

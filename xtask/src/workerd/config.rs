@@ -293,7 +293,7 @@ const SERVICES: [(&str, &str); 13] = [
     ("outbound.mjs", include_str!("../../workerd/outbound.mjs")),
     ("outside.mjs", include_str!("../../workerd/outside.mjs")),
     ("clock.mjs", include_str!("../../workerd/clock.mjs")),
-    ("shim.js", include_str!("../../../src/edge/workspace/shim.js")),
+    ("errands.mjs", include_str!("../../../src/edge/errands.mjs")),
 ];
 const CHAOS_FAULTS: &str =
     "    (name = \"ORIGIN_FAULTS\", service = (name = \"chaos\", entrypoint = \"Faults\")),\n";
@@ -303,7 +303,7 @@ const ROOT: &str = "    (name = \"PORTCULLIS_ROOT\", fromEnvironment = \"PORTCUL
 const PROVOKE: &str = "    (name = \"provoke.mjs\", esModule = embed \"provoke.mjs\"),
     (name = \"trap.wasm\", wasm = embed \"trap.wasm\"),\n";
 const CLOCK: &str = "    (name = \"clock.mjs\", esModule = embed \"clock.mjs\"),
-    (name = \"shim.js\", esModule = embed \"shim.js\"),\n";
+    (name = \"errands.mjs\", esModule = embed \"errands.mjs\"),\n";
 /// `(module (func (export "trap") unreachable))`
 const TRAP: &[u8] = b"\0asm\x01\0\0\0\
     \x01\x04\x01\x60\0\0\
