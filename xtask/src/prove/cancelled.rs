@@ -21,7 +21,7 @@ use crate::keys::WORKSPACE;
 
 pub(super) const BAR: Bar = Bar {
     name: "cancelled",
-    goal: "connections reset while their requests wait for KV or a Workspace, at the gate and as many at the management API: each isolate holds at most 4 MiB more than after the first tenth",
+    goal: "connections reset while their requests wait for KV or a Workspace, at the gate and as many at the management API: the isolate holds at most 4 MiB more than after the first tenth, the Wasm of the management API 3 MiB",
     unit: "cancelled requests",
     ci: 6_000,
     full: 60_000,
@@ -55,7 +55,8 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
 
     let mut verdict = Verdict::default();
     let more = managed_after.saturating_sub(managed_before);
-    verdict.require(more <= MOST, || format!("management: {} MiB more", mebibytes(more)));
+    verdict
+        .require(more <= MOST_MANAGEMENT, || format!("management: {} MiB more", mebibytes(more)));
     verdict.figure("management_wasm_mib_after_a_tenth", mebibytes(managed_before));
     verdict.figure("management_wasm_mib_after", mebibytes(managed_after));
     let more = (after.heap + after.wasm).saturating_sub(before.heap + before.wasm);
@@ -154,3 +155,5 @@ const WAVE: u64 = 100;
 const KV_GIVES_UP: Duration = Duration::from_millis(1_200);
 const POLL: Duration = Duration::from_millis(20);
 const MOST: u64 = 4 << 20;
+/// The 4096 that may wait, and no more.
+const MOST_MANAGEMENT: u64 = 3 << 20;
