@@ -1,6 +1,6 @@
 // Why requests were refused: the last of them, one of them check by check, and what of a signature differs.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { get } from "./api";
 import { Checks } from "./checks";
 import { Choice } from "./keys/list";
@@ -97,7 +97,7 @@ function Found({ id }: { id: string }) {
   const loaded = useLoad(() => get<Denial>(at(`/denials/${encodeURIComponent(id)}`)), []);
   const heading = useRef<HTMLHeadingElement>(null);
   // It may have been chosen far down in the list.
-  useEffect(() => heading.current?.focus(), [loaded.data]);
+  useLayoutEffect(() => heading.current?.focus(), [loaded.data]);
   return (
     <section aria-live="polite">
       <Await of={loaded}>
