@@ -227,8 +227,7 @@ test("keys are imported, and questions are left, by keyboard alone", async () =>
   await visit(page, "keys", "Keys");
   await press(page, "button", "Revoke all keys");
   await page.getByRole("dialog").waitFor();
-  await page.keyboard.press("Escape");
-  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await escape(page);
   const focused = await page.evaluate(() => document.activeElement.textContent);
   assert.equal(focused, "Revoke all keys", "a question that is left gives the focus back");
   await page.goto(ready.admin_url);
