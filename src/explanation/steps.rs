@@ -6,6 +6,7 @@ use crate::decide::{self, Decision};
 use crate::denial::{Denial, Invalid, Wire};
 use crate::gate::Gate;
 use crate::key::Workspace;
+use crate::management::time;
 use crate::need::{Ask, Need};
 use crate::person::Person;
 use crate::policy::{Bindings, Credential, Mode, Origin, Policy, Route, TokenKind, Whose};
@@ -252,10 +253,10 @@ fn networks(allowed: Option<&crate::address::Allowlist>, request: &Request<'_>) 
 fn standing(record: &Record) -> String {
     let mut text = record.status.as_str().to_owned();
     if let Some(start) = record.not_before {
-        text.push_str(&format!(", from second {start}"));
+        text.push_str(&format!(", from {}", time::print(start)));
     }
     if let Some(end) = record.expires {
-        text.push_str(&format!(", until second {end}"));
+        text.push_str(&format!(", until {}", time::print(end)));
     }
     text
 }

@@ -241,6 +241,22 @@ fn what_cannot_be_asked_is_said() {
 }
 
 #[test]
+fn dates_of_a_key_are_told_as_the_api_writes_them() {
+    let record = records().into_iter().find(|own| own.status.as_str() == "active").unwrap();
+    let mut key = told_key(&record);
+    (key["not_before"], key["expires"]) =
+        ("2020-01-01T00:00:00Z".into(), "2099-12-31T23:59:59Z".into());
+    let asked = Asked {
+        method: "GET".to_owned(),
+        url: "https://api.test/v1/agents".to_owned(),
+        headers: Vec::new(),
+    };
+    let told = ask(&told(&policy()), &asked, &json!({ "key": key })).unwrap();
+    let dates = "active, from 2020-01-01T00:00:00Z, until 2099-12-31T23:59:59Z";
+    assert_eq!(detail(&told, "status and dates"), Some(dates));
+}
+
+#[test]
 fn an_imported_key_needs_no_prefix() {
     let policy = told(&policy());
     let mut key = told_key(records().iter().find(|own| own.prefix == "ak").unwrap());

@@ -8,33 +8,33 @@ export interface Bar {
   denied: number;
 }
 
-const [WIDTH, HEIGHT, LEFT, BELOW] = [720, 180, 48, 22];
+const [HEIGHT, BELOW] = [180, 22];
 
 export function Chart({ bars, label }: { bars: Bar[]; label: string }) {
   const most = Math.max(1, ...bars.map(({ allowed, denied }) => allowed + denied));
-  const step = (WIDTH - LEFT) / bars.length;
+  // In parts of the width: texts are as large on a phone.
+  const step = 100 / bars.length;
   const high = (value: number) => ((HEIGHT - BELOW - 8) * value) / most;
   const base = HEIGHT - BELOW;
   const every = Math.ceil(bars.length / 8);
   return (
     <figure>
-      <svg class="chart" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label}>
+      <svg class="chart" height={HEIGHT} role="img" aria-label={label}>
         <defs>
           <pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
             <rect class="denied" width="3" height="6" />
           </pattern>
         </defs>
-        <line class="axis" x1={LEFT} x2={WIDTH} y1={base} y2={base} />
-        <text x={LEFT - 6} y={base - high(most) + 4} text-anchor="end">{number(most)}</text>
-        <text x={LEFT - 6} y={base} text-anchor="end">0</text>
+        <line class="axis" x2="100%" y1={base} y2={base} />
+        <text x={-6} y={base - high(most) + 4} text-anchor="end">{number(most)}</text>
+        <text x={-6} y={base} text-anchor="end">0</text>
         {bars.map(({ label, allowed, denied }, place) => {
-          const x = LEFT + place * step;
-          const width = Math.max(1, step - 2);
+          const [x, width] = [`${place * step}%`, `${step * 0.8}%`];
           return (
             <g key={label}>
               <rect class="allowed" x={x} width={width} y={base - high(allowed)} height={high(allowed)} />
               <rect class="hatched" fill="url(#hatch)" x={x} width={width} y={base - high(allowed + denied)} height={high(denied)} />
-              {place % every === 0 && <text x={x} y={HEIGHT - 6}>{label}</text>}
+              {place % every === 0 && <text class={place % (4 * every) === 0 ? undefined : "wide"} x={x} y={HEIGHT - 6}>{label}</text>}
             </g>
           );
         })}

@@ -1,6 +1,6 @@
 // Why requests were refused: the last of them, one of them check by check, and what of a signature differs.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { get } from "./api";
 import { Checks } from "./checks";
 import { Choice } from "./keys/list";
@@ -9,7 +9,7 @@ import { Await, Field, Title, useLoad } from "./parts";
 import { go } from "./route";
 import { at } from "./state";
 import { minute } from "./time";
-import type { Denial, RefusedRequest } from "./types";
+import type { Denial, ListedDenial } from "./types";
 import { BudgetLine } from "./usage";
 
 export function Debug({ id }: { id: string }) {
@@ -41,7 +41,7 @@ function Find({ id }: { id: string }) {
 
 /** The list of those that can be asked for. */
 function Recent() {
-  const loaded = useLoad(async () => (await get<{ denials: RefusedRequest[] }>(at("/denials"))).denials, []);
+  const loaded = useLoad(async () => (await get<{ denials: ListedDenial[] }>(at("/denials"))).denials, []);
   const [filter, setFilter] = useState({ kid: "", code: "" });
   return (
     <section>
@@ -50,7 +50,7 @@ function Recent() {
       <Await of={loaded}>
         {(denials) => {
           if (denials.length === 0) return <p class="empty">No request with a key of this workspace was refused within a day.</p>;
-          const is = (one: RefusedRequest) => (!filter.kid || one.kid === filter.kid) && (!filter.code || one.code === filter.code);
+          const is = (one: ListedDenial) => (!filter.kid || one.kid === filter.kid) && (!filter.code || one.code === filter.code);
           const shown = denials.filter(is);
           return (
             <>
@@ -68,7 +68,7 @@ function Recent() {
   );
 }
 
-function Table({ of: denials }: { of: RefusedRequest[] }) {
+function Table({ of: denials }: { of: ListedDenial[] }) {
   return (
     <div class="scroll" role="region" aria-label="The last denials" tabIndex={0}>
       <table>
@@ -97,7 +97,7 @@ function Found({ id }: { id: string }) {
   const loaded = useLoad(() => get<Denial>(at(`/denials/${encodeURIComponent(id)}`)), []);
   const heading = useRef<HTMLHeadingElement>(null);
   // It may have been chosen far down in the list.
-  useEffect(() => heading.current?.focus(), [loaded.data]);
+  useLayoutEffect(() => heading.current?.focus(), [loaded.data]);
   return (
     <section aria-live="polite">
       <Await of={loaded}>

@@ -53,7 +53,7 @@ export function Members() {
       </Await>
       {may("admin") && <Add put={put} />}
       {leaving && (
-        <Confirm title={`Remove ${leaving.member}?`} action="Remove" close={() => setLeaving(null)} act={() => remove(leaving)}>
+        <Confirm key={leaving.member} title={`Remove ${leaving.member}?`} action="Remove" close={() => setLeaving(null)} act={() => remove(leaving)}>
           <p>The member's personal keys are revoked with the membership.</p>
         </Confirm>
       )}

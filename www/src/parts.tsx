@@ -1,13 +1,14 @@
 // Pieces that several pages are made of.
 
-import type { ComponentChildren } from "preact";
-import { useCallback, useEffect, useId, useRef, useState } from "preact/hooks";
+import type { ComponentChildren, RefObject } from "preact";
+import { useCallback, useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { era, Refused } from "./api";
 
 /** The heading of a page: it takes the focus when the page is opened, so that it is read out. */
 export function Title({ children, actions }: { children: string; actions?: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
+  // Before it is painted: later it would take the focus from what somebody has gone to.
+  useLayoutEffect(() => {
     document.title = `${children} · Portcullis`;
     heading.current?.focus();
   }, [children]);
@@ -107,6 +108,22 @@ export function Field({ label, hint, error, children }: FieldProps) {
   );
 }
 
+/** What lies over a page until it is closed. */
+export function Modal(props: { title: string; of: RefObject<HTMLDialogElement | null>; close: () => void; children: ComponentChildren }) {
+  const dialog = props.of;
+  const id = useId();
+  // Before it is painted: a key that is pressed at once is meant for it.
+  useLayoutEffect(() => dialog.current?.showModal(), []);
+  // The event comes later, when another may lie in its place.
+  const close = (event: Event) => event.currentTarget === dialog.current && props.close();
+  return (
+    <dialog ref={dialog} aria-labelledby={id} onClose={close}>
+      <h2 id={id}>{props.title}</h2>
+      {props.children}
+    </dialog>
+  );
+}
+
 /** A question before something that cannot be taken back. */
 export function Confirm(props: {
   title: string;
@@ -119,21 +136,18 @@ export function Confirm(props: {
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const { isBusy, error, change } = useChange();
-  const id = useId();
-  useEffect(() => dialog.current?.showModal(), []);
   const close = () => dialog.current?.close();
   // To close it gives the focus back to where it was.
   const act = () => change(() => props.act().then(close));
   return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={props.close}>
-      <h2 id={id}>{props.title}</h2>
+    <Modal of={dialog} title={props.title} close={props.close}>
       {props.children}
       {error && <Trouble error={error} />}
       <div class="actions">
         <button type="button" onClick={close}>Cancel</button>
         <button type="button" class="danger" disabled={isBusy || props.isReady === false} onClick={act}>{props.action}</button>
       </div>
-    </dialog>
+    </Modal>
   );
 }
 

@@ -1,9 +1,8 @@
 // A secret, shown once. It is in the memory of this page alone, and goes with it.
 
-import { signal } from "@preact/signals";
-import { useEffect, useId, useLayoutEffect, useState } from "preact/hooks";
-import { Title } from "./parts";
-import { go } from "./route";
+import { useId, useLayoutEffect, useState } from "preact/hooks";
+import { Confirm, Title } from "./parts";
+import { go, isShown, leaving, stay } from "./route";
 import type { NewSecret } from "./types";
 
 export interface Shown {
@@ -17,14 +16,11 @@ export const secretsOf = ({ secret, signing_secret }: NewSecret): Shown[] => [
   ...(signing_secret === undefined ? [] : [{ label: "Signing secret", text: signing_secret }]),
 ];
 
-/** Whether one is shown: what would take it away asks first. */
-export const isShown = signal(false);
-
 /** Shows them; `to` is where we go on. */
 export function Secret({ of: shown, to, done }: { of: Shown[]; to: string; done: () => void }) {
   const [isStored, setStored] = useState(false);
   // A page that is kept for the back button keeps no secret.
-  useEffect(() => {
+  useLayoutEffect(() => {
     const forget = () => done();
     addEventListener("pagehide", forget);
     return () => removeEventListener("pagehide", forget);
@@ -32,8 +28,12 @@ export function Secret({ of: shown, to, done }: { of: Shown[]; to: string; done:
   const isAny = shown.length > 0;
   useLayoutEffect(() => {
     isShown.value = isAny;
+    // For every way out of the page; those within it ask themselves.
+    const ask = (event: Event) => isShown.value && event.preventDefault();
+    addEventListener("beforeunload", ask);
     return () => {
       isShown.value = false;
+      removeEventListener("beforeunload", ask);
     };
   }, [isAny]);
   const id = useId();
@@ -61,6 +61,18 @@ export function Secret({ of: shown, to, done }: { of: Shown[]; to: string; done:
       </p>
       <button type="button" class="primary" disabled={!isStored} onClick={leave}>Done</button>
     </section>
+  );
+}
+
+/** The question before a way out that was taken while one is shown. */
+export function Leave() {
+  const act = leaving.value;
+  return (
+    act && (
+      <Confirm title="Leave the secret?" action="Leave it" close={stay} act={async () => act()}>
+        <p>It is shown this once, and goes with the page that shows it.</p>
+      </Confirm>
+    )
   );
 }
 

@@ -1,7 +1,7 @@
 // The frame around every page: sign-in, navigation, the workspace at hand.
 
 import { signal } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Alerts } from "./alerts";
 import { Audit } from "./audit";
 import { signedIn, signedOut, signOut } from "./api";
@@ -12,11 +12,11 @@ import { KeyList } from "./keys/list";
 import { KeyPage } from "./keys/page";
 import { Limits } from "./limits";
 import { Members } from "./members";
-import { Await, Confirm, Trouble, useLoad } from "./parts";
+import { Await, Modal, Trouble, useLoad } from "./parts";
 import { Debug } from "./debug";
 import { PolicyPage } from "./policy";
-import { keep, resume, route } from "./route";
-import { isShown } from "./secret";
+import { isShown, keep, leave, resume, route } from "./route";
+import { Leave } from "./secret";
 import { choose, load, may, me, onSignedIn, space, spaces } from "./state";
 import { theme, turn } from "./theme";
 import { TryIt } from "./try";
@@ -71,6 +71,7 @@ export function Shell() {
             {trouble.value && <Trouble error={trouble.value} />}
             {space.value ? <Content key={space.value.id} /> : <Nothing />}
           </main>
+          <Leave />
           {other.value ? !isShown.value && <Another subject={other.value} /> : signedOut.value && <SignedOut />}
         </>
       )}
@@ -110,14 +111,20 @@ function Content() {
 
 function Header() {
   const own = route.value[0] ?? "keys";
-  const [next, setNext] = useState<string | null>(null);
-  const turnTo = (event: { currentTarget: HTMLSelectElement }) => {
-    const { value } = event.currentTarget;
-    if (!isShown.value) return choose(value);
-    event.currentTarget.value = space.value?.id ?? "";
-    setNext(value);
+  const turnTo = ({ currentTarget: select }: { currentTarget: HTMLSelectElement }) => {
+    const { value } = select;
+    select.value = space.value?.id ?? "";
+    leave(() => choose(value));
   };
-  const leave = () => signOut().then(() => location.assign("/"), (error: Error) => (trouble.value = error));
+  const end = async () => {
+    try {
+      await signOut();
+      isShown.value = false;
+      location.assign("/");
+    } catch (error) {
+      trouble.value = error as Error;
+    }
+  };
   return (
     <header>
       <p class="brand">Portcullis</p>
@@ -141,13 +148,8 @@ function Header() {
         )}
         <span class="small">{me.value?.subject}{space.value && `, ${space.value.role}`}</span>
         <button type="button" class="quiet" onClick={turn}>Theme: {theme.value}</button>
-        <button type="button" class="quiet" onClick={leave}>Sign out</button>
+        <button type="button" class="quiet" onClick={() => leave(() => void end())}>Sign out</button>
       </div>
-      {next && (
-        <Confirm title="Leave the secret?" action="Leave it" close={() => setNext(null)} act={async () => choose(next)}>
-          <p>It is shown this once, and goes when you change the workspace.</p>
-        </Confirm>
-      )}
     </header>
   );
 }
@@ -174,30 +176,26 @@ function Nothing() {
 /** Over a page whose session has ended: what was typed stays while somebody signs in in another tab. */
 function SignedOut() {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
   return (
-    <dialog ref={dialog} aria-labelledby="over" onClose={() => signedOut.value && dialog.current?.showModal()}>
-      <h2 id="over">Your session has ended</h2>
+    <Modal of={dialog} title="Your session has ended" close={() => dialog.current?.showModal()}>
       <p>Nothing on this page is lost. Sign in in another tab, and this one goes on.</p>
       <div class="actions">
         <a class="button" href="/login" target="_blank" rel="noopener">Sign in</a>
       </div>
-    </dialog>
+    </Modal>
   );
 }
 
 /** Over a page of somebody who is not signed in any more, but somebody else. */
 function Another({ subject }: { subject: string }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => dialog.current?.showModal(), []);
   return (
-    <dialog ref={dialog} aria-labelledby="another" onClose={() => dialog.current?.showModal()}>
-      <h2 id="another">Somebody else has signed in</h2>
+    <Modal of={dialog} title="Somebody else has signed in" close={() => dialog.current?.showModal()}>
       <p>This page is of {me.value?.subject}. From now on it would speak for {subject}: it has to be loaded again, without what was typed.</p>
       <div class="actions">
         <button type="button" class="primary" onClick={() => location.reload()}>Go on as {subject}</button>
       </div>
-    </dialog>
+    </Modal>
   );
 }
 

@@ -3,11 +3,14 @@
 import type { Limits } from "./types";
 
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" });
+const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 const MINUTE = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
 const NUMBER = new Intl.NumberFormat("en-GB");
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
 export const day = (text: string) => DAY.format(new Date(text));
+/** A day, where the year is plain. */
+export const date = (text: string) => DATE.format(new Date(text));
 export const minute = (text: string) => `${MINUTE.format(new Date(text))} UTC`;
 export const number = (value: number) => NUMBER.format(value);
 

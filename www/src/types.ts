@@ -140,7 +140,7 @@ export interface Policy {
   workspace: { mode: string; limits: Limits | null; budget: BudgetRule | null; on_workspace_down: string };
 }
 
-/** One of the requests that were refused. */
+/** A request that was refused. */
 export interface RefusedRequest {
   request_id: string;
   time: string;
@@ -149,6 +149,10 @@ export interface RefusedRequest {
   path: string;
   code: string;
   address: string;
+}
+
+/** One of the list of them. */
+export interface ListedDenial extends RefusedRequest {
   detail: string;
 }
 
@@ -160,16 +164,9 @@ export interface Step {
 }
 
 /** Why a request was refused. */
-export interface Denial {
-  request_id: string;
-  time: string;
-  kid: string;
-  method: string;
-  path: string;
-  code: string;
+export interface Denial extends RefusedRequest {
   check: string;
   checks: Step[];
-  address: string;
   limited_by: string | null;
   retry_after: number | null;
   budget: Budget | null;

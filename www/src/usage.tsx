@@ -6,7 +6,7 @@ import { Chart, type Bar } from "./chart";
 import { save } from "./csv";
 import { Await, Title, useLoad } from "./parts";
 import { at } from "./state";
-import { day, minute, number, stamp } from "./time";
+import { date, day, minute, number, stamp } from "./time";
 import type { Budget, Hour, Usage } from "./types";
 
 const HOUR = 3_600_000;
@@ -154,7 +154,7 @@ function fill(rows: Row[], days: number): Bar[] {
   return Array.from({ length: count }, (_, place) => {
     const time = end - (count - 1 - place) * step;
     const row = by.get(time);
-    const label = days === 1 ? stamp(time).slice(11, 16) : day(stamp(time));
+    const label = days === 1 ? stamp(time).slice(11, 16) : date(stamp(time));
     return { label, allowed: row?.allowed ?? 0, denied: row?.deniedSum ?? 0 };
   });
 }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { askForKey, launch, makeKey, open, ready, signIn, store, until, use, violations, visit } from "./browser.mjs";
+import { askForKey, escape, launch, makeKey, open, ready, signIn, store, until, use, violations, visit } from "./browser.mjs";
 
 let browser;
 let kid;
@@ -42,13 +42,6 @@ const VIEWS = [
   ["dark", { colorScheme: "dark", viewport: { width: 1280, height: 900 } }],
   ["phone", { colorScheme: "light", viewport: { width: 320, height: 640 } }],
 ];
-
-/** Leaves a dialog. A busy browser may lose a key. */
-const escape = (page) =>
-  until("the dialog is left", async () => {
-    await page.keyboard.press("Escape");
-    return (await page.locator("dialog").count()) === 0;
-  });
 
 for (const [name, options] of VIEWS) {
   test(`no page breaks a rule of axe-core, nor scrolls sideways: ${name}`, async () => {
@@ -90,3 +83,23 @@ for (const [name, options] of VIEWS) {
     await context.close();
   });
 }
+
+test("the texts of charts are legible on a phone", async () => {
+  const { page, context } = await open(browser, VIEWS.at(-1)[1]);
+  await signIn(page, "owner");
+  await visit(page, "usage", "Usage");
+  for (const [days, bars] of [["1", 24], ["7", 7], ["30", 30], ["90", 90]]) {
+    await page.getByLabel("Show").selectOption(days);
+    await page.waitForFunction((bars) => document.querySelectorAll(".chart g").length === bars, bars);
+    const texts = await page.locator(".chart text").evaluateAll((all) =>
+      all.map((own) => ({ size: parseFloat(getComputedStyle(own).fontSize) * own.getScreenCTM().a, ...own.getBoundingClientRect().toJSON() })).filter(({ width }) => width > 0),
+    );
+    assert.ok(texts.length >= 4, `${texts.length} texts`);
+    for (const one of texts) {
+      assert.ok(one.size >= 11 && one.left >= 0 && one.right <= 320, `${days} days: ${JSON.stringify(one)}`);
+      const over = texts.filter((other) => other !== one && other.left < one.right && one.left < other.right && other.top < one.bottom && one.top < other.bottom);
+      assert.deepEqual(over, [], `${days} days: a text lies over ${JSON.stringify(one)}`);
+    }
+  }
+  await context.close();
+});

@@ -36,7 +36,7 @@ function revokeAll() {
 /** A page of a browser of its own, which tells what its policy of content has refused and what dialogs came. */
 export async function open(browser, options = {}) {
   const context = await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"], ...options });
-  const told = { violations: [], dialogs: [], errors: [], requests: [] };
+  const told = { violations: [], dialogs: [], leaving: 0, errors: [], requests: [] };
   await context.exposeBinding("toldOfViolation", (_, text) => void told.violations.push(text));
   await context.addInitScript(() =>
     document.addEventListener("securitypolicyviolation", (event) =>
@@ -46,6 +46,7 @@ export async function open(browser, options = {}) {
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
   page.on("dialog", (dialog) => {
+    if (dialog.type() === "beforeunload") return (told.leaving++, dialog.accept());
     told.dialogs.push(dialog.message());
     // It may be gone with its page by then.
     dialog.dismiss().catch(() => {});
@@ -63,10 +64,31 @@ export async function signIn(page, who) {
   await page.getByRole("heading", { name: "Keys", level: 1 }).waitFor();
 }
 
+/** Who owns the demo workspace, at a page. */
+export async function owner(browser) {
+  const opened = await open(browser);
+  await signIn(opened.page, "owner");
+  return opened;
+}
+
+/** Signs in again in another tab, as the dialog over a page offers whose session has ended. */
+export async function signInAgain(page, who) {
+  const dialog = page.getByRole("dialog", { name: "Your session has ended" });
+  await dialog.waitFor();
+  const [tab] = await Promise.all([page.context().waitForEvent("page"), dialog.getByRole("link", { name: "Sign in" }).click()]);
+  await tab.getByText(who, { exact: true }).click();
+}
+
 export async function visit(page, path, heading) {
   await page.goto(`${ready.admin_url}/#/${path}`);
   await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
   await page.waitForFunction(() => !document.querySelector(".loading"));
+}
+
+/** Leaves the dialog over a page by its key. */
+export async function escape(page) {
+  await page.keyboard.press("Escape");
+  await page.locator("dialog").waitFor({ state: "detached" });
 }
 
 /** A request through the gate. */

@@ -2,17 +2,11 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { askForKey, launch, makeKey, open, ready, signIn, store, until, use, visit } from "./browser.mjs";
+import { askForKey, escape, launch, makeKey, owner, ready, signInAgain, store, until, use, visit } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
 after(() => browser.close());
-
-async function owner() {
-  const opened = await open(browser);
-  await signIn(opened.page, "owner");
-  return opened;
-}
 
 /** By the session of a page. */
 const api = (page, method, path, body) =>
@@ -34,7 +28,7 @@ async function slowly(page, path) {
 }
 
 test("a key is rotated once, however often it is asked, and its secret stays", async () => {
-  const { page, context } = await owner();
+  const { page, context } = await owner(browser);
   await makeKey(page, "twice");
   const sent = await slowly(page, "**/rotate");
   await page.getByRole("button", { name: "Rotate" }).click();
@@ -51,7 +45,7 @@ test("a key is rotated once, however often it is asked, and its secret stays", a
 });
 
 test("a rotation that was not answered is asked for again as it was; another is another", async () => {
-  const { page, context } = await owner();
+  const { page, context } = await owner(browser);
   await makeKey(page, "unanswered");
   const sent = [];
   await page.route("**/rotate", (route) => {
@@ -75,7 +69,7 @@ test("a rotation that was not answered is asked for again as it was; another is 
 });
 
 test("a key whose answer was lost is not made twice", async () => {
-  const { page, context } = await owner();
+  const { page, context } = await owner(browser);
   await visit(page, "keys/new", "New key");
   await page.getByLabel("Name").fill("answer-lost");
   await page.getByRole("button", { name: "+ agents:read" }).click();
@@ -105,7 +99,7 @@ test("a key whose answer was lost is not made twice", async () => {
 });
 
 test("a member whom nobody could add stays in the form, with what is wrong", async () => {
-  const { page, context } = await owner();
+  const { page, context } = await owner(browser);
   await visit(page, "members", "Members");
   const member = page.getByLabel("Member", { exact: true });
   await member.fill("dev:typed-once");
@@ -118,10 +112,7 @@ test("a member whom nobody could add stays in the form, with what is wrong", asy
 
   await context.clearCookies();
   await add.click();
-  const dialog = page.getByRole("dialog", { name: "Your session has ended" });
-  await dialog.waitFor();
-  const [tab] = await Promise.all([context.waitForEvent("page"), dialog.getByRole("link", { name: "Sign in" }).click()]);
-  await tab.getByText("owner", { exact: true }).click();
+  await signInAgain(page, "owner");
   await page.locator("dialog").waitFor({ state: "detached" });
   assert.equal(await member.inputValue(), "dev:typed-once");
   assert.equal(await page.getByRole("alert").count(), 0, "what was for want of a session is over");
@@ -133,20 +124,17 @@ test("a member whom nobody could add stays in the form, with what is wrong", asy
 });
 
 test("a page that could not be loaded for want of a session is, once somebody has signed in", async () => {
-  const { page, context } = await owner();
+  const { page, context } = await owner(browser);
   await context.clearCookies();
   await page.goto(`${ready.admin_url}/#/policy`);
-  const dialog = page.getByRole("dialog", { name: "Your session has ended" });
-  await dialog.waitFor();
-  const [tab] = await Promise.all([context.waitForEvent("page"), dialog.getByRole("link", { name: "Sign in" }).click()]);
-  await tab.getByText("owner", { exact: true }).click();
+  await signInAgain(page, "owner");
   await page.getByRole("region", { name: "Routes" }).waitFor();
   assert.equal(await page.getByRole("alert").count(), 0);
   await context.close();
 });
 
 test("a key works from the time that its form says", async () => {
-  const { page, context } = await owner();
+  const { page, context } = await owner(browser);
   const inUtc = (millis) => new Date(Date.now() + millis).toISOString().slice(0, 16);
   await visit(page, "keys/new", "New key");
   await page.getByLabel("Name").fill("later");
@@ -177,7 +165,7 @@ test("a key works from the time that its form says", async () => {
 });
 
 test("a key that cannot be enabled says why", async () => {
-  const { page, context } = await owner();
+  const { page, context } = await owner(browser);
   const { kid } = await makeKey(page, "held");
   await api(page, "POST", `/api-keys/${kid}/disable`);
   await page.reload();
@@ -192,7 +180,7 @@ test("a key that cannot be enabled says why", async () => {
 });
 
 test("a key that was changed elsewhere is loaded anew under what was typed", async () => {
-  const { page, context } = await owner();
+  const { page, context } = await owner(browser);
   const { kid } = await makeKey(page, "of-two");
   await visit(page, `keys/${kid}/edit`, "Edit key");
   await page.getByLabel("Description").fill("mine");
@@ -211,7 +199,7 @@ test("a key that was changed elsewhere is loaded anew under what was typed", asy
 });
 
 test("the webhook's secret is rotated once, if one means it", async () => {
-  const { page, context } = await owner();
+  const { page, context } = await owner(browser);
   await api(page, "DELETE", "/webhooks");
   await visit(page, "alerts", "Alerts");
   await page.getByLabel("URL").fill("https://hooks.example.com/rotated");
@@ -235,7 +223,7 @@ test("the webhook's secret is rotated once, if one means it", async () => {
 });
 
 test("limits are saved once, however often it is asked", async () => {
-  const { page, context } = await owner();
+  const { page, context } = await owner(browser);
   await visit(page, "limits", "Limits");
   const sent = await slowly(page, "**/api/v1/workspaces/*");
   await page.getByRole("button", { name: "Save" }).dblclick();
@@ -255,7 +243,7 @@ async function withAnother(page) {
 }
 
 test("the workspace stays when the page is loaded again, and a secret is not left by a slip", async () => {
-  const { page, context } = await owner();
+  const { page, context } = await owner(browser);
   const choice = await withAnother(page);
   await choice.selectOption("0THERS");
   await page.reload();
@@ -279,5 +267,48 @@ test("the workspace stays when the page is loaded again, and a secret is not lef
   await dialog.getByRole("button", { name: "Leave it" }).click();
   await page.getByLabel("API key").waitFor({ state: "detached" });
   assert.equal(await choice.inputValue(), "0THERS");
+  await context.close();
+});
+
+test("every way out of a secret that is shown asks first", async () => {
+  const { page, context, told } = await owner(browser);
+  await visit(page, "usage", "Usage");
+  const secret = await askForKey(page, "asked-first");
+  const dialog = page.getByRole("dialog", { name: "Leave the secret?" });
+  const signOut = page.getByRole("button", { name: "Sign out" });
+  const ways = {
+    link: () => page.getByRole("link", { name: "Policy" }).click(),
+    back: () => page.goBack(),
+    address: () => page.evaluate(() => (location.hash = "#/members")),
+    "sign out": () => signOut.click(),
+  };
+  for (const [way, go] of Object.entries(ways)) {
+    await go();
+    await dialog.waitFor();
+    await escape(page);
+    assert.equal(await page.getByLabel("API key").inputValue(), secret, way);
+    assert.equal(new URL(page.url()).hash, "#/keys/new", way);
+  }
+  await ways.link();
+  await page.goBack();
+  await page.locator("dialog").waitFor({ state: "detached" });
+  await ways.link();
+  await dialog.getByRole("button", { name: "Leave it" }).click();
+  await page.getByRole("heading", { name: "Policy", level: 1 }).waitFor();
+  assert.equal(new URL(page.url()).hash, "#/policy");
+  assert.ok(!(await page.content()).includes(secret));
+
+  await askForKey(page, "asked-by-the-browser");
+  assert.equal(told.leaving, 0);
+  await page.reload();
+  assert.equal(told.leaving, 1);
+  await page.getByRole("heading", { name: "New key" }).waitFor();
+  await page.reload();
+
+  await askForKey(page, "signed-out");
+  await signOut.click();
+  await dialog.getByRole("button", { name: "Leave it" }).click();
+  await page.getByRole("link", { name: "Sign in" }).waitFor();
+  assert.equal(told.leaving, 1);
   await context.close();
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, makeKey, open, ready, signIn, until, use, visit } from "./browser.mjs";
+import { escape, launch, makeKey, open, ready, signIn, until, use, visit } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -227,8 +227,7 @@ test("keys are imported, and questions are left, by keyboard alone", async () =>
   await visit(page, "keys", "Keys");
   await press(page, "button", "Revoke all keys");
   await page.getByRole("dialog").waitFor();
-  await page.keyboard.press("Escape");
-  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await escape(page);
   const focused = await page.evaluate(() => document.activeElement.textContent);
   assert.equal(focused, "Revoke all keys", "a question that is left gives the focus back");
   await page.goto(ready.admin_url);
@@ -236,5 +235,39 @@ test("keys are imported, and questions are left, by keyboard alone", async () =>
   await page.evaluate(() => document.activeElement.blur());
   await press(page, "link", "Skip to content");
   assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+  await context.close();
+});
+
+test("a dialog has the keys, and a page gives up the focus, before they are painted", async () => {
+  const { page, context } = await open(browser);
+  await signIn(page, "owner");
+  await makeKey(page, "pressed-early");
+  // As soon as it is in the document.
+  await page.evaluate(() => {
+    new MutationObserver((_, own) => {
+      const dialog = document.querySelector("dialog");
+      if (!dialog) return;
+      own.disconnect();
+      window.isModal = dialog.matches(":modal");
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+  await page.getByRole("button", { name: "Disable" }).click();
+  await escape(page);
+  assert.ok(await page.evaluate(() => window.isModal));
+
+  await visit(page, "limits", "Limits");
+  await page.evaluate(() => {
+    new MutationObserver((_, own) => {
+      const choice = document.querySelector("main select");
+      if (!choice) return;
+      own.disconnect();
+      choice.focus();
+    }).observe(document.body, { childList: true, subtree: true });
+    location.hash = "#/usage";
+  });
+  await page.getByLabel("Show").waitFor();
+  // Longer than an effect waits for a frame.
+  await page.waitForTimeout(300);
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), "SELECT");
   await context.close();
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, open, ready, signIn, visit } from "./browser.mjs";
+import { launch, open, ready, signIn, signInAgain, visit } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -26,10 +26,7 @@ test("a page is not gone on with as somebody else", async () => {
   await page.getByRole("button", { name: "+ agents:read" }).click();
   await context.clearCookies();
   await page.getByRole("button", { name: "Make the key" }).click();
-  const ended = page.getByRole("dialog", { name: "Your session has ended" });
-  await ended.waitFor();
-  const [tab] = await Promise.all([context.waitForEvent("page"), ended.getByRole("link", { name: "Sign in" }).click()]);
-  await tab.getByText("member", { exact: true }).click();
+  await signInAgain(page, "member");
   const dialog = page.getByRole("dialog", { name: "Somebody else has signed in" });
   await dialog.waitFor();
   await page.keyboard.press("Escape");

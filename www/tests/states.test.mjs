@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, open, ready, signIn, visit } from "./browser.mjs";
+import { launch, open, ready, signIn, signInAgain, visit } from "./browser.mjs";
 
 let browser;
 before(async () => (browser = await launch()));
@@ -16,12 +16,8 @@ test("a session that ends under a form loses nothing of it", async () => {
   await page.getByRole("button", { name: "+ read" }).click();
   await context.clearCookies();
   await page.getByRole("button", { name: "Make the key" }).click();
-  const dialog = page.getByRole("dialog", { name: "Your session has ended" });
-  await dialog.waitFor();
-  const [tab] = await Promise.all([context.waitForEvent("page"), dialog.getByRole("link", { name: "Sign in" }).click()]);
-  await tab.getByText("owner", { exact: true }).click();
-  await tab.getByRole("heading", { name: "Keys", level: 1 }).waitFor();
-  await dialog.waitFor({ state: "hidden" });
+  await signInAgain(page, "owner");
+  await page.locator("dialog").waitFor({ state: "detached" });
   assert.equal(await page.getByLabel("Name").inputValue(), "survivor");
   await page.getByRole("button", { name: "Make the key" }).click();
   await page.getByRole("heading", { name: "Store the secret now" }).waitFor();

@@ -27,6 +27,7 @@ pub fn test(checkout: &Checkout) -> Result<()> {
     let serve = Serve { fresh: true, issuer: 0, ..Serve::dev(port, state) };
     let running = serve::start(checkout, &serve)?;
     let mut ready = running.ready();
+    ready["control_url"] = json!(format!("http://{}", running.server.control_address));
     ready["chromium"] = json!(tools::chromium(checkout)?);
     let screens = checkout.private("screens")?;
     fs::create_dir_all(&screens)?;

@@ -16,6 +16,7 @@
 //   PUT    /workspace/<number>/faults     FAULT | [FAULT…], see object.mjs
 //   DELETE /workspace/<number>/alarm      as a runtime does that has given up
 //   GET    /workspace/<number>/rows       [{name, value}…]
+//   PUT    /workspace/<number>/rows       the same, stored beside those it has
 //   GET    /workspace/<number>/tables     how many tables it has
 //   *      /authority/<path>              a request of the Worker that holds the Workspaces -> its answer
 //   GET    /points           takes the points that gates wrote: [{index, blobs, doubles}…], if they are recorded
@@ -109,6 +110,9 @@ async function workspace(request, env, number, what, query) {
       return Response.json(await stub.tables());
     case "GET rows":
       return Response.json(await stub.rows());
+    case "PUT rows":
+      await stub.putRows(await request.json());
+      return Response.json({});
     default:
       return refuse(404, "no such control; see control.mjs");
   }

@@ -100,6 +100,11 @@ export class Workspace extends Product {
     if (this.tables() === 0) return [];
     return this.ctx.storage.sql.exec("SELECT name, value FROM rows ORDER BY name").toArray();
   }
+
+  putRows(rows) {
+    const { sql } = this.ctx.storage;
+    for (const { name, value } of rows) sql.exec("INSERT OR REPLACE INTO rows (name, value) VALUES (?, ?)", name, value);
+  }
 }
 
 const COUNTED_IDS = 100;

@@ -1,8 +1,8 @@
 // A new secret for a key, and how long the old one goes on.
 
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { ask, type Once, once } from "../api";
-import { Field, Trouble, useChange } from "../parts";
+import { Field, Modal, Trouble, useChange } from "../parts";
 import { at } from "../state";
 import type { Key, NewSecret } from "../types";
 
@@ -20,8 +20,6 @@ export function Rotate({ of: key, made, close }: { of: Key; made: (key: NewSecre
   const [kind, setKind] = useState("key");
   const { isBusy, error, change } = useChange();
   const asked = useRef<Once | null>(null);
-  const id = useId();
-  useEffect(() => dialog.current?.showModal(), []);
   const send = (event: Event) => {
     event.preventDefault();
     asked.current ??= once({ grace_seconds: grace, of: kind });
@@ -37,9 +35,8 @@ export function Rotate({ of: key, made, close }: { of: Key; made: (key: NewSecre
     act();
   };
   return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={close}>
+    <Modal of={dialog} title="Rotate this key" close={close}>
       <form onSubmit={send}>
-        <h2 id={id}>Rotate this key</h2>
         <p>The key gets a new secret. Its name, limits and usage stay.</p>
         {key.signature !== "none" && (
           <Field label="Which secret">
@@ -64,6 +61,6 @@ export function Rotate({ of: key, made, close }: { of: Key; made: (key: NewSecre
           <button class="primary" disabled={isBusy}>Rotate</button>
         </div>
       </form>
-    </dialog>
+    </Modal>
   );
 }
