@@ -226,8 +226,9 @@ impl Desk {
 
     /// Keeps a request while an errand is done for it; its number.
     fn file(&mut self, exchange: Exchange, awaited: Awaited, millis: u32, now: Now) -> u32 {
-        let is_late = |oldest: &Box<Waiting>| oldest.until <= now.millis();
-        while self.waiting.len() >= MAX_WAITING || self.waiting.front().is_some_and(is_late) {
+        while self.waiting.len() >= MAX_WAITING
+            || self.waiting.front().is_some_and(|oldest| oldest.until <= now.millis())
+        {
             self.waiting.pop_front();
         }
         let number = self.last.wrapping_add(1);
