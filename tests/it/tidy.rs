@@ -85,7 +85,7 @@ fn workspace_toml_has_the_class_that_wrangler_toml_names() {
         assert!(module.contains(&format!("export class {class} extends")));
     }
     assert!(module.contains("env.KEYS"));
-    assert!(read(&path("src/edge/workspace/shim.js")).contains("env.ASSETS"));
+    assert!(read(&path("src/edge/management.mjs")).contains("env.ASSETS"));
     assert_eq!(values(&workspace, "binding"), ["KEYS", "ASSETS"].map(str::to_owned).into());
     assert_eq!(values(&workspace, "id"), values(&gate, "id"), "one KV");
     assert!(workspace.contains(&constant("src/edge/deployment.rs", "ROOT")));
