@@ -13,7 +13,7 @@ use portcullis::memory::Memory;
 use portcullis::mint;
 use portcullis::need::{Ask, KvRow, Leave, Need};
 use portcullis::policy::{Limits, Policy};
-use portcullis::record::{Document, SecretDocument};
+use portcullis::record::{Document, SecretDocument, Status};
 use portcullis::request::Request;
 use portcullis::reservation::Reservation;
 use portcullis::root::Keyring;
@@ -368,6 +368,33 @@ fn what_the_workspace_has_been_told_is_told_once() {
     let (gate, memory) = (Rc::clone(&isolate.gate), &mut isolate.memory);
     enquiry.learn(&answer, &gate, memory, &mut Ticket::default(), at(2_000)).unwrap();
     assert!(isolate.report(2_000).is_none());
+}
+
+/// A cause that may have been mended is asked about; without an answer it holds where the isolate decides alone.
+#[test]
+fn a_refusal_is_confirmed_unless_it_is_a_revocation() {
+    let (disabled, revoked) =
+        (Outcome::Denied("DISABLED_API_KEY"), Outcome::Denied("REVOKED_API_KEY"));
+    for (status, on_down, calls, down) in [
+        (Status::Disabled, "refuse", 1, &DOWN),
+        (Status::Disabled, "edge", 1, &disabled),
+        (Status::Revoked, "refuse", 0, &revoked),
+        (Status::Revoked, "edge", 0, &revoked),
+    ] {
+        let isolate = |is_down| {
+            let rules = json!({"mode": "lease", "on_workspace_down": on_down});
+            let mut isolate = Isolate::new(&rules, &json!({}), None);
+            isolate.document.status = status;
+            isolate.put(1);
+            isolate.down = is_down;
+            isolate
+        };
+        let (mut up, mut alone) = (isolate(false), isolate(true));
+        let refused = if status == Status::Revoked { &revoked } else { &disabled };
+        assert_eq!((&up.get("plain", 0), up.calls), (refused, calls), "{status:?}");
+        assert_eq!((&up.get("plain", 1_999), up.calls), (refused, calls), "it was confirmed");
+        assert_eq!((&alone.get("plain", 0), alone.calls), (down, calls), "{status:?}, {on_down}");
+    }
 }
 
 #[test]
