@@ -397,6 +397,25 @@ fn a_refusal_is_confirmed_unless_it_is_a_revocation() {
     }
 }
 
+/// The second in which it was used last, for whoever waits to take it away.
+#[test]
+fn a_secret_that_is_being_replaced_is_told_of() {
+    for (mode, replaced) in [("lease", vec![(0, at(1_000).seconds())]), ("edge", Vec::new())] {
+        let mut isolate = Isolate::new(&json!({ "mode": mode }), &json!({}), None);
+        let newer = SecretDocument { generation: 1, ..isolate.document.secrets[0].clone() };
+        isolate.document.secrets[0].expires = Some(at(3_600_000).seconds());
+        isolate.document.secrets.push(SecretDocument { digest: "0".repeat(64), ..newer });
+        isolate.put(1);
+        assert_eq!(isolate.get("plain", 0), ALLOWED);
+        assert_eq!(isolate.get("plain", 1_000), ALLOWED);
+        let told = isolate.report(1_000).map_or_else(Vec::new, |(_, call)| {
+            let Call::Report { told, .. } = call else { panic!("{call:?}") };
+            told.replaced
+        });
+        assert_eq!(told, replaced, "{mode}");
+    }
+}
+
 #[test]
 fn what_is_left_is_told_where_a_total_is_kept() {
     for (mode, remaining) in
