@@ -265,6 +265,16 @@ fn a_signed_change_is_admitted_once_and_a_signed_read_again() {
     }
 }
 
+/// A build without nonces reads what does not ask for them.
+#[test]
+fn a_nonce_is_stored_where_one_is_demanded() {
+    for (nonce, stored) in [(false, json!(null)), (true, json!(true))] {
+        let text = json!(Signing { nonce, ..signing(Version::V1) });
+        assert_eq!(text["nonce"], stored);
+        assert_eq!(serde_json::from_value::<Signing>(text).unwrap().nonce, nonce);
+    }
+}
+
 /// The call for leave comes after the body, which nobody holds meanwhile.
 #[test]
 fn a_body_is_read_and_hashed_once() {
