@@ -15,7 +15,7 @@ use serde_json::json;
 use super::progress::Progress;
 use super::site::Site;
 use super::{Bar, Verdict};
-use crate::checkout::{Checkout, private_dir, say, sha256};
+use crate::checkout::{Checkout, lock, private_dir, say, sha256};
 use crate::tools::{self, Tool};
 use crate::worker::collect;
 
@@ -104,6 +104,8 @@ pub(super) fn shard(checkout: &Checkout, shard: &str) -> Result<()> {
 /// Tries mutants; what is found stands in the folder.
 fn run(checkout: &Checkout, folder: &Path, arguments: &[&str]) -> Result<()> {
     private_dir(folder)?;
+    // Two runs would build their mutants over each other's.
+    let _lock = lock(&checkout.path("target/mutants.lock"), "mutants")?;
     let mut mutants = checkout.command("sh");
     // A loop that no longer ends may want all memory before its time is over.
     mutants.args(["-c", "ulimit -v 16000000; exec \"$0\" \"$@\""]);
