@@ -1,7 +1,7 @@
 //! The wallet of one key in one isolate: when it asks for more, what it remembers, what it tells.
 
 use portcullis::account::View;
-use portcullis::lease::{CallId, Granted, Refused, Report, Scope, Wallet};
+use portcullis::lease::{CallId, Granted, Pool, Refused, Report, Scope, Wallet};
 use portcullis::policy::Limits;
 
 use crate::workspace::{at, call_id};
@@ -157,6 +157,18 @@ fn a_lease_that_cannot_be_reported_is_given_up_after_a_minute() {
     assert_eq!(wallet.reports(at(end + 59_999)), [report(3, true)]);
     wallet.forget(at(end + 60_000));
     assert!(wallet.reports(at(end + 60_000)).is_empty() && !wallet.is_owing_soon());
+}
+
+/// Requests of one pool too many are asked for one by one.
+#[test]
+fn there_are_never_more_than_64_pools() {
+    let mut wallet = Wallet::default();
+    let pools = (1..=65).map(|cost| Some(Pool { product: None, cost }));
+    for pool in pools.clone() {
+        wallet.granted(pool, lease(), &granted(9), 0, 1, at(0));
+    }
+    let left: Vec<u32> = pools.map(|pool| wallet.left(pool, at(0))).collect();
+    assert_eq!((&left[..64], left[64]), (&[9; 64][..], 0));
 }
 
 #[test]
