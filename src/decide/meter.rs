@@ -32,21 +32,20 @@ impl Check<'_, '_, '_, '_> {
             Mode::Lease => false,
             Mode::Strict => true,
         };
-        match self.ticket.word {
-            Some((of, Word::Admitted { version, view }))
-                // A request that may be admitted once only is not admitted again: it was verified by the
-                // newer record meanwhile.
-                if of == kid && (version == record.version || once.is_some()) =>
+        let word = self.ticket.word.filter(|(of, _)| *of == kid).map(|(_, word)| word);
+        match word {
+            // A request that may be admitted once only is not admitted again: it was verified by the
+            // newer record meanwhile.
+            Some(Word::Admitted { version, view })
+                if version == record.version || once.is_some() =>
             {
                 self.ticket.word = None;
                 let admission = self.ticket.admission.take();
                 return Ok(Metering { view, admission, ..Metered::debited().into() });
             }
-            Some((of, Word::Replayed)) if of == kid => return Err(Denial::Replayed.into()),
-            Some((of, Word::Refused(refused))) if of == kid => {
-                return Err(limited(&refused, self.now).into());
-            }
-            _ => {}
+            Some(Word::Replayed) => return Err(Denial::Replayed.into()),
+            Some(Word::Refused(refused)) => return Err(limited(&refused, self.now).into()),
+            Some(Word::Admitted { .. }) | None => {}
         }
         let pool = Pool::of(&self.gate.policy, route, kid.workspace());
         let counted = match pool {

@@ -225,7 +225,7 @@ fn check_query(query: &[u8]) -> Result<(), BadTarget> {
         return Err(BadTarget::EmptyQuery);
     }
     // Without an early end the loop is done many bytes at a time.
-    let refused = |byte: u8| !matches!(byte, 0x21..=0x7E) | (byte == b'#');
+    let refused = |byte: u8| matches!(byte, 0..=0x20 | b'#' | 0x7F..);
     if !query.iter().fold(false, |found, &byte| found | refused(byte)) {
         return Ok(());
     }

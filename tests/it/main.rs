@@ -20,6 +20,7 @@ mod crypto;
 #[cfg(feature = "policy-source")]
 mod explanation;
 mod httpsig;
+mod imported;
 mod keys;
 mod leave;
 mod management;

@@ -13,7 +13,7 @@ use portcullis::memory::Memory;
 use portcullis::mint;
 use portcullis::need::{Ask, KvRow, Leave, Need};
 use portcullis::policy::{Limits, Policy};
-use portcullis::record::{Document, SecretDocument};
+use portcullis::record::{Document, SecretDocument, Status};
 use portcullis::request::Request;
 use portcullis::reservation::Reservation;
 use portcullis::root::Keyring;
@@ -37,6 +37,10 @@ pub struct Isolate {
     pub calls: u64,
     /// What was reserved for the request that was allowed last.
     pub reserved: Option<Reservation>,
+    /// What was worth finding out behind it.
+    ahead: Option<Need>,
+    /// What it was told to have left.
+    remaining: String,
     facts: String,
     pub document: Document,
 }
@@ -73,6 +77,8 @@ impl Isolate {
             asked: Vec::new(),
             calls: 0,
             reserved: None,
+            ahead: None,
+            remaining: String::new(),
             facts: minted.secret.expose().to_owned(),
             document,
         };
@@ -110,9 +116,13 @@ impl Isolate {
         for _ in 0..look_ups.min(8) {
             match decide(&request, &gate, &mut self.memory, ticket, at(millis)) {
                 Decision::Allow(grant) => {
+                    assert_eq!(grant.kid(), Some(self.kid()));
                     self.reserved = grant.reservation(&gate);
+                    self.ahead = grant.ahead(&gate, &mut self.memory, at(millis));
                     let plan = forward::plan(&request, &grant, &gate, "id", None, at(millis));
-                    return Some(Outcome::Allowed { degraded: told(&plan, DEGRADED_HEADER) });
+                    self.remaining = told(&plan, "x-ratelimit-remaining").to_owned();
+                    let degraded = !told(&plan, "x-portcullis-degraded").is_empty();
+                    return Some(Outcome::Allowed { degraded });
                 }
                 Decision::Deny(denial) => return Some(Outcome::Denied(denial.code())),
                 Decision::Fault(fault) => return Some(Outcome::Fault(fault)),
@@ -177,10 +187,10 @@ impl Isolate {
     }
 }
 
-fn told(plan: &str, header: &str) -> bool {
+fn told<'p>(plan: &'p str, header: &str) -> &'p str {
     let first = 4 + forward::OWN.len();
     let place = forward::TOLD.iter().position(|name| *name == header).unwrap();
-    plan.split('\n').nth(first + place).is_some_and(|value| !value.is_empty())
+    plan.split('\n').nth(first + place).unwrap_or_default()
 }
 
 fn deploy(rules: &Value, own: &Value) -> Gate {
@@ -360,5 +370,109 @@ fn what_the_workspace_has_been_told_is_told_once() {
     assert!(isolate.report(2_000).is_none());
 }
 
-const DEGRADED_HEADER: &str = "x-portcullis-degraded";
+/// A cause that may have been mended is asked about; without an answer it holds where the isolate decides alone.
+#[test]
+fn a_refusal_is_confirmed_unless_it_is_a_revocation() {
+    let (disabled, revoked) =
+        (Outcome::Denied("DISABLED_API_KEY"), Outcome::Denied("REVOKED_API_KEY"));
+    for (status, on_down, calls, down) in [
+        (Status::Disabled, "refuse", 1, &DOWN),
+        (Status::Disabled, "edge", 1, &disabled),
+        (Status::Revoked, "refuse", 0, &revoked),
+        (Status::Revoked, "edge", 0, &revoked),
+    ] {
+        let isolate = |is_down| {
+            let rules = json!({"mode": "lease", "on_workspace_down": on_down});
+            let mut isolate = Isolate::new(&rules, &json!({}), None);
+            isolate.document.status = status;
+            isolate.put(1);
+            isolate.down = is_down;
+            isolate
+        };
+        let (mut up, mut alone) = (isolate(false), isolate(true));
+        let refused = if status == Status::Revoked { &revoked } else { &disabled };
+        assert_eq!((&up.get("plain", 0), up.calls), (refused, calls), "{status:?}");
+        assert_eq!((&up.get("plain", 1_999), up.calls), (refused, calls), "it was confirmed");
+        assert_eq!((&alone.get("plain", 0), alone.calls), (down, calls), "{status:?}, {on_down}");
+    }
+}
+
+/// The second in which it was used last, for whoever waits to take it away.
+#[test]
+fn a_secret_that_is_being_replaced_is_told_of() {
+    for (mode, replaced) in [("lease", vec![(0, at(1_000).seconds())]), ("edge", Vec::new())] {
+        let mut isolate = Isolate::new(&json!({ "mode": mode }), &json!({}), None);
+        let newer = SecretDocument { generation: 1, ..isolate.document.secrets[0].clone() };
+        isolate.document.secrets[0].expires = Some(at(3_600_000).seconds());
+        isolate.document.secrets.push(SecretDocument { digest: "0".repeat(64), ..newer });
+        isolate.put(1);
+        assert_eq!(isolate.get("plain", 0), ALLOWED);
+        assert_eq!(isolate.get("plain", 1_000), ALLOWED);
+        let told = isolate.report(1_000).map_or_else(Vec::new, |(_, call)| {
+            let Call::Report { told, .. } = call else { panic!("{call:?}") };
+            told.replaced
+        });
+        assert_eq!(told, replaced, "{mode}");
+    }
+}
+
+#[test]
+fn what_is_left_is_told_where_a_total_is_kept() {
+    for (mode, remaining) in
+        [("edge", ["", "", ""]), ("strict", ["9", "8", "7"]), ("lease", ["9", "7", "7"])]
+    {
+        let mut isolate = Isolate::new(&json!({ "mode": mode }), &json!({}), an_hour(10));
+        let told = [0, 1, 2].map(|millis| {
+            assert_eq!(isolate.get("plain", millis), ALLOWED);
+            isolate.remaining.clone()
+        });
+        assert_eq!(told, remaining, "{mode}");
+    }
+}
+
+/// While requests keep coming, and by a route in mode `lease` alone.
+#[test]
+fn a_lease_is_renewed_behind_an_answer() {
+    let mut isolate = lease(None);
+    let is_renewal = |ahead: &Option<Need>| matches!(ahead, Some(Need::Workspace(Ask::Leave(_))));
+    let due = (0..1_950).find(|millis| {
+        assert_eq!(isolate.get("plain", *millis), ALLOWED);
+        isolate.ahead.is_some()
+    });
+    let due = due.unwrap();
+    let Some(Need::Workspace(Ask::Leave(leave))) = isolate.ahead.take() else { panic!() };
+    assert_eq!((leave.kid, leave.coins, leave.pool), (isolate.kid(), 1, None));
+    assert!(!leave.alone && leave.once.is_none() && !leave.settle);
+    assert_eq!(isolate.get("exact", due), ALLOWED);
+    assert!(isolate.ahead.is_none(), "what is asked for alone has no lease");
+    assert_eq!(isolate.get("plain", due), ALLOWED);
+    assert!(is_renewal(&isolate.ahead));
+}
+
+#[test]
+fn no_lease_is_renewed_behind_an_answer_without_the_workspace() {
+    let rules = json!({"mode": "lease", "on_workspace_down": "edge"});
+    let mut isolate = Isolate::new(&rules, &json!({}), None);
+    for millis in 0..200 {
+        assert_eq!(isolate.get("plain", millis), ALLOWED);
+    }
+    isolate.down = true;
+    // Until all that was lent is spent, so that it would be due.
+    assert!((0..10_000).any(|_| isolate.get("plain", 500) == DEGRADED));
+    assert!(isolate.ahead.is_none(), "{:?}", isolate.ahead);
+}
+
+/// One request at a time fetches it, and the next when nothing came of that.
+#[test]
+fn a_record_is_read_again_behind_an_answer_before_it_expires() {
+    let mut isolate = Isolate::new(&json!({}), &json!({}), None);
+    for (millis, is_due) in
+        [(0, false), (20_999, false), (21_000, true), (21_999, false), (22_000, true)]
+    {
+        assert_eq!(isolate.get("plain", millis), ALLOWED);
+        let read = Need::Kv(KvRow::Record(isolate.kid()));
+        assert_eq!(isolate.ahead, is_due.then_some(read), "{millis}");
+    }
+}
+
 const ROOT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

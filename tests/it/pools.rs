@@ -5,6 +5,7 @@ use portcullis::workspace::call::{Admit, Answer, Call, Pool, Share};
 use serde_json::{Value, json};
 
 use crate::metering::{ALLOWED, Isolate, Outcome, an_hour};
+use crate::simulation::deployment::WORKSPACE;
 
 /// An isolate by a policy with two products, of which `maps` has two prices.
 fn isolate(mode: &str, more: &Value) -> Isolate {
@@ -46,6 +47,14 @@ fn pool(isolate: &Isolate, number: usize) -> Option<(Option<&str>, u32)> {
 }
 
 const EXHAUSTED: Outcome = Outcome::Denied("BUDGET_EXHAUSTED");
+
+#[test]
+fn a_budget_of_another_workspace_makes_no_pool() {
+    let other = json!({"workspace": "0THERS", "budget": {"coins": 50, "period": "week"}});
+    let rules = json!({"workspaces": [{"workspace": WORKSPACE}, other]});
+    let mut isolate = isolate("lease", &rules);
+    assert_eq!((isolate.get("plain", 0), pool(&isolate, 0)), (ALLOWED, None));
+}
 
 #[test]
 fn a_route_without_product_and_budget_is_asked_for_as_ever() {

@@ -39,6 +39,8 @@ struct World {
     document: Document,
     bearer: String,
     calls: u64,
+    /// How often a body was read.
+    read: u64,
 }
 
 /// A request, and when it comes: milliseconds after the clock's beginning.
@@ -93,7 +95,7 @@ impl World {
         assert!(matches!(workspace.call(&put, 0), Answer::Written { .. }));
         let bearer = minted.secret.expose().to_owned();
         let memory = Memory::default();
-        Self { gate, memory, workspace, down: false, document, bearer, calls: 0 }
+        Self { gate, memory, workspace, down: false, document, bearer, calls: 0, read: 0 }
     }
 
     fn kid(&self) -> Kid {
@@ -203,6 +205,7 @@ impl World {
                     row.learn(None, &gate, &mut self.memory, at(sent.millis)).unwrap();
                 }
                 Decision::Need(Need::Body(limit)) => {
+                    self.read += 1;
                     let body = sent.body.clone().unwrap();
                     let fits = body.len() <= limit as usize;
                     ticket.bring(match fits {
@@ -259,6 +262,29 @@ fn a_signed_change_is_admitted_once_and_a_signed_read_again() {
         assert_eq!(world.send(&get), "allowed");
         let again = if version == Version::V1 { "allowed" } else { "REPLAYED_REQUEST" };
         assert_eq!(world.send(&get), again);
+    }
+}
+
+/// A build without nonces reads what does not ask for them.
+#[test]
+fn a_nonce_is_stored_where_one_is_demanded() {
+    for (nonce, stored) in [(false, json!(null)), (true, json!(true))] {
+        let text = json!(Signing { nonce, ..signing(Version::V1) });
+        assert_eq!(text["nonce"], stored);
+        assert_eq!(serde_json::from_value::<Signing>(text).unwrap().nonce, nonce);
+    }
+}
+
+/// The call for leave comes after the body, which nobody holds meanwhile.
+#[test]
+fn a_body_is_read_and_hashed_once() {
+    for version in [Version::V1, Version::V2] {
+        let mut world = World::new(SignatureMode::Only, signing(version));
+        let sent = match version {
+            Version::V1 => world.v1("POST", Some(b"{}"), 0),
+            Version::V2 => world.v2("POST", Some(b"{}"), NONCE, 0),
+        };
+        assert_eq!((world.send(&sent).as_str(), world.read), ("allowed", 1));
     }
 }
 

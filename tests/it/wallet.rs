@@ -1,7 +1,7 @@
 //! The wallet of one key in one isolate: when it asks for more, what it remembers, what it tells.
 
 use portcullis::account::View;
-use portcullis::lease::{CallId, Granted, Refused, Report, Scope, Wallet};
+use portcullis::lease::{CallId, Granted, Pool, Refused, Report, Scope, Wallet};
 use portcullis::policy::Limits;
 
 use crate::workspace::{at, call_id};
@@ -43,6 +43,7 @@ fn a_lease_is_renewed_when_little_is_left_but_not_at_once() {
 #[test]
 fn a_lease_is_renewed_when_most_of_its_time_is_over() {
     assert_eq!(renewed(&wallet(12, 0)), Some(70 * 1_950 / 100));
+    assert!(!wallet(12, 0).renewal_due(None, LEASE_MILLIS, at(1_950)), "it is over");
 }
 
 /// A newer lease that has only just come is waited for as well.
@@ -78,6 +79,17 @@ fn a_refusal_is_remembered_for_its_wait_but_no_longer_than_a_lease() {
     }
 }
 
+/// A clock that was set back would else make the wait longer.
+#[test]
+fn a_refusal_is_not_remembered_before_it_was_given() {
+    let mut wallet = Wallet::default();
+    let refused = Refused { retry_millis: 500, by: Scope::WorkspaceBudget, view: None };
+    wallet.refuse(None, refused, LEASE_MILLIS, at(100));
+    assert_eq!(wallet.refused(None, at(99)), None);
+    assert_eq!(wallet.refused(None, at(100)), Some(refused));
+    assert_eq!(wallet.refused(None, at(101)), Some(Refused { retry_millis: 499, ..refused }));
+}
+
 #[test]
 fn a_crowd_is_expected_to_go_on_and_single_requests_are_not() {
     let want = |times: &[u64]| {
@@ -92,12 +104,27 @@ fn a_crowd_is_expected_to_go_on_and_single_requests_are_not() {
     let steady: Vec<u64> = (0..=2_000).step_by(20).collect();
     assert_eq!(want(&steady[..51]), 51 * 2, "half of the time is over");
     assert_eq!(want(&steady), 101, "all of it is");
+    assert_eq!(want(&[0, 4_000, 4_000]), 2 * 64, "after a pause of two leases it begins anew");
+    let mut wallet = Wallet::default();
+    for millis in [0, 2_000] {
+        wallet.note_demand(None, LEASE_MILLIS, at(millis));
+    }
+    assert_eq!(wallet.want(None, LEASE_MILLIS, at(4_000)), 1, "the older half is over");
+}
+
+#[test]
+fn a_lease_is_spent_until_its_end_and_not_in_it() {
+    let mut wallet = wallet(12, 0);
+    assert_eq!((wallet.left(None, at(1_949)), wallet.left(None, at(1_950))), (9, 0));
+    assert!(wallet.spend(None, 1, at(1_950)).is_none());
+    assert!(wallet.spend(None, 1, at(1_949)).is_some());
 }
 
 #[test]
 fn what_the_workspace_has_is_not_told_again() {
     let mut wallet = wallet(12, 3);
     assert_eq!(wallet.reports(at(10)), [report(3, false)]);
+    assert!(wallet.is_owing_soon());
     wallet.acknowledge(&[report(3, false)]);
     assert_eq!(wallet.reports(at(20)), []);
     assert!(wallet.spend(None, 1, at(30)).is_some());
@@ -130,6 +157,29 @@ fn a_lease_that_cannot_be_reported_is_given_up_after_a_minute() {
     assert_eq!(wallet.reports(at(end + 59_999)), [report(3, true)]);
     wallet.forget(at(end + 60_000));
     assert!(wallet.reports(at(end + 60_000)).is_empty() && !wallet.is_owing_soon());
+}
+
+/// Requests of one pool too many are asked for one by one.
+#[test]
+fn there_are_never_more_than_64_pools() {
+    let mut wallet = Wallet::default();
+    let pools = (1..=65).map(|cost| Some(Pool { product: None, cost }));
+    for pool in pools.clone() {
+        wallet.granted(pool, lease(), &granted(9), 0, 1, at(0));
+    }
+    let left: Vec<u32> = pools.map(|pool| wallet.left(pool, at(0))).collect();
+    assert_eq!((&left[..64], left[64]), (&[9; 64][..], 0));
+}
+
+#[test]
+fn a_call_has_an_id_of_32_digits_in_one_spelling() {
+    let text = "0123456789abcdef0123456789abcdef";
+    assert_eq!(CallId::parse(text).unwrap().as_str(), text);
+    for other in
+        ["", &text[1..], &format!("{text}0"), &text.replace('a', "A"), &text.replace('a', ":")]
+    {
+        assert!(CallId::parse(other).is_err(), "{other}");
+    }
 }
 
 const LEASE_MILLIS: u64 = 2_000;

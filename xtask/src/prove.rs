@@ -23,6 +23,7 @@ mod import;
 mod inspector;
 mod limit;
 mod memory;
+mod mutants;
 mod openapi;
 mod origin;
 mod progress;
@@ -54,7 +55,7 @@ mod webhooks;
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value};
 
 use crate::checkout::{Checkout, say};
@@ -150,6 +151,7 @@ const BARS: &[Bar] = &[
     future::BAR,
     webhooks::BAR,
     import::BAR,
+    mutants::BAR,
 ];
 
 /// Runs a bar, or all: the full size and records it, or the `small` size of a test run.
@@ -167,6 +169,12 @@ pub fn prove(checkout: &Checkout, only: Option<&str>, small: bool) -> Result<()>
         progress.forget();
         Ok(verdict)
     })
+}
+
+/// Runs one part, `k/n`, of the bar `mutants`, the one that can be shared among machines.
+pub fn shard(checkout: &Checkout, only: Option<&str>, shard: &str) -> Result<()> {
+    ensure!(only == Some("mutants"), "--shard is for `prove mutants`");
+    mutants::shard(checkout, shard)
 }
 
 /// Runs every bar at the size of a test run.

@@ -29,6 +29,8 @@ pub enum Tool {
     Schemathesis,
     /// `cargo-deny`.
     CargoDeny,
+    /// `cargo-mutants`.
+    CargoMutants,
 }
 
 /// What `build`, `dev` and `workerd` need.
@@ -42,6 +44,7 @@ pub const TEST: &[Tool] = &[Tool::WasmPack];
 const WORKER_BUILD: &str = "0.8.7";
 const WASM_PACK: &str = "0.15.1";
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_MUTANTS: &str = "27.1.0";
 const CARGO_FUZZ: &str = "0.13.2";
 /// The oldest Node.js that will do.
 const NODE_MAJOR: u32 = 20;
@@ -69,6 +72,9 @@ pub fn ensure_present(checkout: &Checkout, tools: &[Tool]) -> Result<()> {
             Tool::Chromium => drop(chromium(checkout)?),
             Tool::Schemathesis => schemathesis(checkout)?,
             Tool::CargoDeny => cargo_tool(checkout, "cargo-deny", "cargo-deny", CARGO_DENY)?,
+            Tool::CargoMutants => {
+                cargo_tool(checkout, "cargo-mutants", "cargo-mutants", CARGO_MUTANTS)?
+            }
         }
     }
     Ok(())
@@ -116,7 +122,12 @@ fn wasm_target(checkout: &Checkout) -> Result<()> {
 }
 
 fn cargo_tool(checkout: &Checkout, package: &str, bin: &str, version: &str) -> Result<()> {
-    let present = output(Command::new(cargo_bin(checkout, bin)).arg("--version"));
+    let mut ask = Command::new(cargo_bin(checkout, bin));
+    if bin == "cargo-mutants" {
+        // It knows itself as a command of cargo alone.
+        ask.arg("mutants");
+    }
+    let present = output(ask.arg("--version"));
     if present.is_some_and(|text| text.split_whitespace().last() == Some(version)) {
         say(format!("{package} {version}: present"));
         return Ok(());
