@@ -1,7 +1,7 @@
 // Where the workspace is told of what its owners would want to know.
 
-import { useCallback, useState } from "preact/hooks";
-import { type Answer, ask, Refused } from "./api";
+import { useCallback, useRef, useState } from "preact/hooks";
+import { type Answer, ask, type Once, once, Refused } from "./api";
 import { Await, Confirm, Field, Title, Trouble, useChange, useLoad } from "./parts";
 import { Secret, type Shown } from "./secret";
 import { at } from "./state";
@@ -23,17 +23,26 @@ export function Alerts() {
   const loaded = useLoad(load, []);
   const [shown, setShown] = useState<Shown[] | null>(null);
   const [question, setQuestion] = useState<"rotate" | "remove" | null>(null);
+  // Whether a secret was in an answer that did not come.
+  const [isLost, setLost] = useState(false);
+  const asked = useRef<Once | null>(null);
   const close = useCallback(() => setQuestion(null), []);
   const done = useCallback(() => {
     setShown(null);
     loaded.reload();
   }, [loaded.reload]);
   if (shown) return <Secret of={shown} to="alerts" done={done} />;
-  const changed = ({ body }: Answer<Webhook>) => {
-    if (body.secret) setShown([{ label: "Secret of the webhook", text: body.secret }]);
-    else loaded.reload();
+  const changed = ({ body, replayed }: Answer<Webhook>, hasSecret: boolean) => {
+    if (body.secret) return setShown([{ label: "Secret of the webhook", text: body.secret }]);
+    setLost(hasSecret && replayed);
+    loaded.reload();
   };
-  const rotate = () => ask<Webhook>("POST", at("/webhooks/rotate"), { body: { grace_seconds: DAY } }).then(changed);
+  const rotate = async () => {
+    asked.current ??= once({ grace_seconds: DAY });
+    const answer = await ask<Webhook>("POST", at("/webhooks/rotate"), asked.current);
+    asked.current = null;
+    changed(answer, true);
+  };
   const remove = async () => {
     await ask("DELETE", at("/webhooks"));
     loaded.reload();
@@ -42,6 +51,7 @@ export function Alerts() {
     <>
       <Title>Alerts</Title>
       <p>Alerts are sent to one webhook, signed as Standard Webhooks are.</p>
+      {isLost && <p class="trouble" role="alert">This was done by an earlier request, whose answer was lost, and the secret with it: rotate it.</p>}
       <Await of={loaded}>
         {({ body, etag }) => (
           <>
@@ -75,7 +85,7 @@ export function Alerts() {
 interface FormProps {
   of: Webhook | null;
   etag: string | null;
-  changed: (answer: Answer<Webhook>) => void;
+  changed: (answer: Answer<Webhook>, hasSecret: boolean) => void;
 }
 
 function Form({ of: webhook, etag, changed }: FormProps) {
@@ -83,17 +93,24 @@ function Form({ of: webhook, etag, changed }: FormProps) {
   const [events, setEvents] = useState(webhook?.events ?? EVENTS);
   const [isDisabled, setDisabled] = useState(!!webhook?.disabled);
   const { isBusy, error, change } = useChange();
+  const asked = useRef<Once | null>(null);
+  const set = (act: () => void) => {
+    asked.current = null;
+    act();
+  };
   const told = error instanceof Refused ? error.fields : [];
   const wrong = told.filter(({ field }) => field === "url").map(({ message }) => message).join("; ");
   const send = (event: Event) => {
     event.preventDefault();
-    void change(() => ask<Webhook>("PUT", at("/webhooks"), { body: { url, events, disabled: isDisabled }, etag }).then(changed));
+    asked.current ??= once({ url, events, disabled: isDisabled });
+    const { current } = asked;
+    void change(async () => changed(await ask<Webhook>("PUT", at("/webhooks"), { ...current, etag }), webhook === null));
   };
-  const turn = (name: string, isOn: boolean) => setEvents(isOn ? [...events, name] : events.filter((own) => own !== name));
+  const turn = (name: string, isOn: boolean) => set(() => setEvents(isOn ? [...events, name] : events.filter((own) => own !== name)));
   return (
     <form class="form" onSubmit={send}>
       <Field label="URL" hint="https, on the Internet." error={wrong}>
-        {(own) => <input {...own} type="url" required class="code" value={url} spellcheck={false} onInput={(event) => setUrl(event.currentTarget.value)} />}
+        {(own) => <input {...own} type="url" required class="code" value={url} spellcheck={false} onInput={({ currentTarget }) => set(() => setUrl(currentTarget.value))} />}
       </Field>
       <fieldset>
         <legend>Of what</legend>
@@ -104,7 +121,7 @@ function Form({ of: webhook, etag, changed }: FormProps) {
         ))}
       </fieldset>
       <p class="check">
-        <label><input type="checkbox" checked={isDisabled} onChange={(event) => setDisabled(event.currentTarget.checked)} /> Send nothing for now</label>
+        <label><input type="checkbox" checked={isDisabled} onChange={({ currentTarget }) => set(() => setDisabled(currentTarget.checked))} /> Send nothing for now</label>
         {webhook?.disabled === "gone" && <span class="small">The receiver answered 410.</span>}
       </p>
       {error && <Trouble error={error} />}

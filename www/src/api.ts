@@ -14,6 +14,9 @@ export const signedOut = signal(false);
 /** Rises with each sign-in: what was sent before one says nothing of the session after it. */
 export const era = signal(0);
 
+/** Rises whenever something is refused for want of a role: what we know of ours may be over. */
+export const refusals = signal(0);
+
 /** Somebody has signed in again. */
 export function signedIn(): void {
   era.value++;
@@ -68,6 +71,11 @@ export interface Options {
   once?: string;
 }
 
+let ahead = 0;
+
+/** The server's clock, in milliseconds: that of this machine may be wrong. */
+export const now = (): number => Date.now() + ahead;
+
 /** Asks; the path is what follows `/api/v1`. */
 export async function ask<T>(method: string, path: string, options: Options = {}): Promise<Answer<T>> {
   const headers: Record<string, string> = { accept: "application/json" };
@@ -81,8 +89,11 @@ export async function ask<T>(method: string, path: string, options: Options = {}
     ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
   });
   const body = await response.json().catch(() => ({}));
+  const told = Date.parse(response.headers.get("date") ?? "");
+  if (told) ahead = told - Date.now();
   if (!response.ok) {
     if (response.status === 401 && sent === era.value) signedOut.value = true;
+    if (response.status === 403 && path.startsWith("/workspaces/")) refusals.value++;
     const { code = "INTERNAL", message = "The answer cannot be read.", request_id = "", errors = [] } = body.error ?? {};
     throw new Refused(response.status, code, message, request_id, errors);
   }

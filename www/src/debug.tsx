@@ -55,8 +55,8 @@ function Recent() {
           return (
             <>
               <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
-                <Choice label="Key" values={denials.map(({ kid }) => kid)} set={(kid) => setFilter({ ...filter, kid })} />
-                <Choice label="Code" values={denials.map(({ code }) => code)} set={(code) => setFilter({ ...filter, code })} />
+                <Choice label="Key" chosen={filter.kid} values={denials.map(({ kid }) => kid)} set={(kid) => setFilter({ ...filter, kid })} />
+                <Choice label="Code" chosen={filter.code} values={denials.map(({ code }) => code)} set={(code) => setFilter({ ...filter, code })} />
               </form>
               <p role="status" class="small">{shown.length} of {denials.length} denials; those of mode edge and of unproved keys are told to nobody.</p>
               {shown.length > 0 && <Table of={shown} />}

@@ -1,7 +1,7 @@
 // The limits that all keys of the workspace share, and its name.
 
 import { useState } from "preact/hooks";
-import { ask } from "./api";
+import { ask, Refused, wrongWith } from "./api";
 import { Await, Field, Title, Trouble, useChange, useLoad } from "./parts";
 import { at, load, may } from "./state";
 import { limit } from "./time";
@@ -51,24 +51,25 @@ function Form({ of: space, etag, done }: { of: Workspace; etag: string | null; d
       done();
     });
   };
-  const count = (label: string, value: string, set: (value: string) => void) => (
-    <Field label={label}>
+  const count = (label: string, field: string, value: string, set: (value: string) => void) => (
+    <Field label={label} error={wrongWith(error, (one) => one === `limits.${field}`)}>
       {(own) => <input {...own} inputMode="numeric" pattern="[0-9]*" value={value} onInput={(event) => set(event.currentTarget.value)} />}
     </Field>
   );
   return (
     <form class="form" onSubmit={send}>
       <h2>Change</h2>
-      <Field label="Name">
+      <Field label="Name" error={wrongWith(error, (one) => one === "name" || one === "limits")}>
         {(own) => <input {...own} required maxLength={100} value={name} onInput={(event) => setName(event.currentTarget.value)} />}
       </Field>
       <p class="hint">Never above those of the policy. Without requests: as the policy says.</p>
       <div class="row">
-        {count("Requests", requests, setRequests)}
-        {count("in seconds", seconds, setSeconds)}
-        {count("at once", burst, setBurst)}
+        {count("Requests", "requests", requests, setRequests)}
+        {count("in seconds", "window_seconds", seconds, setSeconds)}
+        {count("at once", "burst", burst, setBurst)}
       </div>
       {error && <Trouble error={error} />}
+      {error instanceof Refused && error.status === 412 && <button type="button" onClick={done}>Load the limits anew</button>}
       <p role="status">{said}</p>
       <button class="primary" disabled={isBusy}>Save</button>
     </form>

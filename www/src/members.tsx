@@ -14,6 +14,7 @@ export function Members() {
   const { error, change } = useChange();
   const put: Put = async (member, role) => {
     await ask("PUT", path(member), { body: { role } });
+    if (member === me.value?.subject) await load();
     loaded.reload();
   };
   const remove = async ({ member }: Member) => {

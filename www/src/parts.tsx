@@ -26,19 +26,22 @@ export interface Loaded<T> {
   reload: () => void;
 }
 
-/** What a question is answered; asked again when one of `deps` changes. */
-export function useLoad<T>(load: () => Promise<T>, deps: unknown[]): Loaded<T> {
-  const [state, setState] = useState<{ data: T | null; error: Error | null }>({ data: null, error: null });
+/** What a question is answered; another one when one of `deps` changes. */
+export function useLoad<T>(load: () => Promise<T>, deps: (string | number | undefined)[]): Loaded<T> {
+  const question = JSON.stringify(deps);
+  const [answered, setState] = useState<{ question: string; data: T | null; error: Error | null }>({ question, data: null, error: null });
+  // What was said of another is no answer to this one.
+  const state = answered.question === question ? answered : { data: null, error: null };
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     let isOver = false;
     const settle = (data: T | null, error: Error | null) =>
-      isOver || setState((last) => ({ data: data ?? last.data, error }));
+      isOver || setState((last) => ({ question, data: data ?? (last.question === question ? last.data : null), error }));
     load().then((data) => settle(data, null), (error: Error) => settle(null, error));
     return () => {
       isOver = true;
     };
-  }, [...deps, turn]);
+  }, [question, turn]);
   const reload = useCallback(() => setTurn((last) => last + 1), []);
   const isOver = state.error instanceof Refused && state.error.isOver;
   useEffect(() => {
@@ -109,7 +112,14 @@ export function Field({ label, hint, error, children }: FieldProps) {
 }
 
 /** What lies over a page until it is closed. */
-export function Modal(props: { title: string; of: RefObject<HTMLDialogElement | null>; close: () => void; children: ComponentChildren }) {
+export function Modal(props: {
+  title: string;
+  of: RefObject<HTMLDialogElement | null>;
+  /** Whether it has to stay, as what comes of it is told there. */
+  isHeld?: boolean;
+  close: () => void;
+  children: ComponentChildren;
+}) {
   const dialog = props.of;
   const id = useId();
   // Before it is painted: a key that is pressed at once is meant for it.
@@ -117,7 +127,7 @@ export function Modal(props: { title: string; of: RefObject<HTMLDialogElement | 
   // The event comes later, when another may lie in its place.
   const close = (event: Event) => event.currentTarget === dialog.current && props.close();
   return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={close}>
+    <dialog ref={dialog} aria-labelledby={id} onCancel={(event) => props.isHeld && event.preventDefault()} onClose={close}>
       <h2 id={id}>{props.title}</h2>
       {props.children}
     </dialog>
@@ -140,11 +150,11 @@ export function Confirm(props: {
   // To close it gives the focus back to where it was.
   const act = () => change(() => props.act().then(close));
   return (
-    <Modal of={dialog} title={props.title} close={props.close}>
+    <Modal of={dialog} title={props.title} isHeld={isBusy} close={props.close}>
       {props.children}
       {error && <Trouble error={error} />}
       <div class="actions">
-        <button type="button" onClick={close}>Cancel</button>
+        <button type="button" disabled={isBusy} onClick={close}>Cancel</button>
         <button type="button" class="danger" disabled={isBusy || props.isReady === false} onClick={act}>{props.action}</button>
       </div>
     </Modal>

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Alerts } from "./alerts";
 import { Audit } from "./audit";
-import { signedIn, signedOut, signOut } from "./api";
+import { refusals, signedIn, signedOut, signOut } from "./api";
 import { Explain } from "./explain";
 import { KeyForm } from "./keys/form";
 import { ImportPage } from "./keys/import";
@@ -60,6 +60,10 @@ export function Shell() {
       }),
     [],
   );
+  const refused = refusals.value;
+  useEffect(() => {
+    if (refused > 0) load().catch(() => {});
+  }, [refused]);
   if (me.value === null && signedOut.value) return <Welcome />;
   return (
     <Await of={loaded}>
@@ -86,8 +90,11 @@ function Content() {
       if (id === undefined) return <KeyList />;
       if (id === "import") return may("admin") ? <ImportPage /> : <Nothing />;
       if (id === "new") return may("admin") ? <KeyForm /> : <Nothing />;
-      if (more === "try") return <TryIt kid={id} />;
-      return more === "edit" && may("admin") ? <KeyForm key={id} kid={id} /> : <KeyPage kid={id} />;
+      // It becomes a part of paths.
+      if (!/^\w+$/.test(id)) return <Nothing />;
+      // Each key has a page of its own: what was asked, typed or shown of another is none of it.
+      if (more === "try") return <TryIt key={id} kid={id} />;
+      return more === "edit" && may("admin") ? <KeyForm key={id} kid={id} /> : <KeyPage key={id} kid={id} />;
     case "usage":
       return <UsagePage />;
     case "members":

@@ -72,7 +72,8 @@ function Shown({ usage, days, name }: { usage: Usage; days: number; name: string
     row.time, row.allowed, row.atMost, row.coins, row.deniedSum,
     ...codes.map((code) => row.denied[code] ?? 0), ...more.map((name) => row.more[name] ?? 0),
   ]);
-  if (rows.length === 0) return <p class="empty">No requests in this time.</p>;
+  const budgets = usage.budgets?.map((budget) => <BudgetLine key={budget.product ?? ""} of={budget} />);
+  if (rows.length === 0) return <>{budgets}<p class="empty">No requests in this time.</p></>;
   const left = usage.keys_left_out ?? 0;
   return (
     <>
@@ -81,7 +82,7 @@ function Shown({ usage, days, name }: { usage: Usage; days: number; name: string
         {number(allowed)} allowed, {number(denied)} denied. Keys that spend leases are counted when those end, seconds later.
       </p>
       {left > 0 && <p class="small">The use of {number(left)} keys is not among it: choose a shorter time.</p>}
-      {usage.budgets?.map((budget) => <BudgetLine key={budget.product ?? ""} of={budget} />)}
+      {budgets}
       <div class="scroll" role="region" aria-label="Usage as a table" tabIndex={0}>
         <table class="numbers">
           <thead><tr>{head.map((text) => <th key={text} scope="col">{text}</th>)}</tr></thead>

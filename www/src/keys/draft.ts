@@ -68,7 +68,7 @@ export const NEW: Draft = {
 
 export function draftOf(key: Key): Draft {
   const { name, description, type, scopes, signature, limits } = key;
-  const bound = Object.entries(key.bindings ?? {}).map(([param, values]) => `${param}=${values.join(",")}`);
+  const bound = Object.entries(key.bindings ?? {}).map(([param, values]) => `${param}=${values.map(escaped).join(",")}`);
   return {
     ...NEW,
     name,
@@ -92,6 +92,9 @@ export function draftOf(key: Key): Draft {
   };
 }
 
+// A comma in a value is none between two.
+const escaped = (value: string) => value.replace(/[\\,]/g, "\\$&");
+const values = (text: string) => (text.match(/(?:\\.|[^,])+/g) ?? []).map((value) => value.trim().replace(/\\(.)/g, "$1"));
 const lines = (text: string) => text.split("\n").map((line) => line.trim()).filter(Boolean);
 const isCount = (text: string) => /^[1-9]\d{0,9}$/.test(text);
 
@@ -133,7 +136,7 @@ export function body(draft: Draft, first: Draft | null): Record<string, unknown>
   const bindings = Object.fromEntries(
     lines(draft.bindings).map((line) => {
       const at = line.indexOf("=");
-      return [line.slice(0, at), line.slice(at + 1).split(",").map((value) => value.trim())];
+      return [line.slice(0, at), values(line.slice(at + 1))];
     }),
   );
   const limits: Limits | null = draft.requests && !draft.tier

@@ -1,13 +1,14 @@
 // When a change is in effect everywhere: counted down.
 
 import { useEffect, useState } from "preact/hooks";
+import { now as atServer } from "../api";
 import { minute } from "../time";
 
 export function Effect({ by, what }: { by: string; what: string }) {
   const end = Date.parse(by);
-  const [now, setNow] = useState(Date.now());
+  const [now, setNow] = useState(atServer());
   useEffect(() => {
-    const tick = setInterval(() => setNow(Date.now()), 250);
+    const tick = setInterval(() => setNow(atServer()), 250);
     return () => clearInterval(tick);
   }, [by]);
   const left = Math.ceil((end - now) / 1000);

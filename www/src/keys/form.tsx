@@ -5,7 +5,7 @@ import { ask, type Once, once, Refused, wrongWith } from "../api";
 import { Await, Field, Title, Trouble, useChange, useLoad } from "../parts";
 import { policy } from "../policy";
 import { go } from "../route";
-import { at } from "../state";
+import { at, me } from "../state";
 import type { Key, NewSecret, Policy } from "../types";
 import { body, EXPIRIES, isWideEnough, problems, type Draft, draftOf, NEW, rebased } from "./draft";
 import { KeyLimits } from "./limits";
@@ -26,7 +26,11 @@ export function KeyForm({ kid }: { kid?: string }) {
     <>
       <Title>{kid === undefined ? "New key" : "Edit key"}</Title>
       <Await of={loaded}>
-        {({ policy, key, etag }) => <Form policy={policy} of={{ key, etag }} made={key ? changed : setMade} />}
+        {({ policy, key, etag }) =>
+          key?.type === "personal" && key.subject !== me.value?.subject
+            ? <p class="empty">This key is {key.subject}'s own: nobody else changes it.</p>
+            : <Form policy={policy} of={{ key, etag }} made={key ? changed : setMade} />
+        }
       </Await>
     </>
   );
@@ -142,7 +146,7 @@ function Form({ policy, of, made }: FormProps) {
           </label>
         </p>
       )}
-      <Field label="Parameters" hint="The only values that the key may use of a route's parameter: agent_id=agent-123,agent-456" error={show("bindings")}>
+      <Field label="Parameters" hint="The only values that the key may use of a route's parameter: agent_id=agent-123,agent-456 (a comma in a value: \,)" error={show("bindings")}>
         {(own) => <textarea {...own} rows={2} value={draft.bindings} spellcheck={false} onInput={(event) => set({ bindings: event.currentTarget.value })} />}
       </Field>
       <KeyLimits draft={draft} set={set} tiers={policy.tiers} error={show("limits") ?? show("tier")} />

@@ -80,9 +80,9 @@ function Table({ keys }: { keys: Key[] }) {
     <>
       <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
         <label>Search <input type="search" value={search} onInput={(event) => setSearch(event.currentTarget.value)} /></label>
-        <Choice label="Type" values={keys.map((key) => key.type)} set={(type) => setFilter({ ...filter, type })} />
-        <Choice label="Status" values={keys.map(standing)} set={(status) => setFilter({ ...filter, status })} />
-        <Choice label="Scope" values={keys.flatMap((key) => key.scopes)} set={(scope) => setFilter({ ...filter, scope })} />
+        <Choice label="Type" chosen={filter.type} values={keys.map((key) => key.type)} set={(type) => setFilter({ ...filter, type })} />
+        <Choice label="Status" chosen={filter.status} values={keys.map(standing)} set={(status) => setFilter({ ...filter, status })} />
+        <Choice label="Scope" chosen={filter.scope} values={keys.flatMap((key) => key.scopes)} set={(scope) => setFilter({ ...filter, scope })} />
       </form>
       <p role="status" class="small">
         {shown.length} of {keys.length} keys; {space.value?.keys} of {space.value?.max_active_keys} are active.
@@ -124,13 +124,15 @@ function Row({ of: key }: { of: Key }) {
 }
 
 /** A filter by one of the values that there are. */
-export function Choice({ label, values, set }: { label: string; values: string[]; set: (value: string) => void }) {
+export function Choice({ label, chosen, values, set }: { label: string; chosen: string; values: string[]; set: (value: string) => void }) {
+  // What is chosen may be none's any more.
+  const all = chosen === "" ? values : [...values, chosen];
   return (
     <label>
       {label}{" "}
-      <select onChange={(event) => set(event.currentTarget.value)}>
+      <select value={chosen} onChange={(event) => set(event.currentTarget.value)}>
         <option value="">all</option>
-        {[...new Set(values)].toSorted().map((value) => <option key={value}>{value}</option>)}
+        {[...new Set(all)].toSorted().map((value) => <option key={value}>{value}</option>)}
       </select>
     </label>
   );

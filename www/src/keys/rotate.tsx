@@ -35,7 +35,7 @@ export function Rotate({ of: key, made, close }: { of: Key; made: (key: NewSecre
     act();
   };
   return (
-    <Modal of={dialog} title="Rotate this key" close={close}>
+    <Modal of={dialog} title="Rotate this key" isHeld={isBusy} close={close}>
       <form onSubmit={send}>
         <p>The key gets a new secret. Its name, limits and usage stay.</p>
         {key.signature !== "none" && (
@@ -57,7 +57,7 @@ export function Rotate({ of: key, made, close }: { of: Key; made: (key: NewSecre
         </Field>
         {error && <Trouble error={error} />}
         <div class="actions">
-          <button type="button" onClick={() => dialog.current?.close()}>Cancel</button>
+          <button type="button" disabled={isBusy} onClick={() => dialog.current?.close()}>Cancel</button>
           <button class="primary" disabled={isBusy}>Rotate</button>
         </div>
       </form>
