@@ -44,24 +44,24 @@ async function run(word, [, patience, ...lines], request, env) {
   const millis = Number(patience);
   switch (word) {
     case "ask":
-      return told(await ask(env, lines[0], lines[1], lines.slice(2).join("\n"), millis));
+      return brought(await ask(env, lines[0], lines[1], lines.slice(2).join("\n"), millis));
     case "text":
       return text(request, millis, Number(lines[0]));
     case "read": {
       const row = await read(env, lines[0], millis);
       if (row === undefined) console.error("portcullis: KV: no answer in time");
-      return row === null ? ["none", undefined] : told(row);
+      return row === null ? ["none", undefined] : brought(row);
     }
     case "fetch":
-      return told(await download(lines[1], millis, Number(lines[0]), lines[2]));
+      return brought(await download(lines[1], millis, Number(lines[0]), lines[2]));
     case "verify":
-      return told(await verify(lines[0], lines[1], lines[2], lines.slice(3).join("\n")));
+      return brought(await verify(lines[0], lines[1], lines[2], lines.slice(3).join("\n")));
     default:
-      return told(await sleep(millis));
+      return brought(await sleep(millis));
   }
 }
 
-const told = (text) => ["", text];
+const brought = (text) => ["", text];
 
 // An object's answer to a call. It is made once: what changes something is repeated by who asked for it.
 async function ask(env, binding, name, call, millis) {
