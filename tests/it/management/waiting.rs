@@ -186,7 +186,6 @@ fn a_body_that_is_none_is_told() {
         (Brought::NoRow, 400),
     ] {
         let (mut isolate, facts) = (Isolate::new(), open());
-        let facts = facts.replace(&encode("ann"), "");
         let fetch = isolate.begin(&facts, 0);
         let verify = isolate.bring(&fetch, &facts, Brought::Text(&keys()), 0);
         let refused = isolate.bring(&verify, &facts, Brought::Text("true"), 0);
