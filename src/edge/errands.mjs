@@ -129,8 +129,9 @@ export async function body(request, millis, limit, most) {
 }
 
 // The same as a text: an empty word and the text or, in its place, a word; `binary` if it is not UTF-8.
-export async function text(request, millis, limit) {
-  const { bytes, instead, release } = await body(request, millis, limit, Infinity);
+export async function text(request, millis, limit, most) {
+  if (request.body === null) return ["", ""];
+  const { bytes, instead, release } = await body(request, millis, limit, most);
   release();
   if (bytes === undefined) return [instead, undefined];
   try {

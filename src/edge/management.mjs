@@ -4,7 +4,7 @@
 //   answer  status, how many lines of headers, names and values in turn, body
 //   file    name, then as the answer that has the file as its body
 //   ask     number, milliseconds, namespace, name of an object, the call
-//   text    number, milliseconds, bytes that the request's body may have
+//   text    number, milliseconds, bytes that the request's body may have, bytes that all may have
 //   read, fetch (with a form to send, if any), verify, wait: as in `lookup.mjs`
 //
 // The Wasm keeps what waits under its number, and forgets it if nobody comes back.
@@ -46,7 +46,7 @@ async function run(word, [, patience, ...lines], request, env) {
     case "ask":
       return brought(await ask(env, lines[0], lines[1], lines.slice(2).join("\n"), millis));
     case "text":
-      return text(request, millis, Number(lines[0]));
+      return text(request, millis, Number(lines[0]), Number(lines[1]));
     case "read": {
       const row = await read(env, lines[0], millis);
       if (row === undefined) console.error("portcullis: KV: no answer in time");
@@ -80,12 +80,17 @@ async function ask(env, binding, name, call, millis) {
 
 // A file of the dashboard, or whether there is none.
 async function file(request, env, [name, ...lines]) {
-  const response = await env.ASSETS.fetch(`https://assets/${name}`);
-  if (response.status === 200 && request.method !== "HEAD") return respond(request, lines, response.body);
-  await response.body?.cancel();
-  if (response.status === 200) return respond(request, lines, null);
-  if (response.status !== 404) console.error(`portcullis: the dashboard's ${name}: status ${response.status}`);
-  return response.status === 404;
+  try {
+    const { status, body } = await env.ASSETS.fetch(`https://assets/${name}`);
+    if (status === 200 && request.method !== "HEAD") return respond(request, lines, body);
+    await body?.cancel();
+    if (status === 200) return respond(request, lines, null);
+    if (status === 404) return true;
+    throw new Error(`status ${status}`);
+  } catch (error) {
+    console.error(`portcullis: the dashboard's ${name}: ${error.message}`);
+    return false;
+  }
 }
 
 function respond(request, [status, count, ...lines], body) {

@@ -42,6 +42,7 @@ pub fn resume(
         (None, "none") => Brought::NoRow,
         (None, "long") => Brought::TooLong,
         (None, "binary") => Brought::NotUtf8,
+        (None, "full") => Brought::NoRoom,
         (None, _) => Brought::Nothing,
     };
     with(env, |Isolate { deployment, desk, .. }| {

@@ -11,6 +11,7 @@ use super::proof::{Claim, Course, NoKeys, Proof};
 use crate::clock::Now;
 use crate::gate::Gate;
 use crate::lookup::{Errand, Told};
+use crate::policy::HELD_BODY_BYTES;
 use crate::token::{Kept, KeySets};
 
 /// All of them, and what they share.
@@ -59,6 +60,8 @@ pub enum Brought<'b> {
     TooLong,
     /// The body is not UTF-8.
     NotUtf8,
+    /// There is no room for the body.
+    NoRoom,
     /// Nothing, in time; or the wait is over.
     Nothing,
 }
@@ -111,7 +114,11 @@ impl Desk {
         let Waiting { exchange, awaited, .. } = *self.waiting.remove(place)?;
         let text = match brought {
             Brought::Text(text) => Some(text),
-            Brought::NoRow | Brought::TooLong | Brought::NotUtf8 | Brought::Nothing => None,
+            Brought::NoRow
+            | Brought::TooLong
+            | Brought::NotUtf8
+            | Brought::NoRoom
+            | Brought::Nothing => None,
         };
         let owned = text.map(str::to_owned);
         let came = match awaited {
@@ -120,6 +127,7 @@ impl Desk {
             Awaited::Body => Came::Body(owned.ok_or(match brought {
                 Brought::TooLong => BadBody::TooLong,
                 Brought::NotUtf8 => BadBody::NotUtf8,
+                Brought::NoRoom => BadBody::NoRoom,
                 Brought::Text(_) | Brought::NoRow | Brought::Nothing => BadBody::Broken,
             })),
             Awaited::Answer => Came::Answered(owned),
@@ -189,8 +197,8 @@ impl Desk {
                     return self.prove(proof, None, exchange, facts, gate, now);
                 }
                 Step::Row(name) => {
-                    let millis = gate.map_or(0, |gate| gate.policy().kv_timeout_ms);
-                    (Awaited::Row, millis, Do::Errand(Errand::Read { name, millis }))
+                    let errand = Errand::Read { name, millis: ROW_MILLIS };
+                    (Awaited::Row, ROW_MILLIS, Do::Errand(errand))
                 }
                 Step::Wait(millis) => (Awaited::Time, millis, Do::Errand(Errand::Wait { millis })),
                 Step::Body(limit) => (Awaited::Body, BODY_MILLIS, Do::Body(limit)),
@@ -226,16 +234,28 @@ impl Desk {
 
     /// Keeps a request while an errand is done for it; its number.
     fn file(&mut self, exchange: Exchange, awaited: Awaited, millis: u32, now: Now) -> u32 {
-        while self.waiting.len() >= MAX_WAITING
-            || self.waiting.front().is_some_and(|oldest| oldest.until <= now.millis())
-        {
-            self.waiting.pop_front();
+        self.waiting.retain(|own| own.until > now.millis());
+        let mut held: usize = self.waiting.iter().map(|own| own.held()).sum();
+        while self.waiting.len() >= MAX_WAITING || held > MAX_HELD {
+            let Some(oldest) = self.waiting.pop_front() else { break };
+            held = held.saturating_sub(oldest.held());
         }
         let number = self.last.wrapping_add(1);
         self.last = number;
         let until = now.millis().saturating_add(u64::from(millis)).saturating_add(GRACE_MILLIS);
         self.waiting.push_back(Box::new(Waiting { number, exchange, awaited, until }));
         number
+    }
+}
+
+impl Waiting {
+    /// Bytes of bodies.
+    fn held(&self) -> usize {
+        let proving = match &self.awaited {
+            Awaited::Proof(proof) => proof.held(),
+            Awaited::Row | Awaited::Body | Awaited::Answer | Awaited::Time | Awaited::Word => 0,
+        };
+        self.exchange.held().saturating_add(proving)
     }
 }
 
@@ -258,7 +278,9 @@ impl Do {
         let told = |word: &str, millis| Told::new(word, &[]).number(number).number(millis);
         match self {
             Self::Errand(errand) => Told::errand(number, errand, &[]),
-            Self::Body(limit) => told("text", BODY_MILLIS).number(*limit).finish(),
+            Self::Body(limit) => {
+                told("text", BODY_MILLIS).number(*limit).number(HELD_BODY_BYTES).finish()
+            }
             Self::Ask(object, text) => {
                 let (binding, name) = match object {
                     Object::Workspace(number) => ("WORKSPACE", number),
@@ -277,10 +299,14 @@ impl Do {
 /// A long one over a thin line.
 const BODY_MILLIS: u32 = 120_000;
 const ASK_MILLIS: u32 = 10_000;
+/// One of many that a report may need.
+const ROW_MILLIS: u32 = 10_000;
 const ISSUER_MILLIS: u32 = 5_000;
 /// Bytes.
 const MAX_WORD: u32 = 64 * 1024;
 /// Beyond the time that an errand may take: the timers of a busy isolate are late.
 const GRACE_MILLIS: u64 = 5_000;
-/// Some hundred bytes each, and of those who are known to us a body.
+/// Some hundred bytes each, and bodies.
 const MAX_WAITING: usize = 4096;
+/// Bytes of bodies. That of a report is there before it is known whose it is.
+const MAX_HELD: usize = 32 * 1024 * 1024;

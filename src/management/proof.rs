@@ -53,6 +53,19 @@ impl Proof {
         Self { claim, turns: 0, doing: Doing::Beginning }
     }
 
+    /// Bytes of what is signed that it holds.
+    pub(super) fn held(&self) -> usize {
+        let claimed = match &self.claim {
+            Claim::Token(_) => 0,
+            Claim::Report(signed) => signed.body.len(),
+        };
+        let tried = match &self.doing {
+            Doing::Verify(trial) => trial.signed().len(),
+            Doing::Beginning | Doing::Fetch(_) | Doing::Wait => 0,
+        };
+        claimed.saturating_add(tried)
+    }
+
     /// Takes in the text that came of the errand, if one did, and goes on.
     pub(super) fn next(
         mut self,

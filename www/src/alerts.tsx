@@ -33,18 +33,21 @@ export function Alerts() {
   }, [loaded.reload]);
   if (shown) return <Secret of={shown} to="alerts" done={done} />;
   const changed = ({ body, replayed }: Answer<Webhook>, hasSecret: boolean) => {
+    setLost(hasSecret && replayed && !body.secret);
     if (body.secret) return setShown([{ label: "Secret of the webhook", text: body.secret }]);
-    setLost(hasSecret && replayed);
     loaded.reload();
   };
   const rotate = async () => {
     asked.current ??= once({ grace_seconds: DAY });
     const answer = await ask<Webhook>("POST", at("/webhooks/rotate"), asked.current);
     asked.current = null;
+    // The page of the secret takes the place of the question.
+    close();
     changed(answer, true);
   };
   const remove = async () => {
     await ask("DELETE", at("/webhooks"));
+    setLost(false);
     loaded.reload();
   };
   return (

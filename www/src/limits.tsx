@@ -59,7 +59,7 @@ function Form({ of: space, etag, done }: { of: Workspace; etag: string | null; d
   return (
     <form class="form" onSubmit={send}>
       <h2>Change</h2>
-      <Field label="Name" error={wrongWith(error, (one) => one === "name" || one === "limits")}>
+      <Field label="Name" error={wrongWith(error, (one) => one === "name")}>
         {(own) => <input {...own} required maxLength={100} value={name} onInput={(event) => setName(event.currentTarget.value)} />}
       </Field>
       <p class="hint">Never above those of the policy. Without requests: as the policy says.</p>
@@ -68,6 +68,7 @@ function Form({ of: space, etag, done }: { of: Workspace; etag: string | null; d
         {count("in seconds", "window_seconds", seconds, setSeconds)}
         {count("at once", "burst", burst, setBurst)}
       </div>
+      <p class="error">{wrongWith(error, (one) => one === "limits")}</p>
       {error && <Trouble error={error} />}
       {error instanceof Refused && error.status === 412 && <button type="button" onClick={done}>Load the limits anew</button>}
       <p role="status">{said}</p>

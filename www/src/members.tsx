@@ -14,8 +14,8 @@ export function Members() {
   const { error, change } = useChange();
   const put: Put = async (member, role) => {
     await ask("PUT", path(member), { body: { role } });
-    if (member === me.value?.subject) await load();
     loaded.reload();
+    if (member === me.value?.subject) await load();
   };
   const remove = async ({ member }: Member) => {
     await ask("DELETE", path(member));
@@ -40,7 +40,7 @@ export function Members() {
                   return (
                     <tr key={one.member}>
                       <th scope="row">{one.member}</th>
-                      <td>{manages && !isOnly ? <RoleOf member={one} put={(member, role) => change(() => put(member, role))} /> : one.role}</td>
+                      <td>{manages && !isOnly ? <RoleOf member={one} put={async (member, role) => void (await change(() => put(member, role)))} /> : one.role}</td>
                       <td>{day(one.added)}</td>
                       <td>{one.added_by}</td>
                       <td>{(manages || isMine) && !isOnly && <button type="button" onClick={() => setLeaving(one)}>{isMine ? "Leave" : "Remove"}</button>}</td>

@@ -50,18 +50,19 @@ export function useLoad<T>(load: () => Promise<T>, deps: (string | number | unde
   return { ...state, reload };
 }
 
-/** A change that is sent: one at a time, and what went wrong with the last. */
+/** A change that is sent, and told whether it was made: one at a time, and what went wrong with the last. */
 export function useChange() {
   const [state, setState] = useState<{ isBusy: boolean; error: Error | null }>({ isBusy: false, error: null });
   // Two events may come before what is shown is drawn anew.
   const isBusy = useRef(false);
   const change = async (act: () => Promise<void>) => {
-    if (isBusy.current) return;
+    if (isBusy.current) return false;
     isBusy.current = true;
     setState({ isBusy: true, error: null });
     const error = await act().then(() => null, (error: Error) => error);
     isBusy.current = false;
     setState({ isBusy: false, error });
+    return error === null;
   };
   return { ...state, change };
 }
@@ -125,7 +126,12 @@ export function Modal(props: {
   // Before it is painted: a key that is pressed at once is meant for it.
   useLayoutEffect(() => dialog.current?.showModal(), []);
   // The event comes later, when another may lie in its place.
-  const close = (event: Event) => event.currentTarget === dialog.current && props.close();
+  const close = (event: Event) => {
+    if (event.currentTarget !== dialog.current) return;
+    // A browser lets nobody hold a dialog for longer than one key.
+    if (props.isHeld) dialog.current?.showModal();
+    else props.close();
+  };
   return (
     <dialog ref={dialog} aria-labelledby={id} onCancel={(event) => props.isHeld && event.preventDefault()} onClose={close}>
       <h2 id={id}>{props.title}</h2>
@@ -148,7 +154,9 @@ export function Confirm(props: {
   const { isBusy, error, change } = useChange();
   const close = () => dialog.current?.close();
   // To close it gives the focus back to where it was.
-  const act = () => change(() => props.act().then(close));
+  const act = async () => {
+    if (await change(props.act)) close();
+  };
   return (
     <Modal of={dialog} title={props.title} isHeld={isBusy} close={props.close}>
       {props.children}

@@ -17,7 +17,7 @@ import { Debug } from "./debug";
 import { PolicyPage } from "./policy";
 import { isShown, keep, leave, resume, route } from "./route";
 import { Leave } from "./secret";
-import { choose, load, may, me, onSignedIn, space, spaces } from "./state";
+import { choose, load, may, me, onSignedIn, other, space, spaces } from "./state";
 import { theme, turn } from "./theme";
 import { TryIt } from "./try";
 import type { Role } from "./types";
@@ -42,8 +42,6 @@ const PAGES: Page[] = [
 ];
 
 const trouble = signal<Error | null>(null);
-/** Who has signed in in another tab, in the place of who is shown here. */
-const other = signal<string | null>(null);
 
 export function Shell() {
   const loaded = useLoad(async () => {

@@ -5,6 +5,8 @@ import { get } from "./api";
 import type { Me, Role, Workspace } from "./types";
 
 export const me = signal<Me | null>(null);
+/** Who has signed in in the place of who is shown here. */
+export const other = signal<string | null>(null);
 export const spaces = signal<Workspace[]>([]);
 // In the address, so that it is the same when the page is loaded again.
 const chosen = signal(new URLSearchParams(location.search).get("workspace"));
@@ -34,6 +36,10 @@ export function at(path: string): string {
 /** Finds out who is signed in, and tells other tabs, in which somebody may wait for it. */
 export async function load(): Promise<void> {
   const own = await get<Me>("/me");
+  if (me.value !== null && me.value.subject !== own.subject) {
+    other.value = own.subject;
+    return;
+  }
   spaces.value = (await get<{ workspaces: Workspace[] }>("/workspaces")).workspaces;
   me.value = own;
   channel.postMessage(own.subject);

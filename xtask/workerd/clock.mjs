@@ -39,7 +39,7 @@ export default {
     if (clock !== null) [standing, ahead] = clock.startsWith("=") ? [Number(clock.slice(1)), 0] : [null, Number(clock)];
     trapping = header("x-trap") !== null;
     if (header("x-body") !== null) {
-      return Response.json(await text(request, 10_000, Number(header("x-body"))));
+      return Response.json(await text(request, 10_000, Number(header("x-body")), 1 << 20));
     }
     const other = header("x-signed");
     signed = other === null ? null : Uint8Array.fromBase64(other, { alphabet: "base64url" });

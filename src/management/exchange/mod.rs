@@ -165,6 +165,11 @@ impl Exchange {
         }
     }
 
+    /// Bytes of the body that it holds.
+    pub(super) const fn held(&self) -> usize {
+        self.body.len()
+    }
+
     /// What to do next for the request of these facts, always the same. Without a gate that is fit to
     /// decide, the answer is 503. `recent` is of the isolate.
     pub fn next(
@@ -228,6 +233,7 @@ impl Exchange {
             }
             Came::Body(Err(BadBody::NotUtf8)) => Err(bad("The body is not UTF-8.").into()),
             Came::Body(Err(BadBody::Broken)) => Err(bad("The body broke off.").into()),
+            Came::Body(Err(BadBody::NoRoom)) => Err(Fault::NoRoom.into()),
             Came::Answered(answer) if self.key.is_some() => {
                 recent.learn(&self.question, answer.as_deref(), now);
                 self.own_answered(answer.as_deref(), gate, recent, now)

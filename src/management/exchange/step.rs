@@ -80,6 +80,8 @@ pub enum BadBody {
     NotUtf8,
     /// It broke off.
     Broken,
+    /// There is no room for it at present.
+    NoRoom,
 }
 
 /// Neither shows texts: calls, bodies and answers may hold what a secret is made of.

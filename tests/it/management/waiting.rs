@@ -177,6 +177,24 @@ fn what_nobody_comes_back_for_is_forgotten() {
 }
 
 #[test]
+fn bodies_that_wait_have_a_bound() {
+    let mut isolate = Isolate::new();
+    let facts = "POST body\nhttp://admin.test/api/v1/leaks\ncontent-type\napplication/json\n\
+        github-public-key-identifier\nk\ngithub-public-key-signature\nMAYCAQECAQE=";
+    let body = "x".repeat(1 << 20);
+    for _ in 0..100 {
+        let text = isolate.begin(facts, 0);
+        assert_eq!((text.word.as_str(), text.lines[2].as_str()), ("text", "1048576"));
+        let next = isolate.bring(&text, facts, Brought::Text(&body), 0);
+        assert!(["fetch", "wait"].contains(&next.word.as_str()), "{next:?}");
+    }
+    // Each is there twice: as the body, and as what is signed.
+    assert!((10..=17).contains(&isolate.desk.len()), "{}", isolate.desk.len());
+    let text = isolate.begin(facts, 0);
+    assert_eq!(isolate.bring(&text, facts, Brought::NoRoom, 0).status(), 503);
+}
+
+#[test]
 fn a_body_that_is_none_is_told() {
     for (brought, status) in [
         (Brought::TooLong, 413),

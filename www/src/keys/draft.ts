@@ -94,7 +94,7 @@ export function draftOf(key: Key): Draft {
 
 // A comma in a value is none between two.
 const escaped = (value: string) => value.replace(/[\\,]/g, "\\$&");
-const values = (text: string) => (text.match(/(?:\\.|[^,])+/g) ?? []).map((value) => value.trim().replace(/\\(.)/g, "$1"));
+const values = (text: string) => (text.match(/(?:\\[\\,]|[^,])+/g) ?? []).map((value) => value.trim().replace(/\\([\\,])/g, "$1"));
 const lines = (text: string) => text.split("\n").map((line) => line.trim()).filter(Boolean);
 const isCount = (text: string) => /^[1-9]\d{0,9}$/.test(text);
 
