@@ -251,11 +251,12 @@ impl Desk {
 impl Waiting {
     /// Bytes of bodies.
     fn held(&self) -> usize {
-        let proving = match &self.awaited {
+        let Self { exchange, awaited, .. } = self;
+        let proving = match awaited {
             Awaited::Proof(proof) => proof.held(),
             Awaited::Row | Awaited::Body | Awaited::Answer | Awaited::Time | Awaited::Word => 0,
         };
-        self.exchange.held().saturating_add(proving)
+        exchange.held().saturating_add(proving)
     }
 }
 
