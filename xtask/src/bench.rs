@@ -33,11 +33,11 @@ pub struct Size {
     pub seconds: f64,
 }
 
-/// Enough to place a ratio within a few percent on a quiet machine. Many short turns, since one has
-/// a pace of its own, as its connections fall into step or not.
-pub const FULL: Size = Size { rounds: 63, seconds: 1.0 };
+/// Enough to place a ratio within a few percent on a quiet machine. Many short turns, since the machine
+/// changes its pace within seconds, and a turn has one of its own, as its connections fall into step or not.
+pub const FULL: Size = Size { rounds: 210, seconds: 0.25 };
 /// Enough to see that the bench works and that nothing has become twice as slow.
-pub const SMALL: Size = Size { rounds: 5, seconds: 1.0 };
+pub const SMALL: Size = Size { rounds: 14, seconds: 0.25 };
 
 /// Prints the performance table; fails when a goal is missed beyond doubt, or if the gate was not
 /// in mode `lease`.
@@ -98,9 +98,8 @@ fn rounds(contest: &Contest, workerd: &Workerd, kind: Kind, size: Size) -> Resul
     let mut rounds = Vec::new();
     for round in 0..size.rounds {
         let mut turns = BTreeMap::new();
-        for at in 0..peers.len() {
-            // No contender always follows the same other.
-            let peer = peers[(at + round) % peers.len()];
+        for at in order(peers.len(), round) {
+            let peer = peers[at];
             let before = workerd.cpu()?;
             let report = turn(peer, size.seconds)?;
             let cpu = (workerd.cpu()? - before).as_secs_f64() / report.responses() as f64;
@@ -110,6 +109,17 @@ fn rounds(contest: &Contest, workerd: &Workerd, kind: Kind, size: Size) -> Resul
         rounds.push(turns);
     }
     Ok(Rounds { table: tabulate(&rounds, kind), requests })
+}
+
+/// In which order so many take their turns in a round. In twice as many rounds as they are each follows each
+/// other equally often within a round (a Latin square of Williams's), as one may leave garbage to the next.
+fn order(count: usize, round: usize) -> impl Iterator<Item = usize> {
+    let mirrored = round / count % 2 == 1;
+    (0..count).map(move |at| {
+        let zigzag = if at % 2 == 0 { at / 2 } else { count - at.div_ceil(2) };
+        let place = if mirrored { count - 1 - zigzag } else { zigzag };
+        (place + round) % count
+    })
 }
 
 /// The core alone, natively, by criterion.
@@ -173,4 +183,24 @@ pub fn line(report: &Report) -> String {
         report.statuses,
         report.errors
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_follows_each_other_equally_often() {
+        for count in [2, 5, 6, 7] {
+            let mut follows = BTreeMap::<(usize, usize), usize>::new();
+            for round in 0..2 * count {
+                let turns: Vec<usize> = order(count, round).collect();
+                for pair in turns.windows(2) {
+                    *follows.entry((pair[0], pair[1])).or_default() += 1;
+                }
+            }
+            assert_eq!(follows.len(), count * (count - 1), "{follows:?}");
+            assert!(follows.values().all(|times| *times == 2), "{follows:?}");
+        }
+    }
 }

@@ -204,13 +204,18 @@ const SPEC: Spec<'_> = Spec {
 pub struct Workerd(Child);
 
 impl Workerd {
-    /// User and system time so far.
+    /// Time that its threads have run so far. `/proc/…/stat` counts in hundredths of a second, of which a turn
+    /// has 25.
     pub fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
-        let ticks = ticks(11).zip(ticks(12)).context("/proc/…/stat has another form")?;
-        Ok(Duration::from_millis((ticks.0 + ticks.1) * 1000 / TICKS_PER_SECOND))
+        let threads = fs::read_dir(format!("/proc/{}/task", self.0.id()))?;
+        let mut nanoseconds = 0;
+        for thread in threads {
+            // One may have ended.
+            let Ok(times) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+            let ran = times.split(' ').next().and_then(|ran| ran.parse::<u64>().ok());
+            nanoseconds += ran.context("/proc/…/schedstat has another form")?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
     }
 
     /// What the gate has asked of its Workspace, once its leases are closed.
@@ -234,9 +239,6 @@ impl Drop for Workerd {
         let _ = self.0.wait();
     }
 }
-
-/// `USER_HZ`, fixed by Linux's interface.
-const TICKS_PER_SECOND: u64 = 100;
 
 fn address(peer: &Peer) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], peer.port))

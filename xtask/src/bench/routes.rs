@@ -7,9 +7,9 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::Size;
 use super::contest::{Contest, Kind, Peer};
 use super::table::{Table, Turn, of_routes, turns_line};
+use super::{Size, order};
 use crate::checkout::{Checkout, say};
 use crate::worker::{self, Flavour};
 
@@ -61,8 +61,7 @@ pub fn rounds(contest: &Contest, size: Size) -> Result<Table> {
     let mut rounds = Vec::new();
     for round in 0..size.rounds {
         let mut turns = BTreeMap::new();
-        for at in 0..peers.len() {
-            let at = (at + round) % peers.len();
+        for at in order(peers.len(), round) {
             let rate = turn(at, size.seconds)?.per_second();
             turns.insert(peers[at].0.name, Turn { rate, cpu: 0.0 });
         }
