@@ -47,7 +47,7 @@ pub fn tabulate(rounds: &[BTreeMap<&str, Turn>], kind: Kind) -> Table {
     let rate = |over: &'static str, under: &'static str| {
         series(&|turns| turns[over].rate / turns[under].rate)
     };
-    // Nothing shortens a turn, and much lengthens it.
+    // Nothing makes a turn quicker, and much makes it slower.
     let undisturbed = |name: &str| {
         let mut rates: Vec<f64> = rounds.iter().map(|turns| turns[name].rate).collect();
         rates.sort_by(f64::total_cmp);
