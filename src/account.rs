@@ -189,6 +189,9 @@ impl Account {
         if let Some(pace) = pace {
             let (interval, changes) = pair(pace)?;
             (self.interval, self.changes) = (number(interval)?, number(changes)?);
+            if self.interval == 0 {
+                return Err(BadField);
+            }
         }
         Ok(self)
     }
@@ -339,6 +342,12 @@ mod tests {
         account.take(&short, 5, at(1000));
         account.put_back(&taken, 5, at(1000));
         assert_eq!(account.view(&short, at(1000)).remaining, 95);
+    }
+
+    #[test]
+    fn a_pace_that_was_never_written_is_not_read() {
+        assert!(Account::parse("0:0:0", Some("0:1")).is_err());
+        assert!(Account::parse("0:0:0", Some("1:0")).is_ok());
     }
 
     #[test]

@@ -85,6 +85,7 @@ fn seeds(checkout: &Checkout, target: &str) -> Result<Vec<String>> {
         "account" => vec![
             "1800000010000:1:1800000006000000000\n10 60 5 2 1000\n6000000000:1".to_owned(),
             "1:2\n1 1 1 1 1".to_owned(),
+            "0:0:0\n1 1 1 1 1\n0:1".to_owned(),
         ],
         "token" => vec![
             format!("{}\n{}", r#"{"alg":"EdDSA","kid":"o","typ":"at+jwt"}"#, CLAIMS),
