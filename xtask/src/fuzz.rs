@@ -7,6 +7,7 @@ mod seeds;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -22,47 +23,56 @@ pub struct Length {
     pub seconds: u64,
 }
 
-/// That of a test run.
-const SMALL: Length = Length { runs: 200_000, seconds: 4 };
-
-/// Runs every target for a moment.
-pub fn test(checkout: &Checkout) -> Result<()> {
-    fuzz(checkout, None, SMALL)
-}
-
 /// Runs a target, or all.
 pub fn fuzz(checkout: &Checkout, only: Option<&str>, length: Length) -> Result<()> {
     let names = targets(checkout)?;
     if let Some(name) = only.filter(|name| !names.iter().any(|own| own == name)) {
         bail!("no target {name}; there are {}", names.join(", "));
     }
-    tools::ensure_present(checkout, &[Tool::CargoFuzz])?;
-    let mut build = cargo_fuzz(checkout, "build");
-    run("cargo fuzz build", &mut build)?;
+    build(checkout)?;
     for name in names.iter().filter(|name| only.is_none_or(|only| only == *name)) {
-        say(format!("{name}: at most {} texts, {} s", length.runs, length.seconds));
-        let (corpus, seeds) = (folder(checkout, name, "corpus")?, folder(checkout, name, "seeds")?);
-        seeds::write(checkout, name, &seeds)?;
-        let artefacts = folder(checkout, name, "artefacts")?;
-        let mut fuzz = cargo_fuzz(checkout, "run");
-        fuzz.arg(name).args([&corpus, &seeds]).arg("--");
-        fuzz.args([
-            format!("-runs={}", length.runs),
-            format!("-max_total_time={}", length.seconds),
-            format!("-artifact_prefix={}/", artefacts.display()),
-            "-timeout=5".to_owned(),
-            "-rss_limit_mb=2048".to_owned(),
-            "-max_len=8192".to_owned(),
-            "-print_final_stats=1".to_owned(),
-            "-verbosity=0".to_owned(),
-        ]);
-        run(&format!("fuzz target {name}"), &mut fuzz)?;
+        let tried = fuzz_target(checkout, name, length)?;
+        say(format!("{name}: {tried} texts, no property broken"));
     }
     Ok(())
 }
 
+/// Builds every target.
+pub(crate) fn build(checkout: &Checkout) -> Result<()> {
+    tools::ensure_present(checkout, &[Tool::CargoFuzz])?;
+    run("cargo fuzz build", &mut cargo_fuzz(checkout, "build"))
+}
+
+/// Runs a target that is built; how many texts it was given.
+///
+/// # Errors
+/// What the target says of a text that breaks a property, or takes too long.
+pub(crate) fn fuzz_target(checkout: &Checkout, name: &str, length: Length) -> Result<u64> {
+    let (corpus, seeds) = (folder(checkout, name, "corpus")?, folder(checkout, name, "seeds")?);
+    seeds::write(checkout, name, &seeds)?;
+    let artefacts = folder(checkout, name, "artefacts")?;
+    let mut fuzz = cargo_fuzz(checkout, "run");
+    fuzz.arg(name).args([&corpus, &seeds]).arg("--");
+    fuzz.args([
+        format!("-runs={}", length.runs),
+        format!("-max_total_time={}", length.seconds),
+        format!("-artifact_prefix={}/", artefacts.display()),
+        "-timeout=5".to_owned(),
+        "-rss_limit_mb=2048".to_owned(),
+        "-max_len=8192".to_owned(),
+        "-print_final_stats=1".to_owned(),
+        "-verbosity=0".to_owned(),
+    ]);
+    let output = fuzz.stderr(Stdio::piped()).output().context("cannot run cargo fuzz")?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{told}\nfuzz target {name} failed ({})", output.status);
+    let tried = told.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+    let tried = tried.and_then(|number| number.trim().parse().ok());
+    tried.with_context(|| format!("{told}\nfuzz target {name} does not tell how much it tried"))
+}
+
 /// The names of all targets, in order.
-fn targets(checkout: &Checkout) -> Result<Vec<String>> {
+pub(crate) fn targets(checkout: &Checkout) -> Result<Vec<String>> {
     let entries = fs::read_dir(checkout.path("fuzz/targets")).context("no fuzz/targets")?;
     let mut names = Vec::new();
     for entry in entries {

@@ -19,6 +19,7 @@ mod flip;
 mod forged;
 mod fresh;
 mod future;
+mod fuzz;
 mod import;
 mod inspector;
 mod limit;
@@ -141,6 +142,7 @@ const BARS: &[Bar] = &[
     soak::BAR,
     schedules::BAR,
     reference::BAR,
+    fuzz::BAR,
     roles::BAR,
     create::BAR,
     createcrash::BAR,

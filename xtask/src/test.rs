@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout::{Checkout, run, say};
 use crate::{
-    bench, canary, cli, conformance, dashboard, docs, fuzz, npm, panics, products, prove, signers,
-    tools, worker,
+    bench, canary, cli, conformance, dashboard, docs, npm, panics, products, prove, signers, tools,
+    worker,
 };
 
 /// A named step.
@@ -22,7 +22,6 @@ const STEPS: &[Step] = &[
     Step { name: "format", run: format },
     Step { name: "lint", run: lint },
     Step { name: "native", run: native },
-    Step { name: "fuzz", run: fuzz::test },
     Step { name: "wasm", run: wasm },
     Step { name: "build", run: build },
     Step { name: "panics", run: panics::check },
