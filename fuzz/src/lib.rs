@@ -3,6 +3,7 @@
 //! Each takes bytes and returns; it panics where a property does not hold. `seeds` writes what the fuzzers
 //! begin with, from the vectors.
 
+mod management;
 mod names;
 mod people;
 mod requests;
@@ -10,6 +11,7 @@ mod stored;
 mod workspace;
 mod world;
 
+pub use management::body;
 pub use names::{address, key, scope, target};
 pub use people::{session, token};
 pub use requests::{decide, request, signature};

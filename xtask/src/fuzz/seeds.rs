@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use portcullis::management::schema::Kind;
+use portcullis::management::table::ENDPOINTS;
+use serde_json::{Value, json};
 
 use crate::checkout::{Checkout, sha256};
 
@@ -91,9 +93,42 @@ fn seeds(checkout: &Checkout, target: &str) -> Result<Vec<String>> {
             format!("{}\n{}", r#"{"alg":"EdDSA","kid":"o","typ":"at+jwt"}"#, CLAIMS),
             read("world.json")?["policy"]["issuers"].to_string(),
         ],
+        "body" => requests(),
         "session" => vec!["2.AAAA.AAAA".to_owned(), "id=x until=1".to_owned()],
         _ => Vec::new(),
     })
+}
+
+/// A request to each endpoint of the management API, all fields of its body there.
+fn requests() -> Vec<String> {
+    let requests = ENDPOINTS.iter().map(|endpoint| {
+        let asked = endpoint.query.iter().map(|field| {
+            format!("{}={}", field.name, example(&field.kind).to_string().trim_matches('"'))
+        });
+        let asked = asked.collect::<Vec<_>>().join("&");
+        let body = endpoint.body.map(|object| example(&Kind::Object(object)).to_string());
+        format!("{} {}?{asked}\n{}", endpoint.method, endpoint.path, body.unwrap_or_default())
+    });
+    let more = ["GET /v1/none\n", "2030-01-31T12:00:00.5+01:00", "{key} {key}\n{\"{key}\": 1}"];
+    requests.chain(more.map(str::to_owned)).collect()
+}
+
+/// A value that is of a kind.
+fn example(kind: &Kind) -> Value {
+    match kind {
+        Kind::Text(..) => json!("text"),
+        Kind::Word(words) => json!(words.first()),
+        Kind::Form(form) => json!(form.example),
+        Kind::Number(least, _) => json!(least),
+        Kind::Flag => json!(true),
+        Kind::Time => json!("2030-01-31T12:00:00Z"),
+        Kind::List(kind, _) => json!([example(kind)]),
+        Kind::Map(form, kind, _) => json!({ form.example: example(kind) }),
+        Kind::Object(object) => {
+            object.fields.iter().map(|field| (field.name, example(&field.kind))).collect()
+        }
+        Kind::Optional(kind) => example(kind),
+    }
 }
 
 /// All texts of a list or an object.

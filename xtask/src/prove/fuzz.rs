@@ -21,6 +21,7 @@ pub(super) const BAR: Bar = Bar {
     sources: &[
         "fuzz/Cargo.lock",
         "fuzz/src/lib.rs",
+        "fuzz/src/management.rs",
         "fuzz/src/names.rs",
         "fuzz/src/people.rs",
         "fuzz/src/requests.rs",
