@@ -46,13 +46,11 @@ impl<'a> Check<'_, 'a, '_, '_> {
     /// the signature holds.
     fn prove_signed(&mut self, route: &Route) -> Result<Proved, Stop> {
         let presented = self.presented()?;
-        let kid = self.signer(&presented).ok_or(Denial::Signature)?;
+        let minted = |kid: &Kid| kid.is_ours(&self.gate.keyring);
+        let kid = self.signer(&presented).filter(minted).ok_or(Denial::Signature)?;
         self.check_length(route)?;
         if self.request.has_body {
             self.check_declared(self.gate.policy.signed_body_bytes.get().into())?;
-        }
-        if !kid.is_ours(&self.gate.keyring) {
-            return Err(Denial::Signature.into());
         }
         let mode = self.mode(Some(kid), route);
         let known = self.memory.record(&kid, self.now);
@@ -86,6 +84,7 @@ impl<'a> Check<'_, 'a, '_, '_> {
         match (self.request.fields.key_id, presented) {
             ("", Presented::V1 { .. }) => None,
             ("", Presented::V2(v2)) => Kid::parse(&v2.keyid),
+            (key_id, Presented::V2(v2)) if v2.keyid != key_id => None,
             (key_id, _) => Kid::parse(key_id),
         }
     }

@@ -353,6 +353,23 @@ fn whatever_is_changed_is_refused() {
 }
 
 #[test]
+fn two_key_ids_are_one_or_no_signature() {
+    let mut world = World::new(SignatureMode::Only, signing(Version::V2));
+    let good = world.v2("POST", Some(b"{}"), NONCE, 0);
+    let with = |kid: &str| {
+        let mut sent = good.clone();
+        sent.headers.push(("x-key-id", kid.to_owned()));
+        sent
+    };
+    // Nobody is asked, nor is a body's length looked at.
+    let mut other = with("0DEM0WS7K2M9QXTAG120");
+    other.headers.push(("content-length", "9999999".to_owned()));
+    assert_eq!(world.send(&other), "INVALID_SIGNATURE");
+    assert_eq!((world.calls, world.read), (0, 0));
+    assert_eq!(world.send(&with(&world.document.kid.clone())), "allowed");
+}
+
+#[test]
 fn a_body_that_is_not_the_digested_one_is_refused_after_the_signature() {
     let mut world = World::new(SignatureMode::Only, signing(Version::V2));
     let good = world.v2("POST", Some(b"{}"), NONCE, 0);

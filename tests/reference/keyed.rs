@@ -245,17 +245,17 @@ impl<'w> Case<'w> {
         meter: &mut Meter,
     ) -> Checked<()> {
         let claimed = signature::claimed(self.sent, self.second())?;
-        self.length(route)?;
-        let too_long = self.declared().is_some_and(|own| own > self.world.policy.signed_bytes);
-        if self.sent.body.is_some() && too_long {
-            return Err("BODY_TOO_LARGE");
-        }
         let kid = claimed.kid.as_str();
         let is_minted = kid.len() == 20
             && kid.is_ascii()
             && self.world.roots.iter().any(|root| root.tag(&kid[..14]) == kid[14..]);
         if !is_minted {
             return Err("INVALID_SIGNATURE");
+        }
+        self.length(route)?;
+        let too_long = self.declared().is_some_and(|own| own > self.world.policy.signed_bytes);
+        if self.sent.body.is_some() && too_long {
+            return Err("BODY_TOO_LARGE");
         }
         let unknown = |code| if code == INVALID { "INVALID_SIGNATURE" } else { code };
         let record = self.record(route, kid).map_err(unknown)?;
