@@ -154,6 +154,7 @@ mod tests {
             ("*.test", BadHost::Character),
             ("api..test", BadHost::Label),
             ("-api.test", BadHost::Label),
+            ("api-.test", BadHost::Label),
             ("300.1.1.1", BadHost::Ipv4),
             ("0x7f.0x1", BadHost::Ipv4),
             ("[0:0:0:0:0:0:0:1]", BadHost::Ipv6),
@@ -161,5 +162,18 @@ mod tests {
         ] {
             assert_eq!(HostName::parse(text), Err(reason), "{text}");
         }
+    }
+
+    #[test]
+    fn a_label_has_63_characters_at_most_and_a_name_253() {
+        let of = |length: usize| {
+            let most = "a".repeat(63);
+            let text = format!("{most}.{most}.{most}.{}", "a".repeat(length));
+            (text.len(), HostName::parse(&text).err())
+        };
+        assert_eq!(of(61), (253, None));
+        assert_eq!(of(62), (254, Some(BadHost::Length)));
+        let of = |length: usize| HostName::parse(&"a".repeat(length)).err();
+        assert_eq!([63, 64].map(of), [None, Some(BadHost::Label)]);
     }
 }
