@@ -137,6 +137,8 @@ mod tests {
         for none in ["", "garbage", &two.seal(keyring.newest(), &elsewhere)] {
             assert_eq!(claim(Some(none)), Claim::Put, "{none}");
         }
+        let words = [Claim::Put, Claim::Held, Claim::Taken].map(Claim::as_str);
+        assert_eq!(words, ["put", "held", "taken"]);
     }
 
     #[test]
