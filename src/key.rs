@@ -352,7 +352,20 @@ mod tests {
     fn another_root_did_not_make_it() {
         let text = sample(&ring());
         let other = Keyring::parse("ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=").unwrap();
-        assert!(!KeyText::recognise(&text).unwrap().unwrap().is_ours(&other));
+        let key = KeyText::recognise(&text).unwrap().unwrap();
+        assert!(!key.is_ours(&other));
+        assert!(key.kid().is_ours(&ring()) && !key.kid().is_ours(&other));
+    }
+
+    #[test]
+    fn a_secret_says_its_generation() {
+        let ring = ring();
+        let kid = KeyText::recognise(&sample(&ring)).unwrap().unwrap().kid();
+        for generation in [0, 1, 31] {
+            let text = spell(ring.newest(), "ak", kid, generation, &[7; 17]);
+            let key = KeyText::recognise(&text).unwrap().unwrap();
+            assert_eq!(key.generation(), generation, "{text}");
+        }
     }
 
     #[test]
