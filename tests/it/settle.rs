@@ -180,7 +180,7 @@ fn a_reservation_costs_one_row_and_a_refusal_none() {
     }
     let text = settling(1, &kid, 1).print();
     let effect = workspace.object.call(&text, &workspace.gate, at(20_001));
-    assert_eq!(effect.changes.len(), 4, "{:?}", effect.changes);
+    assert_eq!((effect.changes.len(), effect.fetches), (4, 2), "{:?}", effect.changes);
 }
 
 /// An object of before keeps what it has taken, and says of the rest that it cannot read it.
