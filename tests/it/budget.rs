@@ -180,6 +180,16 @@ fn a_lease_is_no_larger_than_a_quarter_of_what_can_be_paid() {
     }
 }
 
+/// One that costs nothing is of none.
+#[test]
+fn a_lease_ends_with_the_period_of_its_coins() {
+    let (mut workspace, kid) = workspace(&of_workspace(100));
+    for (id, cost, millis) in [(1, 1, 500), (2, 0, 2_000)] {
+        let lent = granted(&mut workspace, paid(id, &kid, None, cost, 8), MIDNIGHT - 500);
+        assert_eq!(lent.millis, millis, "{cost} coins");
+    }
+}
+
 #[test]
 fn what_was_not_spent_comes_back_into_the_same_period_only() {
     for (more, product) in [(of_workspace(100), None), (of_product(100, None), Some("maps"))] {
