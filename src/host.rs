@@ -175,5 +175,6 @@ mod tests {
         assert_eq!(of(62), (254, Some(BadHost::Length)));
         let of = |length: usize| HostName::parse(&"a".repeat(length)).err();
         assert_eq!([63, 64].map(of), [None, Some(BadHost::Label)]);
+        assert!(BadHost::Label.to_string().contains("1 to 63 characters"));
     }
 }

@@ -436,5 +436,6 @@ mod tests {
         let most = 16_384 - open(1).0 + 1;
         assert_eq!(open(most), (16_384, None));
         assert_eq!(open(most + 1), (16_385, Some(Unusable::TooLarge)));
+        assert_eq!(Unusable::TooLarge.as_str(), "larger than any record");
     }
 }

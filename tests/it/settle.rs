@@ -287,15 +287,17 @@ fn a_word_that_is_of_no_account_changes_nothing() {
     for (said, bad) in [
         (None, None),
         (Some("10"), None),
-        (Some("11"), Some(BadCost::Excessive)),
-        (Some("x"), Some(BadCost::Unreadable)),
+        (Some("11"), Some((BadCost::Excessive, "more was spent than was reserved"))),
+        (Some("x"), Some((BadCost::Unreadable, "is no whole number"))),
     ] {
         assert_eq!(isolate.get("settled", 0), ALLOWED);
         let reserved = Box::new(isolate.reserved.take().unwrap());
         let kid = reserved.kid;
         let (next, trouble) = isolate.go_on(Chore::settling(reserved), said);
         assert!(next.is_none(), "{said:?}: {next:?}");
-        assert_eq!(trouble, bad.map(|bad| Trouble::Cost(kid, bad)), "{said:?}");
+        assert_eq!(trouble, bad.map(|(bad, _)| Trouble::Cost(kid, bad)), "{said:?}");
+        let line = trouble.map(|trouble| trouble.to_string()).unwrap_or_default();
+        assert!(bad.is_none_or(|(_, words)| line.ends_with(words)), "{said:?}: {line}");
     }
 }
 
