@@ -126,5 +126,7 @@ mod tests {
             |millis| Transaction::parse(&own.print(&keyring), &keyring, Now::from_millis(millis));
         assert_eq!(read(999_999), Some(own.clone()));
         assert_eq!(read(1_000_000), None);
+        let other = Transaction { id: "two".to_owned(), until: 1000 };
+        assert_ne!(own.verifier(&keyring), other.verifier(&keyring));
     }
 }

@@ -151,6 +151,7 @@ mod tests {
     fn methods_are_case_sensitive() {
         for method in Method::ALL {
             assert_eq!(Method::parse(method.as_str()), Some(method));
+            assert_eq!(method.to_string(), method.as_str());
             assert_eq!(Method::parse(&method.as_str().to_lowercase()), None);
         }
         assert_eq!(Method::parse("TRACE"), None);
