@@ -143,7 +143,8 @@ mod tests {
     #[test]
     fn names_have_one_spelling() {
         for text in ["localhost", "127.0.0.1", "api.test", "[::1]", "xn--caf-dma.example"] {
-            assert_eq!(HostName::parse(text).unwrap().as_str(), text);
+            let name = HostName::parse(text).unwrap();
+            assert_eq!((name.as_str(), name.to_string().as_str()), (text, text));
         }
         for (text, reason) in [
             ("", BadHost::Length),
