@@ -423,6 +423,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn words_are_read_as_they_are_written() {
+        use SignatureMode::{None, Only, Optional, Required};
+        for mode in [None, Optional, Required, Only] {
+            assert_eq!(SignatureMode::parse(mode.as_str()), Some(mode));
+        }
+        for status in Status::ALL {
+            assert_eq!(Status::parse(status.as_str()), Some(status));
+        }
+        assert_eq!(
+            (SignatureMode::parse("all"), Status::parse("all")),
+            (Option::None, Option::None)
+        );
+    }
+
+    #[test]
     fn a_value_has_16_kib_at_most() {
         let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
         let kid = Kid::parse("0DEM0WS7K2M9QXTAG120").unwrap();
