@@ -424,17 +424,11 @@ mod tests {
 
     #[test]
     fn words_are_read_as_they_are_written() {
-        use SignatureMode::{None, Only, Optional, Required};
-        for mode in [None, Optional, Required, Only] {
-            assert_eq!(SignatureMode::parse(mode.as_str()), Some(mode));
-        }
-        for status in Status::ALL {
-            assert_eq!(Status::parse(status.as_str()), Some(status));
-        }
-        assert_eq!(
-            (SignatureMode::parse("all"), Status::parse("all")),
-            (Option::None, Option::None)
-        );
+        let modes = ["none", "optional", "required", "only"].map(SignatureMode::parse);
+        let words = ["none", "optional", "required", "only"].map(Some);
+        assert_eq!(modes.map(|mode| mode.map(SignatureMode::as_str)), words);
+        assert_eq!(Status::ALL.map(|own| Status::parse(own.as_str())), Status::ALL.map(Some));
+        assert_eq!((SignatureMode::parse("all"), Status::parse("all")), (None, None));
     }
 
     #[test]
