@@ -351,6 +351,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_again_is_what_was_written() {
+        let mut account = Account::default();
+        for window_seconds in [100, 200] {
+            let limits = Limits { window_seconds, ..LIMITS };
+            account.hold_to(&limits, at(0));
+            let taken = account.take(&limits, 2, at(0));
+            let line = account.write(Line::default()).finish();
+            assert_eq!(Account::read(Fields::of(&line)), Ok(account), "{line}");
+            let (text, pace) = (account.print().unwrap(), account.print_pace());
+            assert_eq!(Account::parse(&text, pace.as_deref()), Ok(account), "{text} {pace:?}");
+            assert_eq!(Taken::parse(&taken.print()), Ok(taken), "{}", taken.print());
+        }
+        assert_eq!(account.changes, 1);
+    }
+
+    #[test]
     fn extremes_do_not_wrap() {
         let most = Limits { requests: u32::MAX, window_seconds: 1, burst: u32::MAX };
         let mut account = Account { full: u64::MAX, used: u32::MAX, ..Account::default() };

@@ -113,3 +113,62 @@ impl core::error::Error for BadEntry {}
 
 const MIN_BYTES: usize = 32;
 const MAX_TEXT: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ROOT: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    /// The key of so many bytes.
+    fn key(bytes: usize) -> String {
+        encoding::base64(&vec![7; bytes])
+    }
+
+    fn read(text: &str) -> Result<EnvironmentKeys, String> {
+        let policy = json!({
+            "version": 1, "hosts": ["api.test"], "admin_host": "admin.test", "mode": "edge",
+            "kv_timeout_ms": 500, "root_fingerprints": [], "origins": [], "tiers": [], "imports": [],
+            "routes": [],
+            "static_keys": [{"name": "worker", "workspace": "TEST00", "scopes": ["read"]}],
+        });
+        let policy = Policy::from_json(&policy.to_string()).unwrap();
+        let keyring = Keyring::parse(ROOT).unwrap();
+        EnvironmentKeys::parse(text, &policy, &keyring).map_err(|bad| bad.to_string())
+    }
+
+    #[test]
+    fn a_key_has_32_bytes_at_least_and_256_characters_at_most() {
+        assert_eq!([31, 32].map(|bytes| is_key(&key(bytes))), [false, true]);
+        for bytes in [32, 192] {
+            assert!(!read(&format!("worker:{}", key(bytes))).unwrap().is_empty(), "{bytes}");
+        }
+        let entry = "PORTCULLIS_STATIC_KEYS: entry";
+        for (text, wrong) in [
+            (format!("worker:{}", key(31)), format!("{entry} 1 is shorter than 32 bytes")),
+            (format!("worker:{}", key(193)), format!("{entry} 1 is longer than 256 characters")),
+            ("worker:?".to_owned(), format!("{entry} 1 is not base64")),
+            (format!("worker:{},w", key(32)), format!("{entry} 2 is not name:base64")),
+            (
+                format!("w:{}", key(32)),
+                format!("{entry} 1 has a name that the policy does not list"),
+            ),
+        ] {
+            assert_eq!(read(&text).unwrap_err(), wrong);
+        }
+        assert!(read("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_name_may_have_two_keys() {
+        let (one, two) = (key(32), key(33));
+        let keys = read(&format!("worker:{one}, worker:{two}")).unwrap();
+        let root = Keyring::parse(ROOT).unwrap();
+        let known = |text: &str| {
+            keys.find(&root.newest().digest(&crypto::sha256(text.as_bytes()))).is_some()
+        };
+        assert_eq!([one, two, key(34)].map(|text| known(&text)), [true, true, false]);
+    }
+}

@@ -143,7 +143,8 @@ mod tests {
     #[test]
     fn names_have_one_spelling() {
         for text in ["localhost", "127.0.0.1", "api.test", "[::1]", "xn--caf-dma.example"] {
-            assert_eq!(HostName::parse(text).unwrap().as_str(), text);
+            let name = HostName::parse(text).unwrap();
+            assert_eq!((name.as_str(), name.to_string().as_str()), (text, text));
         }
         for (text, reason) in [
             ("", BadHost::Length),
@@ -154,6 +155,7 @@ mod tests {
             ("*.test", BadHost::Character),
             ("api..test", BadHost::Label),
             ("-api.test", BadHost::Label),
+            ("api-.test", BadHost::Label),
             ("300.1.1.1", BadHost::Ipv4),
             ("0x7f.0x1", BadHost::Ipv4),
             ("[0:0:0:0:0:0:0:1]", BadHost::Ipv6),
@@ -161,5 +163,19 @@ mod tests {
         ] {
             assert_eq!(HostName::parse(text), Err(reason), "{text}");
         }
+    }
+
+    #[test]
+    fn a_label_has_63_characters_at_most_and_a_name_253() {
+        let of = |length: usize| {
+            let most = "a".repeat(63);
+            let text = format!("{most}.{most}.{most}.{}", "a".repeat(length));
+            (text.len(), HostName::parse(&text).err())
+        };
+        assert_eq!(of(61), (253, None));
+        assert_eq!(of(62), (254, Some(BadHost::Length)));
+        let of = |length: usize| HostName::parse(&"a".repeat(length)).err();
+        assert_eq!([63, 64].map(of), [None, Some(BadHost::Label)]);
+        assert!(BadHost::Label.to_string().contains("1 to 63 characters"));
     }
 }

@@ -137,6 +137,25 @@ mod tests {
         for none in ["", "garbage", &two.seal(keyring.newest(), &elsewhere)] {
             assert_eq!(claim(Some(none)), Claim::Put, "{none}");
         }
+        let words = [Claim::Put, Claim::Held, Claim::Taken].map(Claim::as_str);
+        assert_eq!(words, ["put", "held", "taken"]);
+    }
+
+    #[test]
+    fn a_pointer_says_one_workspace_and_one_version() {
+        let keyring = Keyring::parse(NEW).unwrap();
+        let id = PointerId::of(keyring.newest(), "x");
+        assert_eq!(PointerId::from_kv_name(&id.kv_name()), Some(id));
+        for (version, workspace, is_one) in
+            [(1, "DEM0WS", true), (2, "DEM0WS", false), (1, "0THER0", false)]
+        {
+            let kid = "0DEM0WS7K2M9QXTAG120";
+            let document = Document { v: version, workspace, kid };
+            let json = serde_json::to_string(&document).unwrap();
+            let value = seal::seal(keyring.newest(), &id.kv_name(), &json);
+            let opened = Pointer::open(&keyring, &id, value.as_bytes());
+            assert_eq!(opened.is_ok(), is_one, "{json}");
+        }
     }
 
     const NEW: &str = "v2:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

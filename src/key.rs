@@ -352,7 +352,20 @@ mod tests {
     fn another_root_did_not_make_it() {
         let text = sample(&ring());
         let other = Keyring::parse("ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=").unwrap();
-        assert!(!KeyText::recognise(&text).unwrap().unwrap().is_ours(&other));
+        let key = KeyText::recognise(&text).unwrap().unwrap();
+        assert!(!key.is_ours(&other));
+        assert!(key.kid().is_ours(&ring()) && !key.kid().is_ours(&other));
+    }
+
+    #[test]
+    fn a_secret_says_its_generation() {
+        let ring = ring();
+        let kid = KeyText::recognise(&sample(&ring)).unwrap().unwrap().kid();
+        for generation in [0, 1, 31] {
+            let text = spell(ring.newest(), "ak", kid, generation, &[7; 17]);
+            let key = KeyText::recognise(&text).unwrap().unwrap();
+            assert_eq!(key.generation(), generation, "{text}");
+        }
     }
 
     #[test]
@@ -383,6 +396,29 @@ mod tests {
         assert!(occurs_in(&format!("a=1&Bearer+{text}&b")));
         assert!(occurs_in(&text));
         assert!(!occurs_in(&text[..text.len() - 1]));
-        assert!(!occurs_in(&text.replace('_', "-")));
+        for at in text.len() - MIN_KEY..text.len() {
+            let mut other = text.clone();
+            other.replace_range(at..=at, "-");
+            assert!(!occurs_in(&other), "{other}");
+        }
+    }
+
+    #[test]
+    fn found_in_a_target() {
+        let text = sample(&ring());
+        let encoded: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        assert!(occurs_in_target(&format!("/?{encoded}")));
+        assert!(occurs_in_target(&text[text.len() - MIN_KEY..]));
+        assert!(!occurs_in_target(&format!("/%20{}", "a".repeat(MIN_KEY))));
+    }
+
+    #[test]
+    fn what_may_stand_before_a_kid() {
+        for text in ["ak", "a1", "ak_live", "abcdefghijkl_test"] {
+            assert!(is_prefix(text), "{text}");
+        }
+        for text in ["", "a", "_live", "abcdefghijklm", "1a", "Ak", "aK", "a-k", "ak_prod"] {
+            assert!(!is_prefix(text), "{text}");
+        }
     }
 }

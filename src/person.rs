@@ -158,6 +158,7 @@ mod tests {
             people.learn(token(number), Rc::clone(&large));
         }
         assert!(people.bytes <= MAX_BYTES && people.by_token.len() < MAX_PEOPLE);
+        assert!(people.bytes > 8_000_000, "{} of 8 MiB", people.bytes);
         let held: usize = people.by_token.iter().map(|(_, person)| person.bytes()).sum();
         assert_eq!(people.bytes, held);
     }

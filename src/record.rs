@@ -417,3 +417,34 @@ fn stored_secret(secret: &SecretDocument) -> Option<StoredSecret> {
 
 /// A record is about 600 bytes; with full lists a few KiB.
 const MAX_BYTES: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_as_they_are_written() {
+        let modes = ["none", "optional", "required", "only"].map(SignatureMode::parse);
+        let words = ["none", "optional", "required", "only"].map(Some);
+        assert_eq!(modes.map(|mode| mode.map(SignatureMode::as_str)), words);
+        assert_eq!(Status::ALL.map(|own| Status::parse(own.as_str())), Status::ALL.map(Some));
+        assert_eq!((SignatureMode::parse("all"), Status::parse("all")), (None, None));
+    }
+
+    #[test]
+    fn a_value_has_16_kib_at_most() {
+        let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+        let kid = Kid::parse("0DEM0WS7K2M9QXTAG120").unwrap();
+        let secret = SecretDocument::new(0, 1, &Digest::from_bytes([7; 32]));
+        let open = |name: usize| {
+            let document = Document::new(&kid, "ak", secret.clone(), 0);
+            let document = Document { name: "a".repeat(name), ..document };
+            let value = document.row(keyring.newest()).unwrap().value;
+            (value.len(), Document::open(&keyring, &kid, value.as_bytes()).err())
+        };
+        let most = 16_384 - open(1).0 + 1;
+        assert_eq!(open(most), (16_384, None));
+        assert_eq!(open(most + 1), (16_385, Some(Unusable::TooLarge)));
+        assert_eq!(Unusable::TooLarge.as_str(), "larger than any record");
+    }
+}

@@ -241,5 +241,6 @@ mod tests {
         assert!(!set(&["read"]).subset_of(&set(&["a:read", "b:read"])));
         assert!(!set(&["*:*"]).subset_of(&set(&["read", "write", "a:*"])));
         assert!(set(&[]).subset_of(&set(&[])));
+        assert!(set(&[]).is_empty() && !set(&["read"]).is_empty());
     }
 }

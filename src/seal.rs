@@ -88,5 +88,6 @@ mod tests {
         for end in 0..sealed.len() {
             assert_eq!(open(&ring, "k1:A", &sealed.as_bytes()[..end]), Err(Broken), "cut at {end}");
         }
+        assert_eq!(Broken.to_string(), "the value's MAC does not hold");
     }
 }

@@ -113,3 +113,20 @@ fn key(root: &RootKeys) -> &crate::crypto::MacKey {
 
 const SESSION: &str = "session";
 const SIGN_IN: &str = "sign-in";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_in_is_over_at_its_end() {
+        let keyring = Keyring::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+        let own = Transaction { id: "one".to_owned(), until: 1000 };
+        let read =
+            |millis| Transaction::parse(&own.print(&keyring), &keyring, Now::from_millis(millis));
+        assert_eq!(read(999_999), Some(own.clone()));
+        assert_eq!(read(1_000_000), None);
+        let other = Transaction { id: "two".to_owned(), until: 1000 };
+        assert_ne!(own.verifier(&keyring), other.verifier(&keyring));
+    }
+}

@@ -143,6 +143,6 @@ const fn is_false(value: &bool) -> bool {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-const fn nothing(classes: &Classes) -> bool {
-    classes.is_empty()
+fn nothing(classes: &Classes) -> bool {
+    *classes == Classes::NONE
 }

@@ -142,9 +142,16 @@ mod tests {
     }
 
     #[test]
+    fn no_method_is_no_set() {
+        assert_eq!(Methods::try_from(Vec::new()), Err(NoMethods));
+        assert_eq!(NoMethods.to_string(), "a route names at least one method");
+    }
+
+    #[test]
     fn methods_are_case_sensitive() {
         for method in Method::ALL {
             assert_eq!(Method::parse(method.as_str()), Some(method));
+            assert_eq!(method.to_string(), method.as_str());
             assert_eq!(Method::parse(&method.as_str().to_lowercase()), None);
         }
         assert_eq!(Method::parse("TRACE"), None);

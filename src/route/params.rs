@@ -24,13 +24,8 @@ impl<'a> Params<'a> {
     }
 
     /// How many parameters there are.
-    pub const fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> usize {
         self.len
-    }
-
-    /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     /// Adds one; a pattern has no more than there is room for.

@@ -231,8 +231,14 @@ mod tests {
         ] {
             assert_eq!(Pattern::parse(text), Err(reason), "{text}");
         }
-        assert_eq!(Pattern::parse(&"/a".repeat(33)), Err(BadPattern::TooManySegments));
-        let nine: String = (0..9).map(|n| format!("/{{p{n}}}")).collect();
-        assert_eq!(Pattern::parse(&nine), Err(BadPattern::TooManyParams));
+        let wrong = |text: &str| Pattern::parse(text).err();
+        let many = |params: usize| (0..params).map(|n| format!("/{{p{n}}}")).collect::<String>();
+        let named = |length: usize| format!("/{{{}}}", "a".repeat(length));
+        assert_eq!(
+            [32, 33].map(|all| wrong(&"/a".repeat(all))),
+            [None, Some(BadPattern::TooManySegments)]
+        );
+        assert_eq!([8, 9].map(|all| wrong(&many(all))), [None, Some(BadPattern::TooManyParams)]);
+        assert_eq!([32, 33].map(|all| wrong(&named(all))), [None, Some(BadPattern::Name)]);
     }
 }

@@ -318,10 +318,15 @@ mod tests {
 
     #[test]
     fn a_choice_that_leads_nowhere_leaves_no_params() {
-        let table = table(&[("/{a}/{b}/x", Method::Get), ("/{*rest}", Method::Get)]).unwrap();
-        let Lookup::Found { route: 1, params } = table.find(0, "/1/2/3", Method::Get) else {
-            panic!("not the tail")
-        };
-        assert_eq!(params.iter().collect::<Vec<_>>(), [("rest", "1/2/3")]);
+        for (tail, expected) in [
+            ("/{*rest}", vec![("rest", "1/2/3")]),
+            ("/{a}/{*rest}", vec![("a", "1"), ("rest", "2/3")]),
+        ] {
+            let table = table(&[("/{a}/{b}/x", Method::Get), (tail, Method::Get)]).unwrap();
+            let Lookup::Found { route: 1, params } = table.find(0, "/1/2/3", Method::Get) else {
+                panic!("not {tail}")
+            };
+            assert_eq!(params.iter().collect::<Vec<_>>(), expected);
+        }
     }
 }

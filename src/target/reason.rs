@@ -109,3 +109,17 @@ impl fmt::Display for BadTarget {
 }
 
 impl core::error::Error for BadTarget {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_read_a_sentence_and_logs_a_name() {
+        let wrong = BadTarget::NotAllowed(Class::TrailingSlash);
+        assert_eq!(
+            (wrong.to_string().as_str(), wrong.name()),
+            ("The path ends with '/'.", "trailing_slash")
+        );
+    }
+}

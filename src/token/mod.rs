@@ -100,18 +100,6 @@ impl<'a> Token<'a> {
         Ok(Self { header: Header::parse(&header)?, signed, signature, claims })
     }
 
-    /// The bytes that are signed.
-    #[must_use]
-    pub fn signed(&self) -> &'a [u8] {
-        self.signed.as_bytes()
-    }
-
-    /// The signature.
-    #[must_use]
-    pub fn signature(&self) -> &[u8] {
-        &self.signature
-    }
-
     /// Who claims to have issued it: whose keys to try.
     ///
     /// # Errors

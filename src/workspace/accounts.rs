@@ -221,3 +221,18 @@ pub(super) fn product_row(name: &str) -> String {
 pub(super) const SHARED: &str = "account/";
 /// As many as may work at a time.
 const MAX_REPLACED: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_use_is_known_of_the_last_few_replaced_secrets() {
+        let mut own = KeyAccount::default();
+        own.note_replaced(&[(0, 10), (1, 11)]);
+        own.note_replaced(&[(0, 9), (1, 12)]);
+        assert_eq!(own.replaced, [(0, 10), (1, 12)]);
+        own.note_replaced(&[(2, 13), (3, 14), (4, 15), (5, 16)]);
+        assert_eq!(own.replaced, [(1, 12), (2, 13), (3, 14), (4, 15), (5, 16)]);
+    }
+}

@@ -68,6 +68,7 @@ fn most_taken(limits: &Limits, end: u64) -> u64 {
     let (mut account, mut now, mut taken) = (Account::default(), START, 0);
     while now < end {
         let left = account.left(limits, Now::from_millis(now));
+        assert!(left > 0, "nothing after {} ms", now - START);
         account.take(limits, left, Now::from_millis(now));
         taken += u64::from(left);
         now = account.next(limits, Now::from_millis(now));

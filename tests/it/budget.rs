@@ -180,6 +180,16 @@ fn a_lease_is_no_larger_than_a_quarter_of_what_can_be_paid() {
     }
 }
 
+/// One that costs nothing is of none.
+#[test]
+fn a_lease_ends_with_the_period_of_its_coins() {
+    let (mut workspace, kid) = workspace(&of_workspace(100));
+    for (id, cost, millis) in [(1, 1, 500), (2, 0, 2_000)] {
+        let lent = granted(&mut workspace, paid(id, &kid, None, cost, 8), MIDNIGHT - 500);
+        assert_eq!(lent.millis, millis, "{cost} coins");
+    }
+}
+
 #[test]
 fn what_was_not_spent_comes_back_into_the_same_period_only() {
     for (more, product) in [(of_workspace(100), None), (of_product(100, None), Some("maps"))] {
@@ -199,6 +209,20 @@ fn what_was_not_spent_comes_back_into_the_same_period_only() {
 }
 
 /// A report of fewer coins than its requests cost gives back no more than was lent.
+/// An isolate tells of leases with whatever it asks next.
+#[test]
+fn what_comes_back_for_one_product_is_told_with_a_request_for_another() {
+    let product = |name: &str| json!({ "name": name, "budget": { "coins": 100, "period": "day" } });
+    let (mut workspace, kid) =
+        workspace(&json!({ "products": [product("maps"), product("mail")] }));
+    assert_eq!(granted(&mut workspace, paid(1, &kid, Some("maps"), 1, 40), 0).tokens, 25);
+    let report = Report { lease: call_id(1), spent: 5, coins: 5, closed: true };
+    let told = Told { reports: vec![report], ..Told::default() };
+    granted(&mut workspace, Admit { told, ..paid(2, &kid, Some("mail"), 1, 1) }, 1);
+    assert_eq!(usable(&mut workspace, &kid, Some("maps"), 1, 2), 95);
+    assert_eq!(usable(&mut workspace, &kid, Some("mail"), 1, 3), 99);
+}
+
 #[test]
 fn a_report_gives_back_no_more_than_was_lent() {
     let (mut workspace, kid) = workspace(&of_workspace(100));

@@ -5,7 +5,7 @@ use portcullis::lease::{Granted, Refused, Report, Scope};
 use portcullis::workspace::call::{Admit, Answer, Call, Hour, Told};
 
 use crate::simulation::deployment::{self, Rules};
-use crate::workspace::{Workspace, admit, call_id};
+use crate::workspace::{Workspace, admit, at, call_id};
 
 type Triple = (u32, u32, u32);
 
@@ -113,17 +113,38 @@ fn a_lease_that_is_not_closed_is_given_up_after_a_minute() {
         (workspace, kid)
     };
     let (mut workspace, kid) = lent();
-    workspace.granted(admit(2, &kid, 8), 50_000);
-    workspace.report(&kid, 1, 10, true, 50_001);
-    let used = workspace.used(&kid, 50_001);
+    workspace.granted(admit(2, &kid, 8), 62_000);
+    workspace.report(&kid, 1, 10, true, 62_000);
+    let used = workspace.used(&kid, 62_000);
     assert_eq!((used.exact, used.at_most), (10 + 1, 10 + 8), "in time");
 
     let (mut workspace, kid) = lent();
-    workspace.granted(admit(2, &kid, 8), 70_000);
-    let used = workspace.used(&kid, 70_000);
+    workspace.granted(admit(2, &kid, 8), 62_001);
+    let used = workspace.used(&kid, 62_001);
     assert_eq!((used.exact, used.at_most), (1 + 1, 40 + 8), "given up");
-    workspace.report(&kid, 1, 10, true, 70_001);
-    assert_eq!(workspace.used(&kid, 70_001), used, "too late");
+    workspace.report(&kid, 1, 10, true, 62_001);
+    assert_eq!(workspace.used(&kid, 62_001), used, "too late");
+}
+
+/// Leases are looked at where one may be made or is told of, old answers at the beginning of a minute.
+#[test]
+fn a_call_reads_once_and_no_more_than_it_is_about() {
+    let (workspace, kid) = workspace(Some(HUNDRED), None);
+    let report = Report { lease: call_id(9), spent: 1, coins: 1, closed: true };
+    let told = Told { reports: vec![report], ..Told::default() };
+    let telling = Admit { told: told.clone(), ..admit(1, &kid, 1) };
+    for (call, millis, names, ranges) in [
+        (Call::Admit(admit(1, &kid, 1)), 10_000, 7, 0),
+        (Call::Admit(admit(1, &kid, 1)), 9_999, 7, 1),
+        (Call::Admit(admit(1, &kid, 2)), 10_000, 7, 1),
+        (Call::Admit(telling), 10_000, 7, 1),
+        (Call::Report { kid: kid.to_string(), told }, 0, 3, 1),
+    ] {
+        let (text, now) = (call.print(), at(millis));
+        let asked = portcullis::workspace::needs(&text, now);
+        assert_eq!((asked.names.len(), asked.ranges.len()), (names, ranges), "{text}");
+        assert_eq!(workspace.object.call(&text, &workspace.gate, now).fetches, 1, "{text}");
+    }
 }
 
 #[test]

@@ -134,4 +134,14 @@ fn a_secret_that_nobody_gave_is_refused_after_one_question() {
     }
 }
 
+/// One that is no newer than the record at hand costs none, while that is fresh.
+#[test]
+fn a_secret_that_was_replaced_is_refused_at_once() {
+    let mut world = World::new();
+    let kid = deployment::keys()[0].kid;
+    let old = mint::another(world.gate.keyring().newest(), "ak", kid, 0, &[8; 17]).unwrap();
+    world.facts = format!("GET\nhttp://api.test/plain\nx-api-key\n{}", old.secret.expose());
+    assert_eq!(world.decided(&mut Ticket::default()), "invalid");
+}
+
 const RULES: Rules = deployment::LEASE;

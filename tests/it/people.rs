@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use portcullis::crypto::MacKey;
 use portcullis::decide::{Decision, decide};
 use portcullis::denial::{Denial, Fault};
 use portcullis::forward;
@@ -249,7 +250,10 @@ fn origin(plan: &str) -> (Vec<(&'static str, String)>, Value) {
     let mut pairs: Vec<_> =
         forward::OWN.into_iter().zip(values.map(str::to_owned)).skip(4).collect();
     let (_, assertion) = pairs.pop().unwrap();
-    let claims = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1).unwrap()).unwrap();
+    let (signed, mac) = assertion.rsplit_once('.').unwrap();
+    let key = MacKey::new(&Keyring::parse(ROOT).unwrap().newest().assertion_key("near"));
+    assert_eq!(mac, URL_SAFE_NO_PAD.encode(key.mac(&[signed.as_bytes()]).as_bytes()));
+    let claims = URL_SAFE_NO_PAD.decode(signed.split('.').nth(1).unwrap()).unwrap();
     pairs.retain(|(_, value)| !value.is_empty());
     (pairs, serde_json::from_slice(&claims).unwrap())
 }

@@ -180,7 +180,7 @@ fn a_reservation_costs_one_row_and_a_refusal_none() {
     }
     let text = settling(1, &kid, 1).print();
     let effect = workspace.object.call(&text, &workspace.gate, at(20_001));
-    assert_eq!(effect.changes.len(), 4, "{:?}", effect.changes);
+    assert_eq!((effect.changes.len(), effect.fetches), (4, 2), "{:?}", effect.changes);
 }
 
 /// An object of before keeps what it has taken, and says of the rest that it cannot read it.
@@ -287,15 +287,17 @@ fn a_word_that_is_of_no_account_changes_nothing() {
     for (said, bad) in [
         (None, None),
         (Some("10"), None),
-        (Some("11"), Some(BadCost::Excessive)),
-        (Some("x"), Some(BadCost::Unreadable)),
+        (Some("11"), Some((BadCost::Excessive, "more was spent than was reserved"))),
+        (Some("x"), Some((BadCost::Unreadable, "is no whole number"))),
     ] {
         assert_eq!(isolate.get("settled", 0), ALLOWED);
         let reserved = Box::new(isolate.reserved.take().unwrap());
         let kid = reserved.kid;
         let (next, trouble) = isolate.go_on(Chore::settling(reserved), said);
         assert!(next.is_none(), "{said:?}: {next:?}");
-        assert_eq!(trouble, bad.map(|bad| Trouble::Cost(kid, bad)), "{said:?}");
+        assert_eq!(trouble, bad.map(|(bad, _)| Trouble::Cost(kid, bad)), "{said:?}");
+        let line = trouble.map(|trouble| trouble.to_string()).unwrap_or_default();
+        assert!(bad.is_none_or(|(_, words)| line.ends_with(words)), "{said:?}: {line}");
     }
 }
 

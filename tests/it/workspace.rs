@@ -146,7 +146,14 @@ fn a_key_of_another_workspace_is_not_taken() {
 fn what_no_gate_would_take_is_not_stored() {
     let mut workspace = workspace();
     let (kid, good) = workspace.key(WORKSPACE, 1);
+    let secret = SecretDocument { digest: "00".to_owned(), ..good.secrets[0].clone() };
     let bad = [
+        Document { v: 2, ..good.clone() },
+        Document { prefix: "A".to_owned(), ..good.clone() },
+        Document { secrets: vec![secret], ..good.clone() },
+        Document { kind: KeyType::Project, ..good.clone() },
+        Document { subject: Some("dev:user".to_owned()), ..good.clone() },
+        Document { kind: KeyType::Personal, subject: Some("dev: user".to_owned()), ..good.clone() },
         Document { tier: Some("none-such".to_owned()), ..good.clone() },
         Document { kind: KeyType::Temporary, expires: None, ..good.clone() },
         Document { kind: KeyType::Personal, subject: None, ..good.clone() },

@@ -1,8 +1,13 @@
 //! Signing in to the dashboard, what its cookie is good for, and out of it.
 
+use portcullis::clock::Now;
 use portcullis::management::exchange::Object;
+use portcullis::policy::TokenKind;
+use portcullis::session::Session;
+use portcullis::token::{Authenticated, Subject};
 use serde_json::{Value, json};
 
+use super::desk;
 use super::world::{Reply, Sent, World, get, with};
 
 const DISCOVERY: &str = "http://127.0.0.1:8788/.well-known/openid-configuration";
@@ -178,6 +183,27 @@ fn only_the_cookie_that_was_set_is_a_session() {
     assert_eq!(status(&mut world, &cookie).0, 200, "a second before its end");
     world.desk.millis += 1000;
     assert_eq!(status(&mut world, &cookie), over);
+}
+
+/// Until its end, and only where people of its issuer sign in.
+#[test]
+fn a_cookie_says_what_the_token_said() {
+    let gate = desk::gate(&desk::policy());
+    let (issuer, rules) = gate.policy().issuers.iter().enumerate().next().unwrap();
+    for credential in [TokenKind::Oauth, TokenKind::Session] {
+        let scopes = vec!["keys:read".to_owned(), "keys:write".to_owned()];
+        let subject =
+            Subject { id: "one".to_owned(), scopes, email: None, workspace: None, until: 1000 };
+        let member = format!("{}:one", rules.name);
+        let caller = Authenticated { issuer, member, subject, credential };
+        let own = Session { id: "cookie".to_owned(), caller };
+        let read = |name: &str, millis| {
+            Session::parse(&own.print(gate.keyring(), name), &gate, Now::from_millis(millis))
+        };
+        assert_eq!(read(rules.name.as_str(), 999_999), Some(own.clone()));
+        assert_eq!(read(rules.name.as_str(), 1_000_000), None);
+        assert_eq!(read("nobody", 0), None);
+    }
 }
 
 #[test]
