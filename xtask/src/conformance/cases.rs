@@ -38,6 +38,8 @@ pub struct Case {
     /// What a reader would not see at once.
     #[serde(rename = "note")]
     _note: Option<String>,
+    /// Why a gate on Cloudflare's network is not asked it.
+    pub local: Option<String>,
     /// Signatures by their names in the texts; see [`Sign`].
     #[serde(default)]
     pub sign: BTreeMap<String, Sign>,

@@ -2,11 +2,13 @@
 //! asked over raw sockets.
 //!
 //! The vectors of decisions ([`decisions`]) and of signatures ([`signatures`]) over HTTP, the raw cases of `tests/conformance/*.json`
-//! ([`raw`]), and what takes more than one request to see ([`programs`]).
+//! ([`raw`]), and what takes more than one request to see ([`programs`]). The raw cases once more by TLS,
+//! before the Workers that somebody would deploy ([`deployed`]).
 
 mod authority;
 mod cases;
 mod decisions;
+pub mod deployed;
 mod fault;
 pub(crate) mod forwarded;
 mod issuers;
@@ -45,6 +47,7 @@ use crate::vectors::{WORKSPACE, World};
 use crate::worker::{self, Flavour};
 use crate::workerd::{Observed, Options, Server, State};
 use crate::{seed, serve, tools};
+use cases::Case;
 use issuers::Issuers;
 use origin::{Origin, Seen};
 use raw::Stage;
@@ -110,7 +113,9 @@ pub fn run(checkout: &Checkout) -> Result<()> {
     bench.note("nothing secret is told of any decision", outcome);
     let outcome = observed::sampled(checkout, &mut bench);
     bench.note("shares of decisions, and no Analytics Engine", outcome);
-    bench.tally.report()
+    bench.tally.report()?;
+    drop(bench);
+    deployed::test(checkout)
 }
 
 /// The Workers, their origin, and what came of the cases.
@@ -189,8 +194,16 @@ impl Stage for Bench {
         &self.keyring
     }
 
+    fn host(&self) -> &str {
+        raw::HOST
+    }
+
     fn connect(&self) -> Result<Connection> {
         Connection::open(self.address, TIMEOUT)
+    }
+
+    fn leaves_out(&mut self, _: &Case, _: &str) -> bool {
+        false
     }
 
     fn begin(&self) -> Result<()> {

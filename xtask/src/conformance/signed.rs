@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::cases::{bytes, expand};
-use super::raw::{Stage, now};
+use super::raw::{self, Stage, now};
 use super::{Bench, TIMEOUT};
 use crate::http::exchange;
 use crate::keys;
@@ -105,6 +105,7 @@ impl Sign {
             keys::signing(stage.keyring().newest(), &document).context("no secret")?.mac_key();
         let version = document.signing.as_ref().context("not signed")?.version;
         let text = |text: &str| expand(&stage.world().fill(&text.replace("{via}", via))?);
+        let host = self.host.replace(raw::HOST, stage.host());
         let (target, now) = (text(&self.target)?, now()?);
         let made = now.checked_add_signed(-self.age).context("age")?;
         let random = HEXLOWER.encode(&seed::entropy::<16>()?);
@@ -144,7 +145,7 @@ impl Sign {
                 let query = format!("?{query}");
                 let fixed = [
                     ("@method", self.method.as_str()),
-                    ("@authority", &self.host),
+                    ("@authority", &host),
                     ("@path", path),
                     ("@query", &query),
                 ];
@@ -288,7 +289,7 @@ pub fn documents(world: &World, keyring: &Keyring) -> Result<Vec<Document>> {
 }
 
 fn host() -> String {
-    "api.test".to_owned()
+    raw::HOST.to_owned()
 }
 
 /// As the policy has it by default.

@@ -26,6 +26,11 @@ impl Tally {
         true
     }
 
+    /// How many passed.
+    pub fn passed(&self) -> usize {
+        self.passed
+    }
+
     /// An error names all that failed.
     pub fn report(&self) -> Result<()> {
         say(format!("conformance: {} passed, {} failed", self.passed, self.failures.len()));
