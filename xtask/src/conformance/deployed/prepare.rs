@@ -115,6 +115,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_deployed_for_the_cases_is_bound_as_the_product_is() {
+        let checkout = Checkout::find().unwrap();
+        for (product, ours) in
+            [("wrangler.toml", "gate.toml"), ("workspace.toml", "workspace.toml")]
+        {
+            let product = fs::read_to_string(checkout.path(product)).unwrap();
+            let ours = fs::read_to_string(checkout.path("xtask/deployed").join(ours)).unwrap();
+            let counts = ["binding = ", "class_name = ", "compatibility_date = ", "rules = "];
+            for line in product.lines().filter(|line| counts.iter().any(|c| line.starts_with(c))) {
+                assert!(ours.lines().any(|own| own == line), "{line}");
+            }
+        }
+    }
+
+    #[test]
     fn a_host_below_workers_dev_is_that_of_the_worker() {
         assert!(way_in("gate.example.com").unwrap().contains(r#"pattern = "gate.example.com""#));
         assert_eq!(way_in("portcullis-conformance.me.workers.dev").unwrap(), "workers_dev = true");
