@@ -3,10 +3,14 @@
 //! For tests that must say things no client library lets them say, and for the load generator.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use rustls::ClientConfig;
+
+use crate::stream::Stream;
 
 /// A whole response.
 #[derive(Debug, Clone)]
@@ -71,7 +75,7 @@ pub fn request(
 /// A kept-alive connection.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// Bytes received and not yet read as part of a response.
     buffer: Vec<u8>,
     timeout: Duration,
@@ -80,16 +84,25 @@ pub struct Connection {
 impl Connection {
     /// Connects; `timeout` is for the connection and again for each response as a whole.
     pub fn open(address: SocketAddr, timeout: Duration) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, timeout)
-            .with_context(|| format!("cannot connect to {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(timeout))?;
+        let stream = Stream::connect(address, timeout)?;
+        Ok(Self { stream, buffer: Vec::new(), timeout })
+    }
+
+    /// The same by TLS, with this host.
+    pub fn open_tls(
+        address: SocketAddr,
+        host: &str,
+        believed: &Arc<ClientConfig>,
+        timeout: Duration,
+    ) -> Result<Self> {
+        let stream = Stream::connect(address, timeout)?.secured(host, believed, timeout)?;
         Ok(Self { stream, buffer: Vec::new(), timeout })
     }
 
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        self.stream.write_all(bytes).context("cannot send")
+        let sent = self.stream.write_all(bytes).and_then(|()| self.stream.flush());
+        sent.context("cannot send")
     }
 
     /// Reads one response; `head` says that it answers a `HEAD` and so has no body.
@@ -151,7 +164,7 @@ impl Connection {
     fn fill(&mut self, deadline: Instant) -> Result<bool> {
         let left = deadline.saturating_duration_since(Instant::now());
         ensure!(!left.is_zero(), "no answer within {:?}", self.timeout);
-        self.stream.set_read_timeout(Some(left))?;
+        self.stream.set_read_timeout(left)?;
         let mut bytes = [0; 16384];
         loop {
             match self.stream.read(&mut bytes) {

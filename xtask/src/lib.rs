@@ -25,6 +25,7 @@ pub mod prove;
 pub mod seed;
 pub mod serve;
 pub mod signers;
+pub mod stream;
 pub mod test;
 pub mod threats;
 pub mod tools;

@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 
 use xtask::checkout::{self, Checkout};
+use xtask::conformance::deployed;
 use xtask::issuer::{self, Issuer};
 use xtask::serve::Serve;
 use xtask::{bench, deny, fuzz, guard, npm, prove, serve, test, threats, tools, vectors, worker};
@@ -95,6 +96,21 @@ enum Task {
         /// Go on after a step that fails.
         #[arg(long)]
         keep_going: bool,
+    },
+    /// Play the conformance cases before a gate that is deployed: docs/testing.md.
+    Deployed {
+        /// https://HOST
+        #[arg(long)]
+        url: String,
+        /// The authority that its certificate is of, in PEM [default: those of this machine].
+        #[arg(long, conflicts_with = "prepare")]
+        ca: Option<PathBuf>,
+        /// Write what is to be deployed there into .portcullis/deployed instead.
+        #[arg(long, requires = "namespace")]
+        prepare: bool,
+        /// The id of the KV namespace that it gets.
+        #[arg(long, requires = "prepare")]
+        namespace: Option<String>,
     },
     /// Write docs/openapi.json, the document of the management API
     Openapi,
@@ -228,6 +244,11 @@ fn run(task: Task) -> Result<i32> {
             let text = serde_json::to_string_pretty(&document)?;
             std::fs::write(checkout.path("docs/openapi.json"), format!("{text}\n"))?;
         }
+        Task::Deployed { url, namespace: Some(namespace), .. } => {
+            tools::ensure_present(&checkout, tools::BUILD)?;
+            deployed::prepare(&checkout, &url, &namespace)?;
+        }
+        Task::Deployed { url, ca, .. } => deployed::run(&checkout, &url, ca.as_deref())?,
         Task::Deny => deny::check(&checkout)?,
         Task::Bench { rounds, seconds, routes } => {
             let bench = if routes { bench::bench_routes } else { bench::bench };

@@ -68,6 +68,10 @@ pub struct Options {
     pub part: Part,
     /// The origin's URL, without a path; `None` for the demo origin.
     pub origin: Option<String>,
+    /// The module of the demo origin, which then reaches the Workspaces; `None` for the usual one.
+    pub demo: Option<PathBuf>,
+    /// By what the gates' sockets speak TLS; `None` for plain HTTP.
+    pub https: Option<KeyPair>,
     /// Names of further bindings that lead to the origin, besides `ORIGIN`.
     pub services: Vec<String>,
     /// Whether a chaotic origin stands in front of the origin.
@@ -97,6 +101,15 @@ pub struct Options {
     pub observed: Observed,
     /// Whether a module that breaks the gate's Wasm on request stands in front of the gate's own.
     pub provoke: bool,
+}
+
+/// A server's certificate and its key.
+#[derive(Debug, Clone)]
+pub struct KeyPair {
+    /// In PEM.
+    pub certificate: String,
+    /// The bytes of PKCS #8 in lines of base64.
+    pub pkcs8: String,
 }
 
 /// What a process holds of that which gates need.

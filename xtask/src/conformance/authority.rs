@@ -7,7 +7,8 @@ use portcullis::root::Keyring;
 use portcullis::workspace::call::{Answer, Call};
 use serde_json::json;
 
-use super::{Bench, DOCS, TIMEOUT};
+use super::fault::DOCS;
+use super::{Bench, TIMEOUT};
 use crate::http::{Reply, exchange};
 use crate::keys::{self, Spec};
 use crate::vectors;

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Bench, TIMEOUT, forwarded, raw};
+use super::raw::{self, Stage};
+use super::{Bench, TIMEOUT, cases, forwarded};
 use crate::checkout::{Checkout, say};
 use crate::http::{Reply, exchange};
 
@@ -95,7 +96,7 @@ pub fn run(checkout: &Checkout, bench: &mut Bench) -> Result<()> {
 }
 
 fn one(bench: &mut Bench, case: &Case) -> Result<()> {
-    raw::nothing_left(bench)?;
+    bench.nothing_left()?;
     for earlier in &case.before {
         ask(bench, earlier)?;
     }
@@ -179,7 +180,7 @@ fn ask(bench: &Bench, request: &Request) -> Result<Reply> {
     if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding")) {
         text.push_str("0\r\n\r\n");
     }
-    exchange(bench.address, &raw::bytes(&bench.world.fill(&text)?), TIMEOUT)
+    exchange(bench.address, &cases::bytes(&bench.world.fill(&text)?), TIMEOUT)
 }
 
 fn yes() -> bool {

@@ -2,10 +2,14 @@
 //! asked over raw sockets.
 //!
 //! The vectors of decisions ([`decisions`]) and of signatures ([`signatures`]) over HTTP, the raw cases of `tests/conformance/*.json`
-//! ([`raw`]), and what takes more than one request to see ([`programs`]).
+//! ([`raw`]), and what takes more than one request to see ([`programs`]). The raw cases once more by TLS,
+//! before the Workers that somebody would deploy ([`deployed`]).
 
 mod authority;
+mod cases;
 mod decisions;
+pub mod deployed;
+mod fault;
 pub(crate) mod forwarded;
 mod issuers;
 mod jose;
@@ -21,6 +25,7 @@ mod raw;
 mod settled;
 mod signatures;
 mod signed;
+mod tally;
 mod tokens;
 mod verdicts;
 mod wycheproof;
@@ -32,18 +37,21 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use portcullis::root::Keyring;
 
-use crate::checkout::{Checkout, say};
+use crate::checkout::Checkout;
 use crate::control::Control;
-use crate::http::Reply;
+use crate::http::{Connection, Reply};
 use crate::vectors::{WORKSPACE, World};
 use crate::worker::{self, Flavour};
 use crate::workerd::{Observed, Options, Server, State};
 use crate::{seed, serve, tools};
+use cases::Case;
 use issuers::Issuers;
-use origin::Origin;
+use origin::{Origin, Seen};
+use raw::Stage;
+use tally::Tally;
 
 /// Runs everything; an error tells how many cases failed, and each failure is printed with its id.
 pub fn run(checkout: &Checkout) -> Result<()> {
@@ -90,11 +98,10 @@ pub fn run(checkout: &Checkout) -> Result<()> {
         server: None,
         told: observed::Record::default(),
         may_read: BTreeSet::new(),
-        failures: Vec::new(),
-        passed: 0,
+        tally: Tally::default(),
     };
     bench.restart()?;
-    seed::put(bench.control()?, WORKSPACE, &signed::documents(&bench)?)?;
+    seed::put(bench.control()?, WORKSPACE, &signed::documents(&bench.world, &bench.keyring)?)?;
     // So that no later case is the Workspace's first.
     bench.restart()?;
     decisions::run(checkout, &mut bench)?;
@@ -106,7 +113,9 @@ pub fn run(checkout: &Checkout) -> Result<()> {
     bench.note("nothing secret is told of any decision", outcome);
     let outcome = observed::sampled(checkout, &mut bench);
     bench.note("shares of decisions, and no Analytics Engine", outcome);
-    bench.report()
+    bench.tally.report()?;
+    drop(bench);
+    deployed::test(checkout)
 }
 
 /// The Workers, their origin, and what came of the cases.
@@ -126,8 +135,7 @@ struct Bench {
     told: observed::Record,
     /// The rows that a refresh of an earlier case may still read.
     may_read: BTreeSet<String>,
-    failures: Vec<String>,
-    passed: usize,
+    tally: Tally,
 }
 
 impl Bench {
@@ -159,67 +167,68 @@ impl Bench {
         self.origin.iter().for_each(|origin| drop(origin.take()));
     }
 
-    /// Counts a case, and keeps why it failed.
-    fn note(&mut self, id: &str, outcome: Result<()>) {
-        match outcome {
-            Ok(()) => self.passed += 1,
-            Err(error) => {
-                let failure = format!("{id}: {error:#}");
-                say(format!("FAILED {failure}"));
-                self.failures.push(failure);
-                // So that it does not count against the next case.
-                std::thread::sleep(Duration::from_millis(50));
-                self.forget();
-            }
-        }
-    }
-
-    fn report(&self) -> Result<()> {
-        say(format!("conformance: {} passed, {} failed", self.passed, self.failures.len()));
-        if !self.failures.is_empty() {
-            bail!("{} cases failed:\n{}", self.failures.len(), self.failures.join("\n"));
-        }
-        Ok(())
-    }
-
-    /// What holds for every answer of the gate's own: its headers, its body's form, and that it
-    /// repeats no secret.
+    /// See [`fault::check`].
     fn check_own_answer(&self, reply: &Reply, head: bool) -> Result<String> {
-        self.check_fault(reply, head, Some(DOCS))
+        fault::check(&self.world, reply, head, Some(fault::DOCS))
     }
 
     /// The same of an answer that explains its code on this page, or on none.
     fn check_fault(&self, reply: &Reply, head: bool, docs: Option<&str>) -> Result<String> {
-        let header = |name| reply.header(name).with_context(|| format!("no {name}"));
-        ensure!(header("cache-control")? == "no-store", "not no-store");
-        ensure!(header("x-content-type-options")? == "nosniff", "not nosniff");
-        let request_id = header("x-request-id")?;
-        ensure!(request_id.len() == 32, "request id {request_id}");
-        if reply.status == 401 {
-            ensure!(header("www-authenticate")?.starts_with("Bearer realm="), "no challenge");
+        fault::check(&self.world, reply, head, docs)
+    }
+
+    /// No request may reach the origin after the case it belongs to.
+    fn nothing_left(&self) -> Result<()> {
+        let seen = self.origin()?.take();
+        ensure!(seen.is_empty(), "after the case before, the origin got {seen:?}");
+        Ok(())
+    }
+}
+
+impl Stage for Bench {
+    fn world(&self) -> &World {
+        &self.world
+    }
+
+    fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    fn host(&self) -> &str {
+        raw::HOST
+    }
+
+    fn connect(&self) -> Result<Connection> {
+        Connection::open(self.address, TIMEOUT)
+    }
+
+    fn leaves_out(&mut self, _: &Case, _: &str) -> bool {
+        false
+    }
+
+    fn begin(&self) -> Result<()> {
+        self.nothing_left()?;
+        self.control()?.reset_counts()
+    }
+
+    fn seen(&self, _: Option<&Reply>, ended: bool) -> Result<Vec<Seen>> {
+        let origin = self.origin()?;
+        Ok(if ended { origin.take_ended() } else { origin.take() })
+    }
+
+    fn check_rows(&self, allowed: &[&String]) -> Result<()> {
+        let mut read = decisions::rows_read(self)?;
+        read.retain(|row| !allowed.contains(&row) && !self.may_read.contains(row));
+        ensure!(read.is_empty(), "KV was asked for {read:?}");
+        Ok(())
+    }
+
+    fn note(&mut self, id: &str, outcome: Result<()>) {
+        if !self.tally.note(id, outcome) {
+            // So that it does not count against the next case.
+            std::thread::sleep(Duration::from_millis(50));
+            self.forget();
         }
-        let everything = format!("{:?} {}", reply.headers, reply.text());
-        for (name, key) in &self.world.keys {
-            ensure!(!everything.contains(key.as_str()), "the answer holds the key {name}");
-        }
-        if head {
-            ensure!(reply.body.is_empty(), "a body after HEAD");
-            return Ok(String::new());
-        }
-        let json = reply.json()?;
-        let problem = header("content-type")? == "application/problem+json";
-        let body = if problem { &json } else { &json["error"] };
-        let code = body["code"].as_str().context("no code")?.to_owned();
-        ensure!(body["status"] == reply.status, "another status in the body: {body}");
-        ensure!(body["request_id"] == request_id, "another request id in the body");
-        let doc = if problem { &body["type"] } else { &body["doc_url"] };
-        let expected = docs.map(|docs| format!("{docs}#{code}"));
-        let none = problem.then(|| "about:blank".to_owned());
-        ensure!(doc.as_str() == expected.or(none).as_deref(), "doc_url {doc}");
-        let wait = reply.header("retry-after").map(str::parse::<u64>).transpose()?;
-        ensure!(body["retry_after"].as_u64() == wait, "another retry_after in the body");
-        ensure!(wait.is_none_or(|wait| wait > 0), "retry at once");
-        Ok(code)
     }
 }
 
@@ -232,8 +241,6 @@ pub(crate) fn free_ports(count: u16) -> Result<u16> {
         .context("no free port")
 }
 
-/// As in the policy.
-const DOCS: &str = "https://docs.test/errors";
 /// A key made for these tests and used nowhere else.
 const RSA: &str = "tests/conformance/rsa-pkcs8.b64";
 const SCANNER: &str = "tests/conformance/scanner-pkcs8.b64";

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use case::case;
 
 use super::tokens::{access, bearer};
-use super::{Bench, TIMEOUT, raw};
+use super::{Bench, TIMEOUT, cases};
 use crate::checkout::{Checkout, say};
 use crate::http::{Reply, exchange};
 use crate::vectors::POLICY;
@@ -273,7 +273,7 @@ fn send(bench: &Bench, method: &str, target: &str, headers: &str) -> Result<Repl
         "{method} {target} HTTP/1.1\r\n{host}{headers}Cookie: {CANARY}\r\nUser-Agent: {CANARY}\r\n\r\n{body}"
     );
     let text = text.replace("{canary}", CANARY);
-    exchange(bench.address, &raw::bytes(&bench.world.fill(&text)?), TIMEOUT)
+    exchange(bench.address, &cases::bytes(&bench.world.fill(&text)?), TIMEOUT)
 }
 
 /// Every decision, everywhere.

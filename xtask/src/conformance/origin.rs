@@ -30,9 +30,9 @@ pub struct Seen {
     /// Whether the body came to its end.
     pub whole: bool,
     /// Whether nothing more will come.
-    ended: bool,
+    pub(super) ended: bool,
     /// No two have the same.
-    number: u64,
+    pub(super) number: u64,
 }
 
 impl Seen {

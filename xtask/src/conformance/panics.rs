@@ -8,9 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use super::fault::DOCS;
 use super::origin::LATE;
 use super::programs::{VIA, get, refused};
-use super::{Bench, DOCS, TIMEOUT, raw};
+use super::{Bench, TIMEOUT, cases};
 use crate::http::{Connection, Reply, exchange};
 use crate::keys::{self, Spec};
 
@@ -338,7 +339,7 @@ pub fn provoke(bench: &Bench, method: &str, accept: &str, how: &str, key: &str) 
 fn request(bench: &Bench, method: &str, target: &str, key: &str, fields: &str) -> Result<Vec<u8>> {
     let key = format!("X-API-Key: {{key {key}}}\r\n");
     let head = format!("{method} {target} HTTP/1.1\r\nHost: api.test\r\n");
-    Ok(raw::bytes(&bench.world.fill(&format!("{head}{key}{fields}\r\n"))?))
+    Ok(cases::bytes(&bench.world.fill(&format!("{head}{key}{fields}\r\n"))?))
 }
 
 fn sleep_until(then: Instant) {

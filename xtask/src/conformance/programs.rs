@@ -7,8 +7,9 @@ use portcullis::root::Keyring;
 use serde_json::json;
 
 use super::origin::Origin;
+use super::raw::Stage;
 use super::{
-    Bench, TIMEOUT, authority, jose, keysets, leaks, management, observed, panics, people, raw,
+    Bench, TIMEOUT, authority, cases, jose, keysets, leaks, management, observed, panics, people,
     settled, signed, tokens, wycheproof,
 };
 use crate::http::{Connection, Reply, exchange};
@@ -257,7 +258,7 @@ fn cut_off(bench: &mut Bench) -> Result<()> {
                 "POST /{via}/x HTTP/1.1\r\nHost: api.test\r\nX-API-Key: {{key open}}\r\n{framing}\r\n\r\n{part}"
             );
             let mut connection = Connection::open(bench.address, TIMEOUT)?;
-            connection.send(&raw::bytes(&bench.world.fill(&text)?))?;
+            connection.send(&cases::bytes(&bench.world.fill(&text)?))?;
             let deadline = Instant::now() + TIMEOUT;
             while bench.origin()?.arrived() == 0 {
                 ensure!(Instant::now() < deadline, "{via}, {framing}: nothing arrived");
@@ -405,7 +406,7 @@ pub fn get(bench: &Bench, target: &str, key: &str) -> Result<Reply> {
 fn request(bench: &Bench, target: &str, key: &str) -> Result<Vec<u8>> {
     let text =
         format!("GET {target} HTTP/1.1\r\nHost: api.test\r\nX-API-Key: {{key {key}}}\r\n\r\n");
-    Ok(raw::bytes(&bench.world.fill(&text)?))
+    Ok(cases::bytes(&bench.world.fill(&text)?))
 }
 
 pub const VIA: [&str; 2] = ["near", "far"];

@@ -1,119 +1,61 @@
-//! `tests/conformance/*.json`: bytes in; status, code, headers and what the origin saw out.
+//! Plays the cases of `tests/conformance/*.json`.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use portcullis::root::Keyring;
 
+use super::cases::{self, Case, Expect, Expected, Part, Send, bytes, expand, latin};
 use super::origin::Seen;
-use super::signed::{self, Sign, Words};
-use super::{Bench, TIMEOUT, decisions, forwarded};
+use super::signed::{self, Words};
+use super::{fault, forwarded};
 use crate::checkout::{Checkout, say};
 use crate::http::{Connection, Reply};
+use crate::vectors::World;
 
-/// One case. In its texts `{key NAME}` and `{kid NAME}` stand for those of `world.json`, `{*N C}`
-/// for N times the character C, and U+0080 to U+00FF for the bytes 0x80 to 0xFF. With `{via}` a
-/// case runs twice: by service binding (`near`) and by URL (`far`).
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    id: String,
-    /// What a reader would not see at once.
-    #[serde(rename = "note")]
-    _note: Option<String>,
-    /// Signatures by their names in the texts; see [`signed`].
-    #[serde(default)]
-    sign: BTreeMap<String, Sign>,
-    send: Send,
-    expect: Expect,
+/// What cases are played on: a gate, what it knows, and what is seen of it.
+pub trait Stage {
+    /// What there is.
+    fn world(&self) -> &World;
+
+    /// The world's root.
+    fn keyring(&self) -> &Keyring;
+
+    /// The gate's host, which is [`HOST`] in the cases.
+    fn host(&self) -> &str;
+
+    /// A connection to the gate.
+    fn connect(&self) -> Result<Connection>;
+
+    /// Whether this case cannot be played here; counts it.
+    fn leaves_out(&mut self, case: &Case, via: &str) -> bool;
+
+    /// Nothing is left of the case before.
+    fn begin(&self) -> Result<()>;
+
+    /// What the origin got by the time of this answer; if `ended`, to the end of each request.
+    fn seen(&self, reply: Option<&Reply>, ended: bool) -> Result<Vec<Seen>>;
+
+    /// That no row was read but these, as far as it can be seen.
+    fn check_rows(&self, allowed: &[&String]) -> Result<()>;
+
+    /// Counts what came of a case.
+    fn note(&mut self, id: &str, outcome: Result<()>);
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Send {
-    Whole(String),
-    Parts(Vec<Part>),
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Part {
-    Text(String),
-    /// Milliseconds.
-    Pause(u64),
-    /// `null`: what comes next is sent when the next answer is there.
-    Answer(()),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Expect {
-    /// Absent if the connection ends without an answer.
-    status: Option<u16>,
-    /// A code: then the answer is the gate's own, and the origin sees nothing unless said.
-    code: Option<String>,
-    /// Parts of header values.
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    /// Whole header values.
-    #[serde(default)]
-    header_is: BTreeMap<String, String>,
-    #[serde(default)]
-    header_absent: Vec<String>,
-    /// A part of the body.
-    body: Option<String>,
-    /// The head arrives and the body breaks off.
-    #[serde(default)]
-    broken: bool,
-    /// What the origin sees, in order, by the time of this answer.
-    origin: Option<Vec<Expected>>,
-    /// Which rows KV is asked for at most.
-    kv: Option<Vec<String>>,
-    /// The next answer on the same connection.
-    then: Option<Box<Expect>>,
-    /// Whether no further answer may follow.
-    #[serde(default)]
-    last: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Expected {
-    method: String,
-    target: String,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    #[serde(default)]
-    absent: Vec<String>,
-    #[serde(default)]
-    body: String,
-    /// Whether the client broke off inside the body.
-    #[serde(default)]
-    broken: bool,
-}
-
-pub fn run(checkout: &Checkout, bench: &mut Bench) -> Result<()> {
-    let mut files: Vec<_> = fs::read_dir(checkout.path("tests/conformance"))?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<_, _>>()?;
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
-    for path in files {
-        let name = path.file_stem().unwrap_or_default().display().to_string();
-        let cases: Vec<Case> =
-            serde_json::from_slice(&fs::read(&path)?).with_context(|| name.clone())?;
+/// Plays all of them.
+pub fn run(checkout: &Checkout, stage: &mut dyn Stage) -> Result<()> {
+    for (name, cases) in cases::read(checkout)? {
         for case in &cases {
-            if case.send.parts().iter().any(|text| text.contains("{via}")) {
-                for via in ["near", "far"] {
-                    let outcome = one(bench, case, via);
-                    bench.note(&format!("{name}: {} {via}", case.id), outcome);
+            let is_twofold = case.send.parts().iter().any(|text| text.contains("{via}"));
+            let ways = if is_twofold { &[" near", " far"][..] } else { &[""] };
+            for way in ways {
+                let via = way.trim_start();
+                if !stage.leaves_out(case, via) {
+                    let outcome = one(stage, case, via);
+                    stage.note(&format!("{name}: {}{way}", case.id), outcome);
                 }
-            } else {
-                let outcome = one(bench, case, "");
-                bench.note(&format!("{name}: {}", case.id), outcome);
             }
         }
         say(format!("{name}: {} raw cases", cases.len()));
@@ -121,12 +63,11 @@ pub fn run(checkout: &Checkout, bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-fn one(bench: &mut Bench, case: &Case, via: &str) -> Result<()> {
-    nothing_left(bench)?;
-    bench.control()?.reset_counts()?;
-    let words = signed::words(bench, &case.sign, via)?;
-    let scene = &Scene { bench, words, via };
-    let mut connection = Connection::open(bench.address, TIMEOUT)?;
+fn one(stage: &dyn Stage, case: &Case, via: &str) -> Result<()> {
+    stage.begin()?;
+    let words = signed::words(stage, &case.sign, via)?;
+    let scene = &Scene { stage, words, via };
+    let mut connection = stage.connect()?;
     let head = case.send.parts().first().is_some_and(|text| text.starts_with("HEAD "));
     let parts = match &case.send {
         Send::Whole(text) => &[Part::Text(text.clone())][..],
@@ -154,46 +95,41 @@ fn one(bench: &mut Bench, case: &Case, via: &str) -> Result<()> {
     if expect.last {
         let more = connection.more(QUIET)?;
         ensure!(more.is_empty(), "and then: {}", String::from_utf8_lossy(&more));
-        let late = bench.origin()?.take();
+        let late = stage.seen(None, false)?;
         ensure!(late.is_empty(), "then the origin got {late:?}");
     }
     let allowed = expect.kv.as_ref().or(case.expect.kv.as_ref());
     if let Some(allowed) = allowed {
-        let rows = allowed.iter().map(|row| bench.world.rows.get(row));
-        let rows: Vec<_> = rows.collect::<Option<_>>().context("no such row")?;
-        let read = decisions::rows_read(bench)?;
-        let surplus: Vec<_> = read
-            .iter()
-            .filter(|row| !rows.contains(row) && !bench.may_read.contains(*row))
-            .collect();
-        ensure!(surplus.is_empty(), "KV was asked for {surplus:?}");
+        let rows = allowed.iter().map(|row| stage.world().rows.get(row));
+        stage.check_rows(&rows.collect::<Option<Vec<_>>>().context("no such row")?)?;
     }
     Ok(())
 }
 
 /// What the texts of a case speak of.
 struct Scene<'a> {
-    bench: &'a Bench,
+    stage: &'a dyn Stage,
     words: Words,
     via: &'a str,
 }
 
 impl Scene<'_> {
     fn answer(&self, connection: &mut Connection, expect: &Expect, head: bool) -> Result<()> {
-        let bench = self.bench;
+        let stage = self.stage;
         let reply = connection.receive(head);
         if expect.broken || expect.status.is_none() {
-            if let Ok(reply) = &reply {
-                bail!("a whole answer: {}", told(reply));
+            match &reply {
+                Ok(reply) => bail!("a whole answer: {}", told(reply)),
+                Err(error) => {
+                    let text = format!("{error:#}");
+                    ensure!(text.contains("body") == expect.broken, "{text}");
+                }
             }
-            let text = format!("{:#}", reply.err().context("whole")?);
-            let started = text.contains("body");
-            ensure!(started == expect.broken, "{text}");
         } else {
-            let reply = reply?;
-            ensure!(Some(reply.status) == expect.status, "{}", told(&reply));
+            let reply = reply.as_ref().map_err(|error| anyhow!("{error:#}"))?;
+            ensure!(Some(reply.status) == expect.status, "{}", told(reply));
             if let Some(code) = &expect.code {
-                let actual = bench.check_own_answer(&reply, head)?;
+                let actual = fault::check(stage.world(), reply, head, Some(fault::DOCS))?;
                 ensure!(head || actual == *code, "{actual}, not {code}");
             }
             for (name, part) in &expect.headers {
@@ -209,7 +145,7 @@ impl Scene<'_> {
             if let Some(part) = &expect.body {
                 let part = self.fill(part)?;
                 let holds = latin(&reply.body).contains(&part);
-                ensure!(holds, "the body: {}", told(&reply));
+                ensure!(holds, "the body: {}", told(reply));
             }
         }
         let none = Vec::new();
@@ -219,9 +155,8 @@ impl Scene<'_> {
             (None, None) if expect.status.is_none() || expect.status == Some(400) => &none,
             (None, None) => bail!("the case does not say what the origin sees"),
         };
-        let origin = bench.origin()?;
         let cut = expected.iter().any(|expected| expected.broken);
-        let seen = if cut { origin.take_ended() } else { origin.take() };
+        let seen = stage.seen(reply.as_ref().ok(), cut)?;
         ensure!(seen.len() == expected.len(), "the origin got {seen:?}");
         for (seen, expected) in seen.iter().zip(expected) {
             self.compare(seen, expected)?;
@@ -249,20 +184,13 @@ impl Scene<'_> {
             ensure!(seen.header(name).is_none(), "the origin got {name}: {:?}", seen.header(name));
         }
         let audience = if target.starts_with("/far") { "far" } else { "near" };
-        forwarded::check(seen, audience, &self.bench.keyring, now()?)
+        forwarded::check(seen, audience, self.stage.keyring(), now()?)
     }
 
     fn fill(&self, text: &str) -> Result<String> {
-        let text = signed::fill(&self.words, &text.replace("{via}", self.via))?;
-        expand(&self.bench.world.fill(&text)?)
+        let text = text.replace("{via}", self.via).replace(HOST, self.stage.host());
+        expand(&self.stage.world().fill(&signed::fill(&self.words, &text)?)?)
     }
-}
-
-/// No request may reach the origin after the case it belongs to.
-pub fn nothing_left(bench: &Bench) -> Result<()> {
-    let seen = bench.origin()?.take();
-    ensure!(seen.is_empty(), "after the case before, the origin got {seen:?}");
-    Ok(())
 }
 
 /// Unix seconds.
@@ -270,47 +198,11 @@ pub fn now() -> Result<u64> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())
 }
 
-impl Send {
-    fn parts(&self) -> Vec<&str> {
-        match self {
-            Self::Whole(text) => vec![text],
-            Self::Parts(parts) => parts.iter().filter_map(Part::text).collect(),
-        }
-    }
-}
-
-impl Part {
-    fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Pause(_) | Self::Answer(()) => None,
-        }
-    }
-}
-
-/// Writes `{*N C}` out.
-pub fn expand(text: &str) -> Result<String> {
-    let mut text = text.to_owned();
-    while let Some((before, rest)) = text.split_once("{*") {
-        let (inside, after) = rest.split_once('}').context("{*N C}")?;
-        let (count, what) = inside.split_once(' ').context("{*N C}")?;
-        text = format!("{before}{}{after}", what.repeat(count.parse()?));
-    }
-    Ok(text)
-}
-
-/// U+0000 to U+00FF as the bytes they stand for.
-pub fn bytes(text: &str) -> Vec<u8> {
-    text.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
-}
-
-fn latin(bytes: &[u8]) -> String {
-    bytes.iter().map(|&byte| char::from(byte)).collect()
-}
-
 fn told(reply: &Reply) -> String {
     format!("{} {:?} {}", reply.status, reply.headers, reply.text())
 }
 
+/// The gate's host as the cases have it.
+pub const HOST: &str = "api.test";
 /// How long nothing must come.
 const QUIET: Duration = Duration::from_millis(150);

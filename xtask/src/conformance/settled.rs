@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use super::programs::refused;
-use super::{Bench, TIMEOUT, panics, raw};
+use super::{Bench, TIMEOUT, cases, panics};
 use crate::http::{Connection, Reply, exchange};
 use crate::vectors::WORKSPACE;
 
@@ -142,7 +142,7 @@ fn request(bench: &Bench, behaviour: &str, word: &str) -> Result<Vec<u8>> {
     let text = format!(
         "GET /settled/{behaviour} HTTP/1.1\r\nHost: api.test\r\nX-API-Key: {{key signed_optional}}\r\n{header}\r\n"
     );
-    Ok(raw::bytes(&bench.world.fill(&text)?))
+    Ok(cases::bytes(&bench.world.fill(&text)?))
 }
 
 /// As in the policy.

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Bench, TIMEOUT, raw};
+use super::raw::{self, Stage};
+use super::{Bench, TIMEOUT};
 use crate::checkout::say;
 use crate::http::exchange;
 use crate::seed;

@@ -10,16 +10,18 @@ use anyhow::{Context, Result, ensure};
 use data_encoding::{BASE64, HEXLOWER};
 use portcullis::key::Kid;
 use portcullis::record::{Document, SignatureMode, kv_name};
+use portcullis::root::Keyring;
 use portcullis::signature::{ContentDigest, Version, v1, v2};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::raw::{bytes, expand, now};
+use super::cases::{bytes, expand};
+use super::raw::{self, Stage, now};
 use super::{Bench, TIMEOUT};
 use crate::http::exchange;
 use crate::keys;
 use crate::seed;
-use crate::vectors::WORKSPACE;
+use crate::vectors::{WORKSPACE, World};
 
 /// A signature; what is left out is as an honest signer has it. In `timestamp` and `params`, `{now}`,
 /// `{made}`, `{expires}`, `{nonce}` and `{keyid}` stand for what an honest signer would write.
@@ -52,10 +54,10 @@ pub struct Sign {
 pub type Words = BTreeMap<String, String>;
 
 /// Signs.
-pub fn words(bench: &Bench, signs: &BTreeMap<String, Sign>, via: &str) -> Result<Words> {
+pub fn words(stage: &dyn Stage, signs: &BTreeMap<String, Sign>, via: &str) -> Result<Words> {
     let mut words = Words::new();
     for (name, sign) in signs {
-        let headers = sign.lines(bench, via).with_context(|| format!("signature {name}"))?;
+        let headers = sign.lines(stage, via).with_context(|| format!("signature {name}"))?;
         let lines = headers.iter().map(|(header, value)| format!("{header}: {value}\r\n"));
         words.insert(name.clone(), lines.collect());
         words
@@ -97,11 +99,13 @@ pub fn fill(words: &Words, text: &str) -> Result<String> {
 }
 
 impl Sign {
-    fn lines(&self, bench: &Bench, via: &str) -> Result<Vec<(String, String)>> {
-        let document = document(bench, &self.key)?;
-        let key = keys::signing(bench.keyring.newest(), &document).context("no secret")?.mac_key();
+    fn lines(&self, stage: &dyn Stage, via: &str) -> Result<Vec<(String, String)>> {
+        let document = document(stage.world(), stage.keyring(), &self.key)?;
+        let key =
+            keys::signing(stage.keyring().newest(), &document).context("no secret")?.mac_key();
         let version = document.signing.as_ref().context("not signed")?.version;
-        let text = |text: &str| expand(&bench.world.fill(&text.replace("{via}", via))?);
+        let text = |text: &str| expand(&stage.world().fill(&text.replace("{via}", via))?);
+        let host = self.host.replace(raw::HOST, stage.host());
         let (target, now) = (text(&self.target)?, now()?);
         let made = now.checked_add_signed(-self.age).context("age")?;
         let random = HEXLOWER.encode(&seed::entropy::<16>()?);
@@ -141,7 +145,7 @@ impl Sign {
                 let query = format!("?{query}");
                 let fixed = [
                     ("@method", self.method.as_str()),
-                    ("@authority", &self.host),
+                    ("@authority", &host),
                     ("@path", path),
                     ("@query", &query),
                 ];
@@ -271,21 +275,21 @@ fn signed(bench: &Bench, method: &str, target: &str, body: Option<&str>) -> Resu
 }
 
 /// The record of a key of the world.
-fn document(bench: &Bench, name: &str) -> Result<Document> {
-    let kid = Kid::parse(&bench.world.fill(&format!("{{kid {name}}}"))?).context("kid")?;
-    let row = bench.world.kv.get(&kv_name(&kid)).context("no row")?;
-    let opened = Document::open(&bench.keyring, &kid, row.as_bytes());
+fn document(world: &World, keyring: &Keyring, name: &str) -> Result<Document> {
+    let kid = Kid::parse(&world.fill(&format!("{{kid {name}}}"))?).context("kid")?;
+    let row = world.kv.get(&kv_name(&kid)).context("no row")?;
+    let opened = Document::open(keyring, &kid, row.as_bytes());
     opened.map(|(document, _)| document).map_err(|unusable| anyhow::anyhow!("{unusable:?}"))
 }
 
 /// The records of the keys whose requests are signed: their Workspace has to know them.
-pub fn documents(bench: &Bench) -> Result<Vec<Document>> {
-    let names = bench.world.keys.keys().filter(|name| name.starts_with("signed_"));
-    names.map(|name| document(bench, name)).collect()
+pub fn documents(world: &World, keyring: &Keyring) -> Result<Vec<Document>> {
+    let names = world.keys.keys().filter(|name| name.starts_with("signed_"));
+    names.map(|name| document(world, keyring, name)).collect()
 }
 
 fn host() -> String {
-    "api.test".to_owned()
+    raw::HOST.to_owned()
 }
 
 /// As the policy has it by default.

@@ -16,6 +16,14 @@ pub(super) fn write(folder: &Path, options: &Options) -> Result<()> {
         fs::write(folder.join(name), text)?;
     }
     fs::write(folder.join("trap.wasm"), TRAP)?;
+    if let Some(demo) = &options.demo {
+        fs::copy(demo, folder.join("origin.mjs"))?;
+    }
+    if let Some(pair) = &options.https {
+        fs::write(folder.join("tls.pem"), &pair.certificate)?;
+        let key = format!("-----BEGIN PRIVATE KEY-----\n{}-----END PRIVATE KEY-----\n", pair.pkcs8);
+        write_private(&folder.join("tls.key"), key.as_bytes())?;
+    }
     write_private(&folder.join(CONFIG), text(options)?.as_bytes())
 }
 
@@ -55,7 +63,8 @@ fn text(options: &Options) -> Result<String> {
     for gate in 0..options.isolates {
         let name = format!("gate-{gate}");
         service(&mut services, &name, "worker = .gate");
-        socket(&mut sockets, &name, options.port.saturating_add(gate), &name);
+        let protocol = if options.https.is_some() { HTTPS } else { HTTP };
+        socket(&mut sockets, &name, options.port.saturating_add(gate), protocol, &name);
     }
     if let Part::Gates(home) = options.part {
         service(&mut services, "workspace", "worker = .away");
@@ -67,12 +76,12 @@ fn text(options: &Options) -> Result<String> {
         service(&mut services, "kv", "worker = .kv");
         service(&mut services, "control", "worker = .control");
         service(&mut services, "disk", &format!("disk = (path = \"{OBJECTS}\", writable = true)"));
-        socket(&mut sockets, "control", control_port, "control");
+        socket(&mut sockets, "control", control_port, HTTP, "control");
     }
     if matches!(options.part, Part::Home) {
         service(&mut services, "home", "worker = .home");
-        socket(&mut sockets, "workspaces", 0, "home");
-        socket(&mut sockets, "keys", 0, "kv");
+        socket(&mut sockets, "workspaces", 0, HTTP, "home");
+        socket(&mut sockets, "keys", 0, HTTP, "kv");
     }
     let keys = if options.without_keys { "" } else { KEYS };
     let authority = if options.without_authority { "" } else { ROOT };
@@ -90,6 +99,7 @@ fn text(options: &Options) -> Result<String> {
         .iter()
         .map(|name| format!("    (name = \"{name}\", service = \"{origin}\"),\n"))
         .collect();
+    let demo = if options.demo.is_some() { WORKSPACE } else { "" };
     let clock = if options.clock { CLOCK } else { "" };
     let (analytics, points) = if options.observed == Observed::All {
         service(&mut services, "points", "worker = .points");
@@ -115,8 +125,7 @@ const gate :Workerd.Worker = (
   compatibilityDate = "{COMPATIBILITY_DATE}",
   globalOutbound = "outbound",
   bindings = [
-{keys}    (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
-    (name = "ORIGIN", service = "{origin}"),
+{keys}{WORKSPACE}    (name = "ORIGIN", service = "{origin}"),
 {analytics}{origins}{management}{ROOT}    (name = "PORTCULLIS_STATIC_KEYS", fromEnvironment = "PORTCULLIS_STATIC_KEYS"),
   ],
 );
@@ -173,8 +182,7 @@ const home :Workerd.Worker = (
   modules = [(name = "relay.mjs", esModule = embed "relay.mjs")],
   compatibilityDate = "{COMPATIBILITY_DATE}",
   bindings = [
-    (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
-  ],
+{WORKSPACE}  ],
 );
 
 const kv :Workerd.Worker = (
@@ -193,8 +201,7 @@ const control :Workerd.Worker = (
   compatibilityDate = "{COMPATIBILITY_DATE}",
   bindings = [
     (name = "STORE", durableObjectNamespace = (className = "Store", serviceName = "kv")),
-    (name = "WORKSPACE", durableObjectNamespace = (className = "Workspace", serviceName = "workspace")),
-    (name = "AUTHORITY", service = "workspace"),
+{WORKSPACE}    (name = "AUTHORITY", service = "workspace"),
 {points}{faults}  ],
 );
 
@@ -206,6 +213,8 @@ const points :Workerd.Worker = (
 const demo :Workerd.Worker = (
   modules = [(name = "origin.mjs", esModule = embed "origin.mjs")],
   compatibilityDate = "{COMPATIBILITY_DATE}",
+  bindings = [
+{demo}  ],
 );
 
 const chaos :Workerd.Worker = (
@@ -224,10 +233,10 @@ fn service(services: &mut String, name: &str, what: &str) {
     let _ = writeln!(services, "    (name = \"{name}\", {what}),");
 }
 
-fn socket(sockets: &mut String, name: &str, port: u16, service: &str) {
+fn socket(sockets: &mut String, name: &str, port: u16, protocol: &str, service: &str) {
     let _ = writeln!(
         sockets,
-        "    (name = \"{name}\", address = \"127.0.0.1:{port}\", http = (), service = \"{service}\"),"
+        "    (name = \"{name}\", address = \"127.0.0.1:{port}\", {protocol}, service = \"{service}\"),"
     );
 }
 
@@ -295,9 +304,14 @@ const SERVICES: [(&str, &str); 13] = [
     ("clock.mjs", include_str!("../../workerd/clock.mjs")),
     ("errands.mjs", include_str!("../../../src/edge/errands.mjs")),
 ];
+const HTTP: &str = "http = ()";
+const HTTPS: &str = "https = (options = (), tlsOptions = \
+    (keypair = (privateKey = embed \"tls.key\", certificateChain = embed \"tls.pem\")))";
 const CHAOS_FAULTS: &str =
     "    (name = \"ORIGIN_FAULTS\", service = (name = \"chaos\", entrypoint = \"Faults\")),\n";
 const KEYS: &str = "    (name = \"KEYS\", kvNamespace = \"kv\"),\n";
+const WORKSPACE: &str = "    (name = \"WORKSPACE\", durableObjectNamespace = \
+    (className = \"Workspace\", serviceName = \"workspace\")),\n";
 const ANALYTICS: &str = "    (name = \"PORTCULLIS_ANALYTICS\", analyticsEngine = \"points\"),\n";
 const ROOT: &str = "    (name = \"PORTCULLIS_ROOT\", fromEnvironment = \"PORTCULLIS_ROOT\"),\n";
 const PROVOKE: &str = "    (name = \"provoke.mjs\", esModule = embed \"provoke.mjs\"),
