@@ -168,6 +168,10 @@ impl<'w> Case<'w> {
 
     pub fn length(&self, route: &Route) -> Checked<()> {
         let Some(limit) = route.body_limit else { return Ok(()) };
+        // A length beside it counts for nothing (RFC 9112 §6.3).
+        if self.sent.header("transfer-encoding").is_some() {
+            return Err("BODY_TOO_LARGE");
+        }
         match self.declared() {
             Some(length) if length > limit => Err("BODY_TOO_LARGE"),
             None if self.sent.body.is_some() => Err("BODY_TOO_LARGE"),
