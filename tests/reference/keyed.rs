@@ -53,10 +53,7 @@ impl<'w> Case<'w> {
         let rights = standing.and_then(|()| self.rights(route, parameters, key));
         rights.map_err(|code| self.told(code, &record))?;
         self.length(route)?;
-        let once = self.signature_of(route, key).map_err(|code| match code {
-            "BODY_TOO_LARGE" => code,
-            code => self.told(code, &record),
-        })?;
+        let once = self.signature_of(route, key).map_err(|code| self.told(code, &record))?;
         self.leave(route, &record, once, meter)
     }
 
@@ -267,7 +264,6 @@ impl<'w> Case<'w> {
             return Err(unproved);
         }
         let once = self.signature(&claimed, key).map_err(|code| match code {
-            "BODY_TOO_LARGE" => code,
             code if record.is_confirmed => code,
             _ => UNAVAILABLE,
         })?;
