@@ -149,6 +149,8 @@ mod tests {
         let text = serde_json::to_string(&list).unwrap();
         assert_eq!(text, r#"["203.0.113.5/32","2001:db8::1/128"]"#);
         assert_eq!(serde_json::from_str::<Allowlist>(&text).unwrap(), list);
+        let networks: Vec<String> = list.networks().map(|own| own.to_string()).collect();
+        assert_eq!(networks, ["203.0.113.5/32", "2001:db8::1/128"]);
     }
 
     #[test]

@@ -66,6 +66,9 @@ mod tests {
             *next.last_mut().unwrap() ^= 2;
             assert!(is_sound(&next, &[1, 0, 1]), "another than {exponent}");
         }
+        let mut ends_alike = vec![0xAB; 256];
+        ends_alike[255] = 1;
+        assert!(is_sound(&ends_alike, &[1, 0, 1]));
     }
 
     #[test]

@@ -77,3 +77,29 @@ impl Trial {
         self.outcome
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::KeySet;
+
+    #[test]
+    fn what_has_come_of_it_stays() {
+        let key = r#"{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
+        let set = KeySet::parse(format!(r#"{{"keys":[{key},{key}]}}"#).as_bytes()).unwrap();
+        let keys: Vec<Key> = set.named("a").unwrap().into_iter().cloned().collect();
+        for (told, outcome) in [
+            (&[Some(false)][..], Outcome::Open),
+            (&[Some(false), Some(false), Some(true)], Outcome::Failed),
+            (&[Some(true), Some(false), Some(false)], Outcome::Held),
+            (&[None, Some(true)], Outcome::Unknown),
+        ] {
+            let mut trial = Trial::new(keys.clone(), Vec::new(), String::new());
+            told.iter().for_each(|holds| trial.judge(*holds));
+            assert_eq!(
+                (trial.outcome(), trial.key().is_some()),
+                (outcome, outcome == Outcome::Open)
+            );
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Access tokens: which are read, by which key they have to be verified, and what they must say.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use portcullis::clock::Now;
 use portcullis::policy::{Policy, TokenKind};
 use portcullis::request::Request;
@@ -184,6 +184,7 @@ fn claims_are_judged() {
         (json!({"aud": []}), Some(Untrusted::Audience)),
         (json!({"exp": NOW - 30}), Some(Untrusted::Expired)),
         (json!({"exp": 0}), Some(Untrusted::Expired)),
+        (json!({"exp": 1.5e300}), Some(Untrusted::Claims)),
         (json!({"nbf": NOW + 31}), Some(Untrusted::NotYetValid)),
         (json!({"iat": NOW + 31}), Some(Untrusted::NotYetValid)),
         (json!({"sub": ""}), Some(Untrusted::Subject)),
@@ -313,6 +314,41 @@ fn a_key_set_is_fetched_once_and_believed_for_ten_minutes() {
     assert!(learn(&mut sets, Some(&set("b")), START + FRESH_MILLIS + 1));
     assert_eq!(look(&mut sets, "a", true, START + FRESH_MILLIS + 2), "refuse", "it was withdrawn");
     assert_eq!(look(&mut sets, "b", true, START + FRESH_MILLIS + 2), "keys");
+}
+
+/// No key makes it good; whether one fits is asked of a fresh set.
+#[test]
+fn a_signature_that_fits_no_key_is_refused_while_the_set_is_fresh() {
+    let short = text(&json!({"alg": "EdDSA", "kid": "a"}), &claims(json!({})), 63);
+    let short = Token::parse(&short).unwrap();
+    let mut sets = KeySets::default();
+    look(&mut sets, "a", true, START);
+    learn(&mut sets, Some(&set("a")), START);
+    let mut look = |millis| {
+        let now = Now::from_millis(START + millis);
+        sets.look(0, &|set| set.find(&short), true, now)
+    };
+    assert!(matches!(look(FRESH_MILLIS - 1), Look::Refuse(Untrusted::Signature)));
+    assert!(matches!(look(FRESH_MILLIS), Look::Fetch));
+}
+
+#[test]
+fn a_published_key_is_found_by_its_name() {
+    // P-256, and a point that is none of its curve, which is for the platform to see.
+    let head = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE";
+    let body = format!("{head}{}", STANDARD.encode([1; 64]));
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
+    let set = json!({"public_keys": [
+        {"key_identifier": "one", "key": pem, "is_current": true},
+        {"key_identifier": "two", "key": "none"},
+    ]});
+    let set = KeySet::parse_published(set.to_string().as_bytes()).unwrap();
+    assert_eq!(set.len(), 1);
+    let one = set.named("one").unwrap();
+    let number = encode([1; 32]);
+    let jwk = format!(r#"{{"kty":"EC","crv":"P-256","x":"{number}","y":"{number}"}}"#);
+    assert_eq!((one.len(), one[0].algorithm(), one[0].jwk()), (1, Algorithm::Es256, &*jwk));
+    assert_eq!(set.named("two").err(), Some(Untrusted::Key));
 }
 
 #[test]
@@ -534,6 +570,7 @@ fn a_token_is_found_where_it_may_be() {
         let found = Presented::find(&Request::parse(&facts).unwrap(), &policy);
         assert_eq!(found.map(drop), *expected, "{headers:?}");
     }
+    assert!(NotPresented::Missing.wire().message.contains("an access token"));
 }
 
 #[test]
