@@ -198,6 +198,8 @@ impl Rows {
             None if self.ranges.iter().any(|range| range.holds(name) && self.is_whole(range)) => {
                 Ok(None)
             }
+            // It comes of a damaged row: no row has such a name, and no driver can be asked for it.
+            None if name.contains(['\t', '\n']) => Ok(None),
             None => {
                 Err(Stop::Missing(Missing { names: vec![name.to_owned()], ..Missing::default() }))
             }
@@ -336,5 +338,15 @@ mod tests {
         rows.load(&missing, "\nmeta\nm\n\nlease/a\n1");
         assert_eq!(rows.text("meta"), Ok(Some("m")));
         assert_eq!(rows.text("lease/a"), Ok(Some("1")));
+    }
+
+    #[test]
+    fn a_name_that_is_no_line_is_not_asked_for() {
+        let rows = Rows::default();
+        assert!(rows.text("key/a").is_err());
+        for name in ["key/a\tb\t1", "key/a\tb", "key/a\nb"] {
+            assert_eq!(rows.text(name), Ok(None), "{name:?}");
+            assert_eq!(rows.require([name.to_owned()]), Ok(()), "{name:?}");
+        }
     }
 }

@@ -82,7 +82,9 @@ fn seeds(checkout: &Checkout, target: &str) -> Result<Vec<String>> {
             let sealed = world["kv"][format!("k1:{kid}")].as_str().unwrap_or_default();
             let document = sealed.splitn(3, '.').nth(2).unwrap_or_default();
             let rows = format!("meta\nschema=1 workspace=TEST00\nkey/{kid}\n0 {document}");
-            CALLS.iter().map(|call| format!("{call}\u{c}{rows}")).collect()
+            let named = "\u{c}meta\nschema=1 workspace=TEST00\noutbox/a\tb\t1\n1";
+            let calls = CALLS.iter().map(|call| format!("{call}\u{c}{rows}"));
+            calls.chain([format!("due v=1{named}")]).collect()
         }
         "account" => vec![
             "1800000010000:1:1800000006000000000\n10 60 5 2 1000\n6000000000:1".to_owned(),
@@ -90,7 +92,8 @@ fn seeds(checkout: &Checkout, target: &str) -> Result<Vec<String>> {
             "0:0:0\n1 1 1 1 1\n0:1".to_owned(),
         ],
         "token" => vec![
-            format!("{}\n{}", r#"{"alg":"EdDSA","kid":"o","typ":"at+jwt"}"#, CLAIMS),
+            format!("{HEADER}\n{CLAIMS}"),
+            format!("{HEADER}\n{}", CLAIMS.replace("\"nbf\"", "\"n\":1e999,\"nbf\"")),
             read("world.json")?["policy"]["issuers"].to_string(),
         ],
         "body" => requests(),
@@ -186,6 +189,7 @@ fn headers(case: &Value, names: [&str; 2]) -> String {
 }
 
 const KID: &str = "0TEST00AF0VVQT70MV32";
+const HEADER: &str = r#"{"alg":"EdDSA","kid":"o","typ":"at+jwt"}"#;
 const CLAIMS: &str = r#"{"iss":"https://issuer.test","sub":"user-1","aud":"api","exp":1800000300,"nbf":1799999990,"scope":"agents:read"}"#;
 const CALLS: &[&str] = &[
     "open v=1 workspace=TEST00",
