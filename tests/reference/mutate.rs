@@ -245,8 +245,9 @@ fn signature(sent: &mut Sent, now: u64, random: &mut Random) {
     let name = if sent.has("x-signature") { "x-signature" } else { "signature" };
     let input = sent.header("signature-input").unwrap_or_default();
     let value = sent.header(name).unwrap_or_default();
-    if let Some(body) = sent.body.as_mut().filter(|_| random.chance(300)) {
-        body[0] ^= 1;
+    let body = sent.body.as_mut().filter(|_| random.chance(300));
+    if let Some(first) = body.and_then(|body| body.first_mut()) {
+        *first ^= 1;
         return;
     }
     match random.below(16) {
