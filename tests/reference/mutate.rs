@@ -154,7 +154,8 @@ pub fn faults(random: &mut Random) -> Faults {
 
 fn flip(text: &str, at: usize, random: &mut Random) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    bytes[at] = SYMBOLS[random.below(SYMBOLS.len())];
+    let symbol = SYMBOLS[random.below(SYMBOLS.len())];
+    bytes.get_mut(at).into_iter().for_each(|byte| *byte = symbol);
     String::from_utf8(bytes).unwrap()
 }
 
@@ -168,7 +169,8 @@ fn target(target: &str, random: &mut Random) -> String {
         2 => format!("{path}{}{query}", random.pick(&ENDS)),
         3 => format!("{path}?{}", random.pick(&QUERIES)),
         4 => {
-            let at = path[1..].find('/').map_or(path.len(), |at| at + 1);
+            let rest = path.get(1..).and_then(|rest| rest.find('/'));
+            let at = rest.map_or(path.len(), |at| at + 1);
             format!("{}{}{}{query}", &path[..at], random.pick(&ENDS), &path[at..])
         }
         _ => random.pick(&TARGETS).to_owned(),
@@ -252,7 +254,7 @@ fn signature(sent: &mut Sent, now: u64, random: &mut Random) {
     }
     match random.below(16) {
         0 => sent.set(name, value.to_uppercase()),
-        1 => sent.set(name, value[..value.len() - 1].to_owned()),
+        1 => sent.set(name, value[..value.len().saturating_sub(1)].to_owned()),
         2 => sent.set(name, flip(&value, value.len() / 2, random)),
         3 => sent.add(name, value),
         4 => sent.remove(name),
@@ -262,8 +264,8 @@ fn signature(sent: &mut Sent, now: u64, random: &mut Random) {
         6 => sent.set("x-timestamp", (now - 1).to_string()),
         7 => sent.target.push_str(if sent.target.contains('?') { "&z" } else { "?z" }),
         8 => {
-            if let Some(body) = &mut sent.body {
-                body[0] ^= 1;
+            if let Some(first) = sent.body.as_mut().and_then(|body| body.first_mut()) {
+                *first ^= 1;
             }
         }
         9 => sent.method = random.pick(&["PUT", "DELETE", "POST", "HEAD"]).to_owned(),
