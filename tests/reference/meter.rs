@@ -9,34 +9,33 @@ use crate::world::{Budget, Limits};
 pub struct Account {
     /// When the window opened, and how many are in it.
     window: Option<(u64, u64)>,
-    /// Requests taken from the bucket, in parts of `window` milliseconds each, and as of when.
+    /// Nanoseconds until the bucket is full, as of when.
     taken: u64,
     at: u64,
 }
 
 impl Account {
-    /// Milliseconds throughout. A bucket of `burst` refills at `requests` in each window: what was taken
-    /// falls by `requests` parts a millisecond.
+    /// A bucket of `burst` refills at `requests` in each window, which is one in so many whole nanoseconds.
     pub fn has_room(&mut self, limits: Limits, now: u64) -> bool {
         self.next(limits, now) == now
     }
 
     /// When there will be room for one more.
     fn next(&mut self, limits: Limits, now: u64) -> u64 {
-        let whole = limits.window * 1000;
-        self.taken = self.taken.saturating_sub((now - self.at) * limits.requests);
+        let (whole, one) = (limits.window * 1000, nanoseconds(limits));
+        self.taken = self.taken.saturating_sub((now - self.at) * 1_000_000);
         self.at = now;
         if self.window.is_some_and(|(opened, _)| now >= opened + whole) {
             self.window = None;
         }
         let is_full = |(_, used): &(u64, u64)| *used >= limits.requests;
         let opens = self.window.filter(is_full).map_or(now, |(opened, _)| opened + whole);
-        let over = (self.taken + whole).saturating_sub(limits.burst * whole);
-        opens.max(now + over.div_ceil(limits.requests))
+        let over = (self.taken + one).saturating_sub(limits.burst * one);
+        opens.max(now + over.div_ceil(1_000_000))
     }
 
     pub fn take(&mut self, limits: Limits, now: u64) {
-        self.taken += limits.window * 1000;
+        self.taken += nanoseconds(limits);
         self.window.get_or_insert((now, 0)).1 += 1;
     }
 
@@ -49,6 +48,11 @@ impl Account {
         }
         room
     }
+}
+
+/// In which one request comes back, rounded up.
+fn nanoseconds(limits: Limits) -> u64 {
+    (limits.window * 1_000_000_000).div_ceil(limits.requests)
 }
 
 /// Everything that outlives a request.

@@ -65,7 +65,7 @@ fn run(site: &Site, size: u64, progress: &mut Progress) -> Result<Verdict> {
                 Ok(more) => *texts += more,
                 Err(error) => {
                     say(format!("{error:#}"));
-                    verdict.require(false, || format!("{name}: a text breaks it"));
+                    verdict.require(false, || format!("target {name} failed, as is told above"));
                     break;
                 }
             }
