@@ -17,7 +17,7 @@ pub struct Module {
     pub feature: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// For what it is optimised: `s`, or `z` for size alone.
+    /// For what it is optimised: `2` for speed, `s` for size, or `z` for size alone.
     pub opt_level: &'static str,
     /// What it may have after gzip, in bytes.
     pub limit: u64,

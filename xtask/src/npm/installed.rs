@@ -214,8 +214,8 @@ fn count(what: &str, command: &mut Command) -> Result<usize> {
     number.with_context(|| format!("{what}: {printed}{said}"))
 }
 
-/// Per cent of the other gate's rate; `bench.mjs` has the goals.
-const SLOWEST: usize = 70;
+/// Per cent of the other gate's rate in a noisy run; `bench.mjs` fails where the other is faster for certain.
+const SLOWEST: usize = 80;
 /// What of the vectors is compared, at the least.
 const FACTS: usize = 1400;
 const DENO: [&str; 6] =

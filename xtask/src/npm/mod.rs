@@ -14,7 +14,7 @@ use crate::tools;
 use crate::wasm::Module;
 
 const MODULES: [Module; 2] = [
-    Module { feature: "js", name: "portcullis", opt_level: "s", limit: 168_000 },
+    Module { feature: "js", name: "portcullis", opt_level: "2", limit: 182_000 },
     Module { feature: "ledger", name: "ledger", opt_level: "s", limit: 305_000 },
 ];
 
