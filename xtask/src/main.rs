@@ -140,9 +140,6 @@ enum Task {
         /// Run nothing: fail if what is recorded is of other sources, or does not hold.
         #[arg(long, conflicts_with = "small")]
         check: bool,
-        /// Of the mutants, the part k/n alone, as 0/8; nothing is recorded.
-        #[arg(long, conflicts_with_all = ["small", "check"])]
-        shard: Option<String>,
     },
     /// Try random texts against the properties of fuzz/, going on from what earlier runs found.
     Fuzz {
@@ -255,9 +252,6 @@ fn run(task: Task) -> Result<i32> {
             bench(&checkout, bench::Size { rounds, seconds })?;
         }
         Task::Prove { bar, check: true, .. } => prove::check_recorded(&checkout, bar.as_deref())?,
-        Task::Prove { bar, shard: Some(shard), .. } => {
-            prove::shard(&checkout, bar.as_deref(), &shard)?;
-        }
         Task::Prove { bar, small, .. } => prove::prove(&checkout, bar.as_deref(), small)?,
         Task::Load { url, connections, seconds, header } => {
             bench::load(&url, connections, seconds, &header)?;

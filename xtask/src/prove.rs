@@ -38,6 +38,7 @@ mod revoke;
 mod roles;
 mod rotation;
 mod schedules;
+mod schemata;
 mod settle;
 mod signer;
 mod site;
@@ -50,13 +51,14 @@ mod stored;
 mod stream;
 mod tally;
 mod targets;
+mod trial;
 mod unfit;
 mod upstream;
 mod webhooks;
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
 use crate::checkout::{Checkout, say};
@@ -171,12 +173,6 @@ pub fn prove(checkout: &Checkout, only: Option<&str>, small: bool) -> Result<()>
         progress.forget();
         Ok(verdict)
     })
-}
-
-/// Runs one part, `k/n`, of the bar `mutants`, the one that can be shared among machines.
-pub fn shard(checkout: &Checkout, only: Option<&str>, shard: &str) -> Result<()> {
-    ensure!(only == Some("mutants"), "--shard is for `prove mutants`");
-    mutants::shard(checkout, shard)
 }
 
 /// Runs every bar at the size of a test run.
