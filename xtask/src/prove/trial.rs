@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -150,8 +151,8 @@ impl Trial {
         let told = String::from_utf8_lossy(&output.stdout);
         let test =
             told.lines().find_map(|line| line.strip_prefix("test ")?.strip_suffix(" ... FAILED"));
-        let ended = output.status.code().context("the tests were killed")?;
-        let fate = match ended {
+        let killed = output.status.signal().map(|signal| signal.saturating_add(SIGNAL));
+        let fate = match output.status.code().or(killed).context("no status")? {
             0 => Fate::Missed,
             FAILED | ABORTED | OVERFLOWN => Fate::Caught,
             OUT_OF_TIME | WAITED => Fate::Late,
@@ -267,11 +268,12 @@ const CATCHERS: usize = 8;
 /// Times, and seconds.
 const LONGER: u64 = 4;
 const DAY: u64 = 86_400;
-/// What `timeout` makes of how tests end: by a failure, SIGABRT, SIGSEGV, SIGXCPU, or not within the hour.
+/// How tests end: by a failure, SIGABRT, SIGSEGV, SIGXCPU, or not within the hour of `timeout`.
 const FAILED: i32 = 101;
-const ABORTED: i32 = 128 + 6;
-const OVERFLOWN: i32 = 128 + 11;
-const OUT_OF_TIME: i32 = 128 + 24;
+const SIGNAL: i32 = 128;
+const ABORTED: i32 = SIGNAL + 6;
+const OVERFLOWN: i32 = SIGNAL + 11;
+const OUT_OF_TIME: i32 = SIGNAL + 24;
 const WAITED: i32 = 124;
 /// There are a thousand mutants: random tests are as short as still tells.
 pub(super) const SMALL: [(&str, &str); 5] = [
@@ -281,3 +283,64 @@ pub(super) const SMALL: [(&str, &str); 5] = [
     ("REFERENCE_WORLDS", "20"),
     ("SIM_SCHEDULES", "30"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::checkout::sha256;
+
+    fn trial(script: &str) -> Trial {
+        let folder = Checkout::find().unwrap().path("target/mutants-test");
+        fs::create_dir_all(&folder).unwrap();
+        // By the script itself, as tests run beside each other.
+        let program = folder.join(sha256(script.as_bytes()));
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+        let suite = Suite { program, skipped: Vec::new(), seconds: 1 };
+        let (catchers, written) = (BTreeMap::new(), BTreeSet::new());
+        Trial { folder, suites: vec![suite], catchers, written }
+    }
+
+    #[test]
+    fn a_mutant_is_caught_by_a_test_that_fails_and_by_nothing_else() {
+        let fate = |script: &str| trial(script).fate(7, "src/a.rs");
+        assert_eq!(fate("exit 0").unwrap(), Fate::Missed);
+        assert_eq!(fate("[ \"$MUTANT\" = 7 ] && exit 101").unwrap(), Fate::Caught);
+        assert_eq!(fate("kill -ABRT $$").unwrap(), Fate::Caught);
+        assert_eq!(fate("while :; do :; done").unwrap(), Fate::Late);
+        for script in ["kill -KILL $$", "exit 127", "exit 1"] {
+            assert!(fate(script).is_err(), "{script}");
+        }
+    }
+
+    #[test]
+    fn what_caught_a_neighbour_is_asked_first() {
+        let failing = "echo \"test a::b ... FAILED\"; echo \"$*\" >> asked; exit 101";
+        let mut trial = trial(failing);
+        let asked = trial.folder.join("asked");
+        let _ = fs::remove_file(&asked);
+        for number in 1..3 {
+            assert_eq!(trial.fate(number, "src/a.rs").unwrap(), Fate::Caught);
+        }
+        let asked = fs::read_to_string(asked).unwrap();
+        let exact: Vec<_> = asked.lines().map(|line| line.ends_with("--exact a::b")).collect();
+        assert_eq!(exact, [false, true], "{asked}");
+    }
+
+    #[test]
+    fn the_compiler_names_the_mutants_that_are_no_rust() {
+        let text = "a\nif crate :: mutant :: is_on (3u32) { b }".to_owned();
+        let texts = BTreeMap::from([("src/a.rs".to_owned(), (text, BTreeSet::from([3])))]);
+        let told = |level: &str, line: u32| {
+            let span =
+                format!(r#"{{"file_name": "src/a.rs", "line_start": {line}, "line_end": {line}}}"#);
+            format!(r#"{{"message": {{"level": "{level}", "message": "m", "spans": [{span}]}}}}"#)
+        };
+        assert_eq!(refused(&told("warning", 2), &texts, &[]).unwrap(), None);
+        assert_eq!(refused(&told("error", 2), &texts, &[]).unwrap(), Some(BTreeSet::from([3])));
+        let elsewhere = told("error", 2).replace("src/a.rs", "src/b.rs");
+        assert!(refused(&elsewhere, &texts, &[]).is_err());
+    }
+}
