@@ -2,7 +2,7 @@
 
 import { Kept, generation, setsAddress, toldNames } from "./core.js";
 import { ask, body, download, read, sleep, verify } from "./errands.js";
-import { without } from "./policy.js";
+import { expect, without } from "./policy.js";
 import type { Ledger, Store } from "./stores.js";
 import { type Verdict, unavailable, verdict } from "./verdict.js";
 
@@ -48,6 +48,10 @@ export interface Gate {
 
 /** Makes a gate. Throws a `TypeError` if policy, root and environment keys do not fit together. */
 export function createGate({ policy, root, store, ledger, staticKeys = "" }: GateOptions): Gate {
+  expect("root", typeof root === "string", "a string");
+  expect("staticKeys", typeof staticKeys === "string", "a string");
+  expect("store", typeof store?.get === "function", "an object with `get`");
+  expect("ledger", ledger === undefined || typeof ledger?.idFromName === "function", "an object with `idFromName`");
   const core = new Kept(without(policy, NOT_FOR_GATE), root, staticKeys);
   const env = { KEYS: store, WORKSPACE: ledger };
   return {
@@ -57,7 +61,7 @@ export function createGate({ policy, root, store, ledger, staticKeys = "" }: Gat
         const step = core.enter((core) => core.decide(told));
         return pursue(step, { core, env, request, told, circumstances });
       } catch {
-        return Promise.resolve(unavailable(request.method));
+        return Promise.resolve(unavailable(String(request?.method)));
       }
     },
   };
@@ -133,7 +137,15 @@ async function chore(number: number, matter: Matter): Promise<void> {
 }
 
 /** What came of an errand: a text, `null` for a row that is not there, or `undefined`. */
-function run(word: string, lines: string[], { env }: Matter): Promise<string | null | undefined> {
+async function run(word: string, lines: string[], matter: Matter): Promise<string | null | undefined> {
+  const came: unknown = await errand(word, lines, matter);
+  if (typeof came === "string" || came === null || came === undefined) return came;
+  // Stores of others may parse what they hold.
+  console.error(`portcullis: ${word}: ${typeof came} instead of a text`);
+  return undefined;
+}
+
+function errand(word: string, lines: string[], { env }: Matter): Promise<string | null | undefined> {
   const [, millis, ...rest] = lines as [string, string, ...string[]];
   switch (word) {
     case "read":

@@ -1,6 +1,6 @@
 // A ledger of one process: what the Workspace does, in memory. It counts, lends and forgets with the process.
 
-import { without } from "./policy.js";
+import { expect, without } from "./policy.js";
 import type { Ledger, Row } from "./stores.js";
 import { Ledger as Core, initSync } from "./wasm/ledger.js";
 
@@ -24,6 +24,7 @@ export function start(module: WebAssembly.Module): void {
  * only: two would each admit all that a limit allows, and a signed request twice.
  */
 export function memoryLedger({ policy, root, rows }: LedgerOptions): Ledger {
+  expect("root", typeof root === "string", "a string");
   const document = without(policy, NOT_FOR_WORKSPACE);
   const workspaces = new Map<string, Core>();
   const open = (number: string): Core => {

@@ -52,6 +52,16 @@ is([await verified(own, foreign.key), asked.length], ["INVALID_API_KEY", 1], "a 
 assert.throws(() => createGate({ policy: {}, root, store }), /^TypeError: portcullis: the policy/);
 assert.throws(() => createGate({ policy, root: Buffer.alloc(32, 1).toString("base64"), store }), /fingerprint/);
 assert.throws(() => createGate({ policy: { ...policy, more: 1 }, root, store }), /^TypeError/);
+for (const [options, what] of [
+  [{ policy: "{", root, store }, "policy"],
+  [{ policy: null, root, store }, "policy"],
+  [{ policy, store }, "root"],
+  [{ policy, root }, "store"],
+  [{ policy, root, store: {} }, "store"],
+  [{ policy, root, store, ledger: {} }, "ledger"],
+  [{ policy, root, store, staticKeys: 1 }, "staticKeys"],
+]) assert.throws(() => createGate(options), new RegExp(`^TypeError: portcullis: ${what}: an? (object|string)`), what);
+assert.throws(() => memoryLedger({ policy, rows: [] }), /^TypeError: portcullis: root: a string/);
 assert.throws(() => memoryLedger({ policy, root, rows: [{ key: `k1:${made.kid}`, value: "1.AA.{}" }] }), TypeError);
 const failing = createGate({ policy, root, store: { get: () => Promise.reject(new Error("down")) } });
 is(await verified(failing, keys.full), "AUTH_UNAVAILABLE", "a store that fails is no denial");
@@ -59,15 +69,21 @@ const alone = createGate({ policy, root, store: memoryStore(Object.entries(kv).m
 const strict = await alone.verify(new Request("http://api.test/v1/strict", { headers: { "x-api-key": keys.full } }));
 is([strict.decision, strict.status, (await strict.response.json()).error.code], ["unavailable", 503, "AUTH_UNAVAILABLE"], "nobody counts");
 
+// What stores of callers without types give, and no request at all: the Wasm does not fail for it.
+const { Kept, generation } = await import(new URL("node_modules/portcullis/dist/core.js", import.meta.url));
+const silenced = console.error;
+console.error = () => {};
+const parsing = createGate({ policy, root, store: { get: async (name) => ({ name }) } });
+is(await verified(parsing, keys.full), "AUTH_UNAVAILABLE", "a store that gives no text");
+is((await own.verify(null)).code, "AUTH_UNAVAILABLE", "nothing is no request");
+is(generation(), 0, "nothing failed");
+
 // A Wasm that fails is started again: whoever waits is answered 503, and the next by a new one.
-const { Kept } = await import(new URL("node_modules/portcullis/dist/core.js", import.meta.url));
 let bring;
 const slow = createGate({ policy, root, store: { get: () => new Promise((resolve) => (bring = resolve)) } });
 const waiter = verified(slow, keys.full);
 const { management, alerts, leak_reports, workspace_shadow, ...read } = policy;
 const trapped = new Kept(JSON.stringify(read), root, "");
-const silenced = console.error;
-console.error = () => {};
 assert.throws(() => trapped.enter(() => {
   throw new WebAssembly.RuntimeError("unreachable");
 }), WebAssembly.RuntimeError);
