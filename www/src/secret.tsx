@@ -1,6 +1,6 @@
 // A secret, shown once. It is in the memory of this page alone, and goes with it.
 
-import { useId, useLayoutEffect, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Confirm, Title } from "./parts";
 import { go, isShown, leaving, stay } from "./route";
 import type { NewSecret } from "./types";
@@ -67,12 +67,21 @@ export function Secret({ of: shown, to, done }: { of: Shown[]; to: string; done:
 /** The question before a way out that was taken while one is shown. */
 export function Leave() {
   const act = leaving.value;
+  return act && <Question act={act} />;
+}
+
+function Question({ act }: { act: () => void }) {
+  // A dialog tells later that it is closed, when the address may be of the next page already.
+  const isLeft = useRef(false);
+  const leave = async () => {
+    act();
+    isLeft.current = true;
+  };
+  const close = () => (isLeft.current ? (leaving.value = null) : stay());
   return (
-    act && (
-      <Confirm title="Leave the secret?" action="Leave it" close={stay} act={async () => act()}>
-        <p>It is shown this once, and goes with the page that shows it.</p>
-      </Confirm>
-    )
+    <Confirm title="Leave the secret?" action="Leave it" close={close} act={leave}>
+      <p>It is shown this once, and goes with the page that shows it.</p>
+    </Confirm>
   );
 }
 

@@ -298,6 +298,12 @@ test("every way out of a secret that is shown asks first", async () => {
   assert.equal(new URL(page.url()).hash, "#/policy");
   assert.ok(!(await page.content()).includes(secret));
 
+  await askForKey(page, "left-and-gone-on");
+  await ways.link();
+  await page.evaluate(() => addEventListener("close", () => (location.hash = "#/keys/new"), { capture: true, once: true }));
+  await dialog.getByRole("button", { name: "Leave it" }).click();
+  await page.getByRole("heading", { name: "New key", level: 1 }).waitFor();
+
   await askForKey(page, "asked-by-the-browser");
   assert.equal(told.leaving, 0);
   await page.reload();
