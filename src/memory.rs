@@ -39,6 +39,8 @@ pub struct Memory {
     forgotten: u32,
     /// How many questions were put to Workspaces.
     questions: u64,
+    /// How many askings there were.
+    askings: u64,
 }
 
 /// Somebody is finding out, or has just failed to.
@@ -49,6 +51,8 @@ struct Asking {
     state: Turn,
     /// How many requests wait for it.
     waiting: u32,
+    /// The same until there is an answer, whoever asks.
+    number: u64,
 }
 
 type Pointers = LruCache<PointerId, (Option<Kid>, u64)>;
@@ -116,6 +120,7 @@ impl Default for Memory {
             latest: Now::from_millis(0),
             forgotten: 0,
             questions: 0,
+            askings: 0,
         }
     }
 }
@@ -126,8 +131,8 @@ impl Memory {
     pub fn observe(&mut self, now: Now) {
         if now < self.latest {
             let forgotten = self.forgotten.wrapping_add(1);
-            let questions = self.questions;
-            *self = Self { forgotten, questions, ..Self::default() };
+            let (questions, askings) = (self.questions, self.askings);
+            *self = Self { forgotten, questions, askings, ..Self::default() };
         }
         self.latest = now;
     }
@@ -302,6 +307,11 @@ impl Memory {
         }
     }
 
+    /// Which asking for `need` is under way; another one after each answer.
+    pub(crate) fn asking(&self, need: &Need) -> Option<u64> {
+        self.asking.peek(need).map(|asking| asking.number)
+    }
+
     /// Ends a turn; a fault is remembered for a moment, so that those who waited need not each
     /// find it out.
     pub fn turn_over(&mut self, need: &Need, fault: Option<Fault>, lease_millis: u64, now: Now) {
@@ -322,7 +332,11 @@ impl Memory {
 
     fn mark(&mut self, need: Need, millis: u64, state: Turn, now: Now) {
         let until = now.millis().saturating_add(millis);
-        self.asking.put(need, Asking { until, state, waiting: 0 });
+        let number = self.asking(&need).unwrap_or_else(|| {
+            self.askings = self.askings.saturating_add(1);
+            self.askings
+        });
+        self.asking.put(need, Asking { until, state, waiting: 0, number });
         if self.asking.len() > MAX_ASKING {
             self.asking.pop_lru();
         }

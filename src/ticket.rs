@@ -51,8 +51,10 @@ pub struct Ticket {
     looked: Option<u64>,
     /// Whether it waits, or has waited, for a record.
     joined: bool,
-    /// Milliseconds waited for others to find something out.
+    /// Milliseconds waited for others to find one thing out.
     waited: u64,
+    /// The asking for it.
+    asking: Option<u64>,
 }
 
 /// A signature that holds.
@@ -189,10 +191,12 @@ impl Ticket {
         self.counted = true;
     }
 
-    /// Whether to wait `millis` more for somebody who is finding out; `patience` for all waiting for
-    /// what is of one kind.
-    pub fn wait(&mut self, millis: u32, patience: u64) -> bool {
-        self.waited = self.waited.saturating_add(millis.into());
+    /// Whether to wait `millis` more for somebody who is finding out by this `asking`; `patience` for all waiting
+    /// for one answer. Where there was one and more is needed, as of a lease that others have spent, it begins anew.
+    pub(crate) fn wait(&mut self, asking: Option<u64>, millis: u32, patience: u64) -> bool {
+        let waited = if self.asking == asking { self.waited } else { 0 };
+        self.asking = asking;
+        self.waited = waited.saturating_add(millis.into());
         self.waited <= patience
     }
 

@@ -18,7 +18,7 @@ export interface ClientOptions {
 
 /**
  * A `fetch` by these options. Waits before a request while the last answer said that nothing is left, and after a 429
- * for as long as it says, then sends the request again: the gate forwarded none of those. On `STALE_TIMESTAMP` it takes
+ * for as long as it says, but a second at least, then sends the request again: whoever says 429 has not done it. On `STALE_TIMESTAMP` it takes
  * the gate's time for its own, once, and signs again.
  */
 export function createClient(options: ClientOptions = {}): (input: Request | string | URL, init?: RequestInit) => Promise<Response> {
@@ -54,7 +54,7 @@ export function createClient(options: ClientOptions = {}): (input: Request | str
         if (time === undefined) return response;
         resynced = true;
         ahead = time * 1000 - Date.now();
-      } else if (response.status !== 429 || !(await wait(until ?? retryAfter(response.headers)))) {
+      } else if (response.status !== 429 || !(await wait(Math.max(until ?? retryAfter(response.headers), 1000)))) {
         return response;
       }
       await response.body?.cancel();
@@ -70,12 +70,12 @@ function exhausted(field: string | null): number | undefined {
   return most > 0 ? most : undefined;
 }
 
-/** Seconds or a date (RFC 9110 §10.2.3); a second if neither. */
+/** Milliseconds, of seconds or a date (RFC 9110 §10.2.3). */
 function retryAfter(headers: Headers): number {
   const value = headers.get("retry-after") ?? "";
   if (/^\d+$/.test(value)) return Number(value) * 1000;
   const date = Date.parse(value);
-  return Number.isNaN(date) ? 1000 : Math.max(date - Date.now(), 0);
+  return Number.isNaN(date) ? 0 : date - Date.now();
 }
 
 /** What time it is at the gate, in seconds, if it refused a signature for its time. */

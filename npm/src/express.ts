@@ -12,6 +12,11 @@ export interface ExpressRequest extends IncomingMessage {
   protocol: string;
   /** The client's address. */
   ip?: string | undefined;
+  /** The application that has it, for its settings. */
+  app: {
+    /** Whether a setting is on. */
+    enabled(setting: string): boolean;
+  };
 }
 
 /** Of an Express response what is used. */
@@ -23,9 +28,14 @@ export interface ExpressResponse extends ServerResponse {
 /**
  * Express 5 middleware that only admitted requests pass. It stands before any parser of bodies; scheme and client
  * address are what Express makes of its setting `trust proxy`.
+ *
+ * @throws Before each request, unless the application tells paths apart as the policy does, by its settings `case
+ * sensitive routing` and `strict routing`: a handler could be reached by a path whose route asks for less.
  */
 export function portcullis(gate: Gate): (request: ExpressRequest, response: ExpressResponse, next: (error?: unknown) => void) => Promise<void> {
   return async (request, response, next) => {
+    const missing = SETTINGS.filter((setting) => !request.app.enabled(setting));
+    if (missing.length > 0) throw new Error(`portcullis: enable ${missing.map((setting) => `"${setting}"`).join(" and ")} before the first app.use`);
     const told = incoming(request, request.protocol, request.originalUrl);
     const verdict = await gate.verify(told, circumstances(request.ip));
     if (verdict.decision !== "allow") return send(verdict.response, response);
@@ -34,6 +44,8 @@ export function portcullis(gate: Gate): (request: ExpressRequest, response: Expr
     next();
   };
 }
+
+const SETTINGS = ["case sensitive routing", "strict routing"];
 
 /** The grant of a request that has passed. */
 export function grantOf(response: Pick<ExpressResponse, "locals">): Grant {

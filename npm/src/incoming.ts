@@ -1,6 +1,7 @@
-// Requests of `node:http`, for the servers that are built on it.
+// Requests of `node:http` and `node:http2`, for the servers that are built on them.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerHttp2Stream } from "node:http2";
 
 import type { Circumstances, Incoming } from "./gate.js";
 import { type Grant, tell } from "./verdict.js";
@@ -8,21 +9,34 @@ import { type Grant, tell } from "./verdict.js";
 /** What a gate is told of a request, whose body can be read by others afterwards. */
 export function incoming(message: IncomingMessage, scheme: string, target: string): Incoming {
   const headers = new Map<string, string>();
-  // Of HTTP/1 `headers` has one value where several were sent.
-  for (const [name, values] of Object.entries(message.headersDistinct ?? message.headers)) {
-    if (values !== undefined) headers.set(name, typeof values === "string" ? values : values.join(", "));
+  // `headers` has one value where several were sent.
+  for (let at = 0; at + 1 < message.rawHeaders.length; at += 2) {
+    const [name, value] = [message.rawHeaders[at]!.toLowerCase(), message.rawHeaders[at + 1]!];
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
   }
-  const host = headers.get("host") ?? headers.get(":authority") ?? "";
+  const authority = headers.get(":authority");
+  const host = headers.get("host") ?? authority ?? "";
   for (const name of headers.keys()) if (name.startsWith(":")) headers.delete(name);
-  const hasBody = headers.has("transfer-encoding") || Number(message.headers["content-length"] ?? 0) > 0;
+  const isPath = target.startsWith("/") && (authority ?? host) === host;
   return {
     method: message.method ?? "",
-    // What is no path, as a proxy is sent, is none of ours.
-    url: target.startsWith("/") ? `${scheme}://${host}${target}` : "",
+    // What is no path, as a proxy is sent, or is for two hosts, is none of ours.
+    url: isPath ? `${scheme}://${host}${target}` : "",
     headers,
-    body: hasBody ? () => copied(message) : null,
+    body: hasBody(message) ? () => copied(message) : null,
   };
 }
+
+/** Of HTTP/2 a body need not be announced: what follows the headers is one. */
+function hasBody(message: IncomingMessage): boolean {
+  const { "content-length": length, "transfer-encoding": coding } = message.headers;
+  const stream = streamOf(message);
+  if (stream !== undefined) return !stream.endAfterHeaders && length !== "0";
+  return coding !== undefined || Number(length ?? 0) > 0;
+}
+
+const streamOf = (message: IncomingMessage) => (message as { stream?: ServerHttp2Stream }).stream;
 
 /** The address as networks in policies are written. */
 export function circumstances(address: string | undefined): Circumstances {
@@ -47,17 +61,21 @@ export function announce(grant: Grant, out: { setHeader(name: string, value: str
 /** A copy of what arrives; all of it is put back before anybody is told of the end. */
 function copied(message: IncomingMessage): ReadableStream<Uint8Array> {
   const chunks: Buffer[] = [];
+  const stream = streamOf(message);
+  // Only so long as the end was not told can anything be put back.
+  const isOver = () => (stream === undefined ? message.complete : stream.readableEnded);
   let readable: () => void;
   let failed: (error?: Error) => void;
   const leave = () => message.off("readable", readable).off("error", failed).off("aborted", failed);
   return new ReadableStream<Uint8Array>({
-    start(out) {
+    async start(out) {
       readable = () => {
-        for (let chunk: Buffer | null; (chunk = message.read()) !== null; ) {
+        // To read on at the end would tell of it.
+        for (let chunk: Buffer | null; message.readableLength > 0 && (chunk = message.read()) !== null; ) {
           chunks.push(chunk);
           out.enqueue(new Uint8Array(chunk));
         }
-        if (!message.complete) return;
+        if (!isOver()) return;
         leave();
         if (chunks.length > 0) message.unshift(Buffer.concat(chunks));
         out.close();
@@ -66,7 +84,11 @@ function copied(message: IncomingMessage): ReadableStream<Uint8Array> {
         leave();
         out.error(error ?? new Error("aborted"));
       };
-      message.on("readable", readable).on("error", failed).on("aborted", failed);
+      // What came in with the headers is taken in first: to listen for it would tell of the end.
+      await new Promise(setImmediate);
+      if (message.destroyed) failed();
+      else if (isOver() && message.readableLength === 0) out.close();
+      else message.on("readable", readable).on("error", failed).on("aborted", failed);
     },
     cancel: () => void leave(),
   });

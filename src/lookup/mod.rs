@@ -170,7 +170,7 @@ impl LookUp {
         }
         match turn {
             Turn::Go => return Self::go(need, false, id, gate, memory, now),
-            Turn::Wait if ticket.wait(POLL_MILLIS, patience) => {
+            Turn::Wait if ticket.wait(memory.asking(&need), POLL_MILLIS, patience) => {
                 let own = Self { need, shared: false, asked: Asked::Nobody };
                 return Some((own, Errand::Wait { millis: POLL_MILLIS }));
             }

@@ -1,12 +1,19 @@
 //! What an isolate believes, and for how long: the figures of ARCHITECTURE.md.
 
 use portcullis::clock::Now;
+use portcullis::enquiry::Enquiry;
 use portcullis::imported::PointerId;
 use portcullis::key::{Kid, Workspace};
+use portcullis::lease::{CallId, Granted};
 use portcullis::memory::{Known, Memory, Source};
 use portcullis::mint;
+use portcullis::need::{Ask, Leave};
 use portcullis::record::{Document, Record, SecretDocument, Unusable};
 use portcullis::root::Keyring;
+use portcullis::ticket::Ticket;
+use portcullis::workspace::call::Answer;
+
+use crate::simulation::deployment;
 
 const START: u64 = 1_800_000_000_000;
 
@@ -18,11 +25,15 @@ fn at(millis: u64) -> Now {
     Now::from_millis(START + millis)
 }
 
-/// The `n`th key and its record, of this version.
-fn key(ring: &Keyring, n: u32, version: u64) -> (Kid, Record) {
+fn key_id(ring: &Keyring, n: u32) -> Kid {
     let [_, a, b, c] = n.to_be_bytes();
     let workspace = Workspace::parse("DEM0WS").unwrap();
-    let kid = mint::kid(ring.newest(), workspace, [a, b, c, 0, 0]);
+    mint::kid(ring.newest(), workspace, [a, b, c, 0, 0])
+}
+
+/// The `n`th key and its record, of this version.
+fn key(ring: &Keyring, n: u32, version: u64) -> (Kid, Record) {
+    let kid = key_id(ring, n);
     let digest = mint::imported_digest_of(ring.newest(), "x");
     let secret = SecretDocument::new(0, 1, &digest);
     let document = Document { version, ..Document::new(&kid, "ak", secret, START / 1000) };
@@ -105,4 +116,31 @@ fn there_are_never_more_than_4096_records() {
     assert_eq!(memory.len(), 4096);
     assert!(is_known(&mut memory, &key(&ring, 4_998, 1).0, 0));
     assert!(!is_known(&mut memory, &key(&ring, 0, 1).0, 0));
+}
+
+/// What KV still has in the place of a record that was forgotten may not spend what was lent to that.
+#[test]
+fn a_lease_is_not_for_an_older_copy() {
+    let gate = deployment::gate(&deployment::LEASE);
+    let ring = gate.keyring();
+    for (back, is_kept) in [(None, true), (Some(1), false), (Some(2), true), (Some(3), true)] {
+        let (mut memory, mut ticket) = (Memory::default(), Ticket::default());
+        let (kid, record) = key(ring, 0, 2);
+        memory.learn(kid, Some(record), Source::Kv, at(0)).unwrap();
+        let leave = Leave { kid, coins: 1, pool: None, alone: false, once: None, settle: false };
+        let id = CallId::new([7; 16]);
+        let (enquiry, _) = Enquiry::new(Ask::Leave(leave), id, &gate, &mut memory, at(0));
+        if let Some(version) = back {
+            for n in 1..=4096 {
+                memory.learn(key_id(ring, n), None, Source::Kv, at(1)).unwrap();
+            }
+            assert!(!is_known(&mut memory, &kid, 1));
+            let (_, copy) = key(ring, 0, version);
+            memory.learn(kid, Some(copy), Source::Kv, at(1)).unwrap();
+        }
+        let granted = Answer::Granted(Granted { tokens: 5, millis: 2000, view: None }).print();
+        enquiry.learn(&granted, &gate, &mut memory, &mut ticket, at(2)).unwrap();
+        let told = Enquiry::report(kid, &mut memory, at(10_000));
+        assert_eq!(told.is_some(), is_kept, "back at version {back:?}");
+    }
 }

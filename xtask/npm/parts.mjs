@@ -181,6 +181,11 @@ assert.ok(between - begun >= 990 && performance.now() - between >= 900, "it wait
 is([(await waiting(`${url}/`)).status, said.length], [429, 4], "not for an hour");
 is(said[0].headers.get("authorization"), "Bearer ak_x", "the key");
 
+said.length = 0;
+const past = new Date(Date.now() - 60_000).toUTCString();
+answers.push(...["0", past, "0"].map((after) => limited({ "retry-after": after })));
+is([(await waiting(`${url}/`)).status, said.length], [429, 3], "no more often than its patience has seconds");
+
 // The management client.
 const api = createManagement({
   url: "http://admin.test",

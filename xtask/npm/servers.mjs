@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer, request as call } from "node:http";
+import { connect } from "node:http2";
 import { createRequire } from "node:module";
 import { createGate, memoryStore } from "portcullis";
 import { sign } from "portcullis/client";
@@ -49,6 +50,7 @@ const bridged = (handle) =>
 const servers = {
   async express() {
     const app = peer("express")();
+    app.enable("case sensitive routing").enable("strict routing");
     app.set("trust proxy", false);
     app.use(express(gate()));
     app.use(peer("express").text({ type: "*/*" }));
@@ -138,11 +140,86 @@ for (const [name, serve] of Object.entries(servers)) {
   assert.deepEqual([signed.status, signed.json], [200, { key: keyId, body }], `${name}: signed: ${JSON.stringify(signed.json)}`);
   const again = await send("POST", "/near/v1/servers?a=1", { ...headers, "content-type": "application/json" }, body);
   assert.deepEqual([again.status, again.json.error.code], [401, "REPLAYED_REQUEST"], `${name}: replayed`);
+  const empty = await sign({ method: "POST", url: "http://api.test/near/v1/servers", body: "" }, signer);
+  const nothing = await send("POST", "/near/v1/servers", { ...empty, "content-type": "application/json", "transfer-encoding": "chunked" });
+  assert.deepEqual([nothing.status, nothing.json.key], [200, keyId], `${name}: an empty body in chunks: ${JSON.stringify(nothing.json)}`);
   const other = await send("POST", "/near/v1/servers?a=1", { ...headers, "content-type": "application/json" }, `${body} `);
   assert.deepEqual([other.status, other.json.error.code], [401, "INVALID_SIGNATURE"], `${name}: another body`);
 
   server.close();
   server.closeAllConnections();
+}
+// Several paths for one would let a handler be reached by a path whose route asks for less.
+const settings = ["case sensitive routing", "strict routing"];
+for (const missing of [settings, ...settings.map((one) => [one])]) {
+  const app = peer("express")();
+  for (const setting of settings) if (!missing.includes(setting)) app.enable(setting);
+  app.use(express(gate()));
+  app.all("/*all", (_, response) => response.json({}));
+  app.use((error, _request, response, _next) => response.status(500).json({ error: error.message }));
+  const server = app.listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const answer = await fetch(`http://127.0.0.1:${server.address().port}/v1/strict`, { headers: { authorization: `Bearer ${keys.full}` } });
+  assert.equal(answer.status, 500);
+  const { error } = await answer.json();
+  for (const setting of settings) assert.equal(error.includes(`"${setting}"`), missing.includes(setting), error);
+  server.close();
+  count++;
+}
+for (const options of [{ ignoreTrailingSlash: true }, { routerOptions: { caseSensitive: false } }, { useSemicolonDelimiter: true }, { routerOptions: { ignoreDuplicateSlashes: true } }]) {
+  const app = peer("fastify").default(options);
+  await assert.rejects(async () => app.register(fastify, { gate: gate() }), /tells paths apart/, JSON.stringify(options));
+  count++;
+}
+
+// HTTP/2, where bodies need not be announced and headers can come twice.
+{
+  const app = peer("fastify").default({ http2: true });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "string" }, (_, body, done) => done(null, body));
+  await app.register(fastify, { gate: gate() });
+  app.all("/*", (request) => ({ key: request.portcullis.key, body: request.body ?? "" }));
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  const session = connect(`http://127.0.0.1:${app.server.address().port}`);
+  const send = (headers, ...pieces) =>
+    new Promise((resolve, reject) => {
+      const stream = session.request({ ":authority": "api.test", ...headers }, { endStream: pieces.length === 0 });
+      let status, text = "";
+      stream.on("error", reject).on("response", (answer) => (status = answer[":status"]));
+      stream.setEncoding("utf8").on("data", (piece) => (text += piece)).on("end", () => {
+        count++;
+        resolve({ status, json: JSON.parse(text) });
+      });
+      for (const [at, piece] of pieces.entries()) setTimeout(() => (at + 1 < pieces.length ? stream.write(piece) : stream.end(piece)), 20 * at);
+    });
+  const { key: apiKey, kid: keyId, secrets } = v1.keys.required;
+  let number = 0;
+  const signed = async (body) => {
+    const path = `/near/v1/servers?number=${++number}`;
+    const headers = await sign({ method: "POST", url: `http://api.test${path}`, body }, { version: "v1", secret: secrets[0], keyId, apiKey });
+    return { ":method": "POST", ":path": path, "content-type": "application/json", ...headers };
+  };
+  const refused = [401, "INVALID_SIGNATURE"];
+  const told = ({ status, json }) => [status, json.error?.code];
+
+  const get = { ":method": "GET", ":path": "/v1/strict", authorization: `Bearer ${keys.full}` };
+  assert.equal((await send(get)).status, 200, "no body");
+  const bodies = ["in pieces", "x".repeat(200_000)];
+  for (const body of bodies) {
+    for (const length of [{}, { "content-length": body.length }]) {
+      const answer = await send({ ...(await signed(body)), ...length }, body.slice(0, 4), body.slice(4));
+      assert.deepEqual([answer.status, answer.json.body, answer.json.key], [200, body, keyId], `${body.length} ${JSON.stringify(length)}`);
+    }
+  }
+  assert.deepEqual(told(await send(await signed(""), "foreign")), refused, "a body where none was signed");
+  assert.deepEqual(told(await send(await signed("own"), "foreign")), refused, "another body");
+  assert.deepEqual(told(await send(await signed("own"))), refused, "no body where one was signed");
+  assert.equal((await send(await signed(""), "")).status, 200, "an empty one is none");
+  assert.equal((await send({ ...(await signed("")), "content-length": 0 }, "")).status, 200, "and announced");
+  const twice = await send({ ...get, authorization: undefined, "x-api-key": [keys.full, keys.revoked] });
+  assert.deepEqual(told(twice), [400, "AMBIGUOUS_CREDENTIALS"], "one header twice");
+  assert.deepEqual(told(await send({ ...get, host: "other.test" })), [400, "BAD_REQUEST"], "for two hosts");
+  session.destroy();
 }
 console.log(count);
 process.exit(0);

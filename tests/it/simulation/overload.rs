@@ -18,6 +18,32 @@ fn of_a_limit_nearly_all_is_used() {
     }
 }
 
+/// Calls lend ever less of what is left, so the last of a crowd see more of them than one timeout holds.
+#[test]
+fn a_crowd_gets_a_whole_limit_from_a_slow_workspace() {
+    for delay in [20, 100, 180] {
+        let random = Random::new(delay);
+        let rules = Rules { workspace_timeout: 1500, ..LEASE };
+        let plan = Plan {
+            rules,
+            limits: vec![Some((CROWD, 3600, CROWD))],
+            clocks: vec![Default::default()],
+            faults: Faults { delay: (delay, delay), ..Faults::default() },
+            arrivals: (0..2 * CROWD).map(|_| (START + 5000, 0, 0, Path::Plain)).collect(),
+            operations: vec![(START, Operation::Create(0))],
+            crashes: Vec::new(),
+            steps: Vec::new(),
+            calm: START + 7_200_000,
+        };
+        let mut world = World::new(plan, random);
+        world.run();
+        world.check();
+        let of_the_crowd = world.ledger.admissions.iter().filter(|one| one.arrived == START + 5000);
+        assert_eq!(of_the_crowd.count(), CROWD as usize, "calls of {delay} ms");
+        assert_eq!(world.ledger.faults, 0, "calls of {delay} ms");
+    }
+}
+
 /// The share of what whole windows allow.
 fn used(strict: bool, seed: u64) -> f64 {
     let mut random = Random::new(seed);
@@ -48,6 +74,7 @@ fn used(strict: bool, seed: u64) -> f64 {
     admitted as f64 / (windows * u64::from(REQUESTS)) as f64
 }
 
+const CROWD: u32 = 100;
 const REQUESTS: u32 = 200;
 const SECONDS: u32 = 5;
 const SPAN: u64 = 21_000;

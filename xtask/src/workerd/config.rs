@@ -140,6 +140,7 @@ const workspace :Workerd.Worker = (
     (name = "index_bg.wasm", wasm = embed "workspace/index_bg.wasm"),
   ],
   compatibilityDate = "{COMPATIBILITY_DATE}",
+  compatibilityFlags = ["global_fetch_strictly_public"],
   globalOutbound = "outside",
   durableObjectNamespaces = [
     (className = "Workspace", uniqueKey = "portcullis-workspace", enableSql = true),
