@@ -11,7 +11,7 @@ use super::fleet::{Fleet, LEASE, STRICT};
 use super::progress::Progress;
 use super::site::Site;
 use super::{Bar, Verdict};
-use crate::interval::Interval;
+use crate::interval::{Interval, Judgement};
 
 pub(super) const BAR: Bar = Bar {
     name: "calls",
@@ -54,28 +54,27 @@ fn run(site: &Site, size: u64, _: &mut Progress) -> Result<Verdict> {
         ("calls a 1000 requests", &full, 10.0),
         ("rows a strict admission", &rows, 4.0),
     ] {
-        let Interval { median, low, high } = Interval::of(samples).context("no rounds")?;
+        let interval = Interval::of(samples).context("no rounds")?;
+        let Interval { median, low, high } = interval;
         verdict.figure(name, json!([median, low, high]));
-        if low > goal {
-            let by_far = low > FAR * goal;
-            miss(&mut verdict, size, by_far, format!("{name}: {median:.2}, at most {goal}"));
-        }
+        let told = format!("{name}: {median:.2} ({low:.2} to {high:.2}), at most {goal}");
+        judge(&mut verdict, size, interval.at_most(goal), low > FAR * goal, told);
     }
-    let Interval { median, low, high } = Interval::of(&rates).context("no rounds")?;
+    let interval = Interval::of(&rates).context("no rounds")?;
+    let Interval { median, low, high } = interval;
     verdict.figure("strict admissions a second", json!([median, low, high]));
-    if high < 1000.0 {
-        miss(&mut verdict, size, false, format!("{median:.0} strict admissions a second"));
-    }
+    let told = format!("{median:.0} ({low:.0} to {high:.0}) strict admissions a second");
+    judge(&mut verdict, size, interval.at_least(1000.0), false, told);
     Ok(verdict)
 }
 
 /// What a few rounds miss, they decide only if it is missed by far: they depend on what else the
 /// machine does.
-fn miss(verdict: &mut Verdict, rounds: u64, by_far: bool, what: String) {
-    if rounds < DECISIVE && !by_far {
-        verdict.undecided.push(what);
-    } else {
-        verdict.broken.push(what);
+fn judge(verdict: &mut Verdict, rounds: u64, judgement: Judgement, by_far: bool, told: String) {
+    match judgement {
+        Judgement::Holds => {}
+        Judgement::Broken if rounds >= DECISIVE || by_far => verdict.broken.push(told),
+        Judgement::Broken | Judgement::Undecided => verdict.undecided.push(told),
     }
 }
 
@@ -91,13 +90,20 @@ mod tests {
 
     #[test]
     fn one_round_can_fail_but_not_by_a_little() {
-        for (rounds, by_far, broken) in
-            [(1, false, 0), (1, true, 1), (DECISIVE, false, 1), (DECISIVE, true, 1)]
-        {
+        let (holds, undecided, broken) =
+            (Judgement::Holds, Judgement::Undecided, Judgement::Broken);
+        for (judgement, rounds, by_far, told) in [
+            (broken, 1, false, (0, 1)),
+            (broken, 1, true, (1, 0)),
+            (broken, DECISIVE, false, (1, 0)),
+            (broken, DECISIVE, true, (1, 0)),
+            (undecided, DECISIVE, false, (0, 1)),
+            (holds, DECISIVE, false, (0, 0)),
+        ] {
             let mut verdict = Verdict::default();
-            miss(&mut verdict, rounds, by_far, String::new());
-            let told = (verdict.broken.len(), verdict.undecided.len());
-            assert_eq!(told, (broken, 1 - broken), "{rounds} rounds, {by_far}");
+            judge(&mut verdict, rounds, judgement, by_far, String::new());
+            let found = (verdict.broken.len(), verdict.undecided.len());
+            assert_eq!(found, told, "{judgement:?} by {rounds} rounds, {by_far}");
         }
     }
 }

@@ -29,7 +29,8 @@ pub(super) const BAR: Bar = Bar {
     unit: "run over the files of .cargo/mutants.toml, each mutant once",
     ci: 0,
     full: 1,
-    sources: &[CONFIG],
+    // Without the tests nothing is caught.
+    sources: &[CONFIG, "tests"],
     run: prove,
 };
 

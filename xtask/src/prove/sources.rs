@@ -17,13 +17,19 @@ use crate::worker::collect;
 
 /// The digest of all that what `bar` found depends on.
 pub(super) fn digest(checkout: &Checkout, bar: &Bar) -> Result<String> {
-    let mut files: BTreeSet<PathBuf> = bar.sources.iter().map(PathBuf::from).collect();
-    files.extend(WORKER.map(PathBuf::from));
-    let mut sources = Vec::new();
-    collect(&checkout.path("src"), &mut sources)?;
+    let harness: &[&str] = if NATIVE.contains(&bar.name) { &[] } else { &HARNESS };
+    let mut files = BTreeSet::new();
     let root = checkout.path("");
-    for file in sources {
-        files.insert(file.strip_prefix(&root)?.to_owned());
+    for source in [bar.sources, &WORKER, harness].concat() {
+        if !checkout.path(source).is_dir() {
+            files.insert(PathBuf::from(source));
+            continue;
+        }
+        let mut inside = Vec::new();
+        collect(&checkout.path(source), &mut inside)?;
+        for file in inside {
+            files.insert(file.strip_prefix(&root)?.to_owned());
+        }
     }
     let mut modules = BTreeSet::new();
     own_modules(checkout, &bar.name.replace('-', ""), &mut modules)?;
@@ -56,7 +62,9 @@ fn own_modules(checkout: &Checkout, name: &str, found: &mut BTreeSet<String>) ->
 
 /// What of a file is not only for its readers.
 fn code(checkout: &Checkout, file: &PathBuf) -> Result<String> {
-    let read = || fs::read_to_string(checkout.path(file)).context("cannot be read");
+    let bytes = fs::read(checkout.path(file)).with_context(|| format!("no {}", file.display()))?;
+    // Of the tests some files are meant to be no text.
+    let read = || Ok(String::from_utf8_lossy(&bytes).into_owned());
     let code = match file.file_name().and_then(|name| name.to_str()).unwrap_or_default() {
         "Cargo.lock" => read().map(|text| locked(&text)),
         "package-lock.json" => read().and_then(|text| tools(&text)),
@@ -167,9 +175,19 @@ fn tools(text: &str) -> Result<String> {
     Ok(["binaryen", "esbuild", "workerd"].iter().map(tool).collect::<Vec<_>>().join("\n"))
 }
 
-/// What the Worker is made of besides `src`, and the policy that the proofs give it.
-const WORKER: [&str; 4] =
-    ["Cargo.toml", "Cargo.lock", "package-lock.json", "tests/prove/policy.toml"];
+/// What the Worker is made of and by, and the policy that the proofs give it.
+const WORKER: [&str; 6] = [
+    "src",
+    "Cargo.toml",
+    "Cargo.lock",
+    "package-lock.json",
+    "tests/prove/policy.toml",
+    "xtask/src/worker.rs",
+];
+/// By what it is served, its KV, its origins and its faults with it.
+const HARNESS: [&str; 3] = ["xtask/workerd", "xtask/src/workerd", "xtask/src/workerd.rs"];
+/// Bars that serve nothing.
+const NATIVE: [&str; 5] = ["fuzz", "mutants", "reference", "reproducible", "schedules"];
 const PROVE: &str = "xtask/src/prove";
 const DIGITS: usize = 16;
 
@@ -221,6 +239,13 @@ mod tests {
         assert_eq!(first, lock(own("2"), "1", "1", "2"));
         assert_ne!(first, lock(own("1"), "2", "1", "1"));
         assert_ne!(first, lock(own("1"), "1", "2", "1"));
+    }
+
+    #[test]
+    fn native_bars_are_bars() {
+        for name in NATIVE {
+            assert!(super::super::BARS.iter().any(|bar| bar.name == name), "{name}");
+        }
     }
 
     #[test]
