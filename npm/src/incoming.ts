@@ -13,7 +13,8 @@ export function incoming(message: IncomingMessage, scheme: string, target: strin
   for (let at = 0; at + 1 < message.rawHeaders.length; at += 2) {
     const [name, value] = [message.rawHeaders[at]!.toLowerCase(), message.rawHeaders[at + 1]!];
     const before = headers.get(name);
-    headers.set(name, before === undefined ? value : `${before}, ${value}`);
+    // HTTP/2 takes a cookie apart (RFC 9113 §8.2.3).
+    headers.set(name, before === undefined ? value : before + (name === "cookie" ? "; " : ", ") + value);
   }
   const authority = headers.get(":authority");
   const host = headers.get("host") ?? authority ?? "";
@@ -64,6 +65,7 @@ function copied(message: IncomingMessage): ReadableStream<Uint8Array> {
   const stream = streamOf(message);
   // Only so long as the end was not told can anything be put back.
   const isOver = () => (stream === undefined ? message.complete : stream.readableEnded);
+  let isLeft = false;
   let readable: () => void;
   let failed: (error?: Error) => void;
   const leave = () => message.off("readable", readable).off("error", failed).off("aborted", failed);
@@ -86,10 +88,14 @@ function copied(message: IncomingMessage): ReadableStream<Uint8Array> {
       };
       // What came in with the headers is taken in first: to listen for it would tell of the end.
       await new Promise(setImmediate);
+      if (isLeft) return;
       if (message.destroyed) failed();
       else if (isOver() && message.readableLength === 0) out.close();
       else message.on("readable", readable).on("error", failed).on("aborted", failed);
     },
-    cancel: () => void leave(),
+    cancel: () => {
+      isLeft = true;
+      leave();
+    },
   });
 }
