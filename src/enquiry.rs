@@ -187,10 +187,9 @@ impl Enquiry {
                 memory.learn(kid, None, Source::Workspace, now).map_err(|_| Fault::RecordUnusable)
             }
             (Answer::Granted(granted), About::Leave { id, leave, ahead, version }) => {
-                memory.confirm(&kid, version, now);
-                let admission = leave.settle.then(|| id.clone());
                 // The record may have been forgotten, and come back as KV still has it.
-                let is_current = memory.version(&kid) >= version;
+                let is_current = memory.confirm(&kid, version, now);
+                let admission = leave.settle.then(|| id.clone());
                 if let Some(wallet) = memory.wallet(&kid).filter(|_| same_clock && is_current) {
                     let spent = u32::from(!ahead);
                     wallet.granted(leave.pool, id, &granted, spent, leave.coins, sent);

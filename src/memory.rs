@@ -39,8 +39,6 @@ pub struct Memory {
     forgotten: u32,
     /// How many questions were put to Workspaces.
     questions: u64,
-    /// How many askings there were.
-    askings: u64,
 }
 
 /// Somebody is finding out, or has just failed to.
@@ -120,7 +118,6 @@ impl Default for Memory {
             latest: Now::from_millis(0),
             forgotten: 0,
             questions: 0,
-            askings: 0,
         }
     }
 }
@@ -131,8 +128,8 @@ impl Memory {
     pub fn observe(&mut self, now: Now) {
         if now < self.latest {
             let forgotten = self.forgotten.wrapping_add(1);
-            let (questions, askings) = (self.questions, self.askings);
-            *self = Self { forgotten, questions, askings, ..Self::default() };
+            let questions = self.questions;
+            *self = Self { forgotten, questions, ..Self::default() };
         }
         self.latest = now;
     }
@@ -216,15 +213,16 @@ impl Memory {
         Ok(())
     }
 
-    /// Takes note that `version` of a record is how the Workspace has it.
-    pub(crate) fn confirm(&mut self, kid: &Kid, version: u64, now: Now) {
-        if let Some(slot) = self.records.peek_mut(kid)
-            && slot.record.as_ref().is_some_and(|record| record.version == version)
-        {
+    /// Takes note that `version` of a record is how the Workspace has it; whether the one here is no older.
+    pub(crate) fn confirm(&mut self, kid: &Kid, version: u64, now: Now) -> bool {
+        let Some(slot) = self.records.peek_mut(kid) else { return false };
+        let Some(own) = slot.record.as_ref().map(|record| record.version) else { return false };
+        if own == version {
             slot.confirmed = Some(now.millis());
             slot.until = now.millis().saturating_add(RECORD_MILLIS);
             slot.refresh = now.millis().saturating_add(REFRESH_MILLIS);
         }
+        own >= version
     }
 
     /// Whether the Workspace has said within the last `millis` how `kid` stands.
@@ -287,10 +285,18 @@ impl Memory {
 
     /// Whose turn it is to find out about `need`. Whoever is told to go has `millis` for it; the
     /// others wait a little and look in memory again. `joins` says that the caller asks for the
-    /// first time; who has not `waited` is told of no failure, but tries for itself.
-    pub fn turn(&mut self, need: Need, millis: u64, joins: bool, waited: bool, now: Now) -> Turn {
+    /// first time; who has not `waited` is told of no failure, but tries for itself. The number is
+    /// another one after each answer.
+    pub(crate) fn turn(
+        &mut self,
+        need: Need,
+        millis: u64,
+        joins: bool,
+        waited: bool,
+        now: Now,
+    ) -> (Turn, u64) {
         if let Some(turn) = need.turn() {
-            return turn;
+            return (turn, 0);
         }
         match self.asking.get_mut(&need) {
             Some(asking)
@@ -298,18 +304,13 @@ impl Memory {
                     && (waited || !matches!(asking.state, Turn::Failed(_))) =>
             {
                 asking.waiting = asking.waiting.saturating_add(u32::from(joins));
-                asking.state
+                (asking.state, asking.number)
             }
             _ => {
                 self.mark(need, millis, Turn::Wait, now);
-                Turn::Go
+                (Turn::Go, 0)
             }
         }
-    }
-
-    /// Which asking for `need` is under way; another one after each answer.
-    pub(crate) fn asking(&self, need: &Need) -> Option<u64> {
-        self.asking.peek(need).map(|asking| asking.number)
     }
 
     /// Ends a turn; a fault is remembered for a moment, so that those who waited need not each
@@ -332,10 +333,10 @@ impl Memory {
 
     fn mark(&mut self, need: Need, millis: u64, state: Turn, now: Now) {
         let until = now.millis().saturating_add(millis);
-        let number = self.asking(&need).unwrap_or_else(|| {
-            self.askings = self.askings.saturating_add(1);
-            self.askings
-        });
+        let number = match self.asking.peek(&need) {
+            Some(asking) => asking.number,
+            None => self.question(),
+        };
         self.asking.put(need, Asking { until, state, waiting: 0, number });
         if self.asking.len() > MAX_ASKING {
             self.asking.pop_lru();

@@ -54,7 +54,7 @@ pub struct Ticket {
     /// Milliseconds waited for others to find one thing out.
     waited: u64,
     /// The asking for it.
-    asking: Option<u64>,
+    asking: u64,
 }
 
 /// A signature that holds.
@@ -193,7 +193,7 @@ impl Ticket {
 
     /// Whether to wait `millis` more for somebody who is finding out by this `asking`; `patience` for all waiting
     /// for one answer. Where there was one and more is needed, as of a lease that others have spent, it begins anew.
-    pub(crate) fn wait(&mut self, asking: Option<u64>, millis: u32, patience: u64) -> bool {
+    pub(crate) fn wait(&mut self, asking: u64, millis: u32, patience: u64) -> bool {
         let waited = if self.asking == asking { self.waited } else { 0 };
         self.asking = asking;
         self.waited = waited.saturating_add(millis.into());

@@ -164,13 +164,13 @@ impl LookUp {
         }
         let patience = gate.patience(&need);
         let joins = ticket.joins(&need);
-        let turn = memory.turn(need, patience, joins, ticket.has_waited(), now);
+        let (turn, asking) = memory.turn(need, patience, joins, ticket.has_waited(), now);
         if joins && turn == Turn::Wait {
             ticket.count();
         }
         match turn {
             Turn::Go => return Self::go(need, false, id, gate, memory, now),
-            Turn::Wait if ticket.wait(memory.asking(&need), POLL_MILLIS, patience) => {
+            Turn::Wait if ticket.wait(asking, POLL_MILLIS, patience) => {
                 let own = Self { need, shared: false, asked: Asked::Nobody };
                 return Some((own, Errand::Wait { millis: POLL_MILLIS }));
             }
@@ -188,7 +188,7 @@ impl LookUp {
         memory: &mut Memory,
         now: Now,
     ) -> Option<(Self, Errand)> {
-        let turn = memory.turn(need, gate.patience(&need), false, true, now);
+        let (turn, _) = memory.turn(need, gate.patience(&need), false, true, now);
         if turn == Turn::Go { Self::go(need, true, id, gate, memory, now) } else { None }
     }
 

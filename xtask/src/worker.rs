@@ -406,6 +406,8 @@ fn proof_policy(name: &str) -> String {
 const RUSTFLAGS: &str = "-C target-feature=+simd128";
 /// Nothing lies in the lowest kilobyte, which is the far end of the stack: so offsets of a field need no
 /// instruction of their own.
-const WASM_OPT: [&str; 4] = ["-O3", "--low-memory-unused", "--strip-debug", "--strip-producers"];
+/// What is stripped is for tools that would come after.
+const WASM_OPT: [&str; 5] =
+    ["-O3", "--low-memory-unused", "--strip-debug", "--strip-producers", "--strip-target-features"];
 /// A comma list.
 const FINGERPRINTS: &str = "PORTCULLIS_ROOT_FINGERPRINT";
